@@ -1,0 +1,183 @@
+"""The policy snapshot: everything a worker needs to decide, held in memory, immutable, versioned.
+
+``store.snapshot`` loads it from PostgreSQL and replaces it whole; nothing here changes after it is built.
+Look-ups cost the same whatever the number of tenants.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from policy.exchange import EndpointState
+from policy.identifiers import CredentialId, PlaceholderId, TenantId, UserId
+from policy.limits import Limit, LimitScope
+
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """An organisation or part of one. ``data_key`` is its data key, wrapped by the key-encryption key."""
+
+    id: TenantId
+    name: str
+    region: str
+    time_zone: ZoneInfo
+    enabled: bool
+    data_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    id: UserId
+    tenant_id: TenantId
+    name: str
+    team: str | None
+    cost_centre: str | None
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A provider key in its envelope; opened only by ``vault``, only for one of ``hosts``.
+
+    An empty ``envelope`` means that the credential has been revoked.
+    """
+
+    id: CredentialId
+    tenant_id: TenantId
+    provider: str
+    name: str
+    hosts: tuple[str, ...]
+    version: int
+    envelope: bytes
+    revoked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """What a developer's machine holds instead of a key; empty ``models`` or ``networks`` restrict nothing."""
+
+    id: PlaceholderId
+    tenant_id: TenantId
+    user_id: UserId
+    credential_id: CredentialId
+    digest: bytes
+    models: frozenset[str]
+    networks: tuple[Network, ...]
+    expires_at: datetime | None
+    revoked: bool
+    honeytoken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TenantNetwork:
+    tenant_id: TenantId
+    network: Network
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRule:
+    """A decision about a host. ``tenant_id`` ``None``: for every tenant that has no rule of its own."""
+
+    tenant_id: TenantId | None
+    host: str
+    state: EndpointState
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySnapshot:
+    """One version of the policy. Build it with ``build``; read it with the look-ups below."""
+
+    version: int
+    loaded_at: datetime
+    tenants: Mapping[TenantId, Tenant]
+    users: Mapping[UserId, User]
+    credentials: Mapping[CredentialId, Credential]
+    placeholders: Mapping[bytes, Placeholder]
+    _networks: Mapping[tuple[int, int, int], TenantId] = field(repr=False)
+    _prefixes: tuple[tuple[int, int], ...] = field(repr=False)
+    _limits: Mapping[tuple[LimitScope, UUID], tuple[Limit, ...]] = field(repr=False)
+    _rules: Mapping[tuple[TenantId | None, str], EndpointState] = field(repr=False)
+    _sanctioned: frozenset[tuple[TenantId, str]] = field(repr=False)
+
+    def placeholder(self, digest: bytes) -> Placeholder | None:
+        """The placeholder with this keyed digest."""
+        return self.placeholders.get(digest)
+
+    def tenant_at(self, address: Address) -> TenantId | None:
+        """The tenant of the longest registered network that holds ``address``."""
+        number, bits = int(address), address.max_prefixlen
+        for version, prefix in self._prefixes:
+            if version == address.version:
+                found = self._networks.get((version, prefix, number >> (bits - prefix)))
+                if found is not None:
+                    return found
+        return None
+
+    def limits_for(
+        self, tenant: TenantId, user: UserId | None, placeholder: PlaceholderId | None
+    ) -> tuple[Limit, ...]:
+        """Every limit of one call, widest scope first."""
+        found = self._limits.get((LimitScope.TENANT, tenant), ())
+        if user is not None:
+            found += self._limits.get((LimitScope.USER, user), ())
+        if placeholder is not None:
+            found += self._limits.get((LimitScope.PLACEHOLDER, placeholder), ())
+        return found
+
+    def endpoint_state(self, tenant: TenantId, host: str) -> EndpointState | None:
+        """What was decided about ``host``: the tenant's own rule, else the rule for all, else unstated."""
+        own = self._rules.get((tenant, host))
+        return own if own is not None else self._rules.get((None, host))
+
+    def holds_credential(self, tenant: TenantId, provider: str) -> bool:
+        """Whether the tenant has a live credential of ``provider``, which sanctions that provider for it."""
+        return (tenant, provider) in self._sanctioned
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The rows that a snapshot is built from, as ``store.snapshot`` read them in one transaction."""
+
+    tenants: Iterable[Tenant] = ()
+    users: Iterable[User] = ()
+    credentials: Iterable[Credential] = ()
+    placeholders: Iterable[Placeholder] = ()
+    networks: Iterable[TenantNetwork] = ()
+    limits: Iterable[Limit] = ()
+    rules: Iterable[EndpointRule] = ()
+
+
+def build(version: int, loaded_at: datetime, records: Records) -> PolicySnapshot:
+    """Index the records once, so that each look-up on the request path is a few dictionary reads."""
+    credentials = {credential.id: credential for credential in records.credentials}
+    networks: dict[tuple[int, int, int], TenantId] = {
+        (item.network.version, item.network.prefixlen, _prefix_bits(item.network)): item.tenant_id
+        for item in records.networks
+    }
+    limits: dict[tuple[LimitScope, UUID], tuple[Limit, ...]] = {}
+    for limit in records.limits:
+        key = (limit.scope, limit.subject)
+        limits[key] = (*limits.get(key, ()), limit)
+    return PolicySnapshot(
+        version=version,
+        loaded_at=loaded_at,
+        tenants={tenant.id: tenant for tenant in records.tenants},
+        users={user.id: user for user in records.users},
+        credentials=credentials,
+        placeholders={placeholder.digest: placeholder for placeholder in records.placeholders},
+        _networks=networks,
+        _prefixes=tuple(sorted({(key[0], key[1]) for key in networks}, key=lambda item: -item[1])),
+        _limits=limits,
+        _rules={(rule.tenant_id, rule.host): rule.state for rule in records.rules},
+        _sanctioned=frozenset((c.tenant_id, c.provider) for c in credentials.values() if not c.revoked),
+    )
+
+
+def _prefix_bits(network: Network) -> int:
+    return int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
