@@ -65,7 +65,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Connection facts from the kernel and the handshake; ``sni`` and ``connect_host`` are the client's claims."""
+    """Connection facts from kernel and handshake; ``sni`` and ``connect_host`` are the client's claims."""
 
     mode: Mode
     address: str

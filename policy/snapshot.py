@@ -60,7 +60,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """What a developer's machine holds instead of a key; empty ``models`` or ``networks`` restrict nothing."""
+    """What a developer's machine holds instead of a key; empty ``models``, ``networks`` restrict nothing."""
 
     id: PlaceholderId
     tenant_id: TenantId

@@ -1,0 +1,40 @@
+"""May they: the rules that need no counter. Counted limits are the limiter's, asked after these."""
+
+from policy.attribution import PresentedKey, misused, unvaulted_key
+from policy.exchange import Call, Endpoint, EndpointState
+from policy.refusals import Reason, Refusal
+from policy.snapshot import Placeholder
+
+
+def endpoint_allowed(endpoint: Endpoint, keys: tuple[PresentedKey, ...]) -> Refusal | None:
+    """Judge the endpoint's state for this tenant, and a key of the caller's own that would leave for it."""
+    if endpoint.state is EndpointState.BLOCKED:
+        return Refusal(
+            Reason.SHADOW_ENDPOINT,
+            f"{endpoint.host} is not sanctioned for your organisation; ask your administrator which AI is.",
+            "endpoint-state",
+        )
+    if endpoint.state is EndpointState.COACHED:
+        return Refusal(
+            Reason.COACHED,
+            f"{endpoint.host} may be used after you state a reason: send the header "
+            "x-conduit-reason-given with one sentence, and the call goes through and is recorded.",
+            "endpoint-state",
+        )
+    if endpoint.state is EndpointState.SANCTIONED and any(key.digest is None for key in keys):
+        return unvaulted_key()
+    return None
+
+
+def placeholder_allowed(
+    placeholder: Placeholder, hosts: tuple[str, ...], endpoint: Endpoint, call: Call
+) -> Refusal | None:
+    """Hold a placeholder to the hosts of its credential, to verified TLS, and to its models."""
+    if endpoint.host not in hosts:
+        return misused(
+            f"This placeholder is not for {endpoint.host}; use the one that was issued for it.",
+            "placeholder-host",
+        )
+    if placeholder.models and call.model is not None and call.model not in placeholder.models:
+        return misused(f"This placeholder may not be used for the model {call.model}.", "placeholder-model")
+    return None

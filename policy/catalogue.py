@@ -1,0 +1,107 @@
+"""The AI endpoint catalogue: which host belongs to which provider, and what it speaks.
+
+``config/ai_endpoints.csv`` holds the facts; ``conduit`` reads the file and hands the rows over. A host that
+also carries traffic other than AI (``mixed``) is never decrypted by its name alone.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from policy.exchange import Shape
+
+
+class InvalidCatalogue(ValueError):
+    """A catalogue row that cannot be used; the text names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One catalogued host or pattern. ``host`` may start with ``*.``: names below it, not itself.
+
+    ``region`` is where the name says that it is served; ``country`` is the operator's seat; ``kind`` is the
+    product category; ``source`` says where the fact is from.
+    """
+
+    host: str
+    provider: str
+    kind: str
+    shape: str
+    region: str
+    country: str
+    mixed: bool
+    source: str
+    note: str
+
+
+# What a developer calls with a key, as opposed to a web application that a person signs in to.
+_NOT_AN_API = frozenset({"web", "none"})
+
+_SHAPES = {
+    "openai-chat": Shape.OPENAI_CHAT,
+    "openai-responses": Shape.OPENAI_RESPONSES,
+    "anthropic-messages": Shape.ANTHROPIC_MESSAGES,
+    "gemini": Shape.GEMINI,
+}
+
+
+def wire_shape(entry: Entry) -> Shape:
+    """The shape that errors to this endpoint's clients are written in."""
+    return _SHAPES.get(entry.shape, Shape.OTHER)
+
+
+def is_api(entry: Entry) -> bool:
+    """Whether the host is called by programs with a key."""
+    return entry.shape not in _NOT_AN_API
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """An immutable index of entries. A look-up costs one dictionary read a label of the name."""
+
+    exact: Mapping[str, Entry]
+    below: Mapping[str, Entry]
+
+    def find(self, host: str) -> Entry | None:
+        """The entry for a canonical host: an exact one first, else the longest ``*.`` pattern above it."""
+        entry = self.exact.get(host)
+        if entry is not None:
+            return entry
+        dot = host.find(".")
+        while dot >= 0:
+            entry = self.below.get(host[dot + 1 :])
+            if entry is not None:
+                return entry
+            dot = host.find(".", dot + 1)
+        return None
+
+    def __len__(self) -> int:
+        return len(self.exact) + len(self.below)
+
+
+def build(entries: Iterable[Entry]) -> Catalogue:
+    """Index the entries; a host listed twice raises ``InvalidCatalogue``."""
+    exact: dict[str, Entry] = {}
+    below: dict[str, Entry] = {}
+    for entry in entries:
+        index, name = (below, entry.host[2:]) if entry.host.startswith("*.") else (exact, entry.host)
+        if name in index:
+            raise InvalidCatalogue(f"{entry.host} is listed twice")
+        if not name or name != name.lower() or "*" in name:
+            raise InvalidCatalogue(f"{entry.host!r} is neither a lower-case host nor *. and a host")
+        index[name] = entry
+    return Catalogue(exact, below)
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """How a provider is reached in base-URL mode, and where its API reads the key.
+
+    ``origin`` is the scheme and authority that replaces the gateway's; ``""`` where it depends on the
+    customer's own resource and must be set by the operator. ``key_places`` are the header names (lower case)
+    or ``?key`` in which the provider accepts a key.
+    """
+
+    id: str
+    origin: str
+    shape: Shape
+    key_places: tuple[str, ...]
