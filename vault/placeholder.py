@@ -1,0 +1,81 @@
+"""Placeholders: what stands on a developer's machine instead of a key.
+
+``<provider's own prefix> cdt <27 random characters> <5 characters of checksum>``, all base 62. The prefix
+lets SDKs and tools accept it, the marker and checksum let us and secret scanners tell it without asking
+anybody, the random part (160.7 bits) is what identifies it. Stored is only ``digest`` of it.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+
+from vault.secret import Secret
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_MARKER = "cdt"
+_RANDOM_LENGTH = 27  # 62**27 > 2**160
+_CHECKSUM_LENGTH = 5
+_BODY_LENGTH = len(_MARKER) + _RANDOM_LENGTH + _CHECKSUM_LENGTH  # 35, what follows AIza in a Google key
+
+# How each provider's own keys begin, by the ids of genai-prices. Google's are 39 characters in all:
+# AIza and 35 of [0-9A-Za-z_-]; clients of the others check no length.
+_PREFIXES = {
+    "anthropic": "sk-ant-api03-",
+    "cerebras": "csk-",
+    "fireworks": "fw_",
+    "google": "AIza",
+    "groq": "gsk_",
+    "huggingface": "hf_",
+    "openai": "sk-proj-",
+    "openrouter": "sk-or-v1-",
+    "perplexity": "pplx-",
+    "replicate": "r8_",
+    "x-ai": "xai-",
+}
+_OTHER_PREFIX = "sk-"
+
+PATTERN = re.compile(
+    r"(?<![0-9A-Za-z])(?:"
+    + "|".join(sorted({*_PREFIXES.values(), _OTHER_PREFIX}, key=len, reverse=True))
+    + rf"){_MARKER}[0-9A-Za-z]{{{_RANDOM_LENGTH + _CHECKSUM_LENGTH}}}(?![0-9A-Za-z])"
+)
+"""Finds what looks like a placeholder within a larger text; ``find`` also proves the checksum."""
+
+
+def issue(provider: str) -> Secret:
+    """A new placeholder in the shape of ``provider``'s own keys."""
+    prefix = _PREFIXES.get(provider, _OTHER_PREFIX)
+    unchecked = prefix + _MARKER + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
+    return Secret(unchecked + _checksum(unchecked))
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether this whole text is one of ours by form and checksum; says nothing of whether it is valid."""
+    return (
+        PATTERN.fullmatch(text) is not None
+        and _checksum(text[:-_CHECKSUM_LENGTH]) == text[-_CHECKSUM_LENGTH:]
+    )
+
+
+def find(text: str) -> list[str]:
+    """Every placeholder within a larger text, in order."""
+    return [found for found in PATTERN.findall(text) if is_placeholder(found)]
+
+
+def digest(key: bytes, text: str) -> bytes:
+    """The keyed digest (HMAC-SHA-256, 32 bytes) under which a placeholder is stored and looked up.
+
+    Keyed, so that a stolen database cannot test guesses; looked up by equality of the digest, so that
+    timing tells nothing of the text.
+    """
+    return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
+
+
+def _checksum(unchecked: str) -> str:
+    number = int.from_bytes(hashlib.sha256(b"conduit placeholder v1\x00" + unchecked.encode()).digest())
+    characters = []
+    for _ in range(_CHECKSUM_LENGTH):
+        number, at = divmod(number, len(_ALPHABET))
+        characters.append(_ALPHABET[at])
+    return "".join(characters)

@@ -1,0 +1,164 @@
+"""The vault: seals a tenant's credentials, and opens one for a host that it is bound to.
+
+Key-encryption key → a ring of data keys per tenant → one envelope per credential. The vault stores
+nothing itself; it is given rows and gives rows back.
+"""
+
+import os
+import time
+from asyncio import to_thread
+from collections.abc import Callable
+from typing import NoReturn
+
+from policy.identifiers import CredentialId, TenantId
+from policy.snapshot import Credential, Tenant
+from vault import envelope, placeholder
+from vault.aead import KEY_BYTES
+from vault.envelope import Binding, WrappedKey
+from vault.errors import NotBound, Sealed, Unopenable
+from vault.kek import KeyEncryptionKey
+from vault.secret import Secret
+
+# How long an unwrapped data key is held. With a remote source this is also how long its withdrawal there
+# takes to be felt here.
+DATA_KEY_HELD_S = 300.0
+
+# Calls that were decided on the snapshot before a rotation may still open the earlier version this long.
+VERSION_OVERLAP_S = 60.0
+
+
+class Vault:
+    """Opens and seals. Without a ``kek`` it is sealed, and everything but that answer raises ``Sealed``.
+
+    ``clock`` gives monotonic seconds.
+    """
+
+    def __init__(self, kek: KeyEncryptionKey | None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._kek = kek
+        self._clock = clock
+        self._index_key = kek.index_key() if kek is not None else None
+        self._rings: dict[TenantId, _OpenRing] = {}
+        self._newest: dict[CredentialId, tuple[int, float]] = {}
+
+    @property
+    def sealed(self) -> bool:
+        return self._kek is None
+
+    def digest(self, text: str) -> bytes:
+        """The digest under which a placeholder is stored; raises ``Sealed``."""
+        if self._index_key is None:
+            raise Sealed("the vault has no key-encryption key")
+        return placeholder.digest(self._index_key, text)
+
+    def new_data_key(self, tenant_id: TenantId) -> bytes:
+        """A ring with one fresh data key, wrapped for this tenant: what ``Tenant.data_key`` stores.
+
+        Raises ``Sealed``.
+        """
+        return envelope.pack_ring((self._wrap_new(tenant_id),))
+
+    def seal_credential(self, tenant: Tenant, binding: Binding, secret: Secret) -> bytes:
+        """Put a credential into its envelope under the tenant's newest data key.
+
+        Raises ``Sealed``, and ``Unopenable`` when the tenant has no data key any more.
+        """
+        if binding.tenant_id != tenant.id:
+            raise Unopenable
+        ring = self._ring(tenant)
+        with secret.revealed() as text:
+            return envelope.pack(ring.newest, ring.keys[ring.newest], text.encode(), binding)
+
+    def open_credential(self, tenant: Tenant, credential: Credential, *, host: str) -> Secret:
+        """Open a credential for ``host`` (canonical: lower case, A-label, no trailing dot).
+
+        Raises ``NotBound`` when it is bound elsewhere, ``Unopenable`` when it was altered, moved, rolled
+        back, revoked or shredded, ``Sealed`` when no key is to be had. With a remote key source, await
+        ``unlock`` first, which keeps the wait off the event loop.
+        """
+        if host not in credential.hosts:
+            raise NotBound
+        if credential.revoked or credential.tenant_id != tenant.id:
+            raise Unopenable
+        key = self._ring(tenant).keys.get(envelope.key_id_of(credential.envelope))
+        if key is None:
+            raise Unopenable
+        text = envelope.unpack(key, credential.envelope, Binding.of(credential))
+        self._refuse_rollback(credential)
+        return Secret(text.decode())
+
+    async def unlock(self, tenant: Tenant) -> None:
+        """Hold the tenant's data keys ready; asks a remote key source in a thread. Raises as opening does."""
+        if self._held(tenant) is None:
+            ring = await to_thread(self._unwrap, tenant)
+            self._rings[tenant.id] = ring
+
+    def _ring(self, tenant: Tenant) -> "_OpenRing":
+        held = self._held(tenant)
+        if held is None:
+            if self._kek is not None and not self._kek.local:
+                raise Sealed("the data key of this tenant is not held; unlock it first")
+            held = self._rings[tenant.id] = self._unwrap(tenant)
+        return held
+
+    def _held(self, tenant: Tenant) -> "_OpenRing | None":
+        ring = self._rings.get(tenant.id)
+        if ring is None:
+            return None
+        if ring.wrapped != tenant.data_key or self._clock() >= ring.held_until:
+            del self._rings[tenant.id]
+            ring.wipe()
+            return None
+        return ring
+
+    def _unwrap(self, tenant: Tenant) -> "_OpenRing":
+        if self._kek is None:
+            raise Sealed("the vault has no key-encryption key")
+        keys: dict[bytes, bytearray] = {}
+        wrapped_keys = envelope.unpack_ring(tenant.data_key)
+        for item in wrapped_keys:
+            context = envelope.data_key_context(tenant.id, item.key_id)
+            keys[item.key_id] = bytearray(self._kek.unwrap(item.wrapped, name=item.kek, context=context))
+        return _OpenRing(tenant.data_key, wrapped_keys[0].key_id, keys, self._clock() + DATA_KEY_HELD_S)
+
+    def _wrap_new(self, tenant_id: TenantId) -> WrappedKey:
+        if self._kek is None:
+            raise Sealed("the vault has no key-encryption key")
+        key_id = os.urandom(envelope.KEY_ID_BYTES)
+        context = envelope.data_key_context(tenant_id, key_id)
+        wrapped = self._kek.wrap(os.urandom(KEY_BYTES), context=context)
+        return WrappedKey(key_id=key_id, kek=self._kek.current, wrapped=wrapped)
+
+    def _refuse_rollback(self, credential: Credential) -> None:
+        """A version older than one already seen is a row that somebody put back, once the overlap is over."""
+        seen = self._newest.get(credential.id)
+        if seen is None or credential.version > seen[0]:
+            self._newest[credential.id] = (credential.version, self._clock())
+        elif credential.version < seen[0] and self._clock() - seen[1] > VERSION_OVERLAP_S:
+            raise Unopenable
+
+    def __repr__(self) -> str:
+        return f"<Vault {'sealed' if self.sealed else 'open'}>"
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError("a vault is not pickled")
+
+
+class _OpenRing:
+    """A tenant's data keys in the clear, for as long as they are held."""
+
+    __slots__ = ("held_until", "keys", "newest", "wrapped")
+
+    def __init__(
+        self, wrapped: bytes, newest: bytes, keys: dict[bytes, bytearray], held_until: float
+    ) -> None:
+        self.wrapped = wrapped
+        self.newest = newest
+        self.keys = keys
+        self.held_until = held_until
+
+    def wipe(self) -> None:
+        for key in self.keys.values():
+            key[:] = bytes(len(key))
+
+    def __repr__(self) -> str:
+        return "<data keys>"
