@@ -1,0 +1,280 @@
+"""What an operator decides: one frozen model, read from a YAML file and the environment.
+
+It opens no connection and reads no secret beyond what a setting names. Each section is a model of its own,
+so that a part of the program is given its section's values and no more. ``docs/configuration.md`` is made
+from the descriptions here.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from conduit.addresses import Address, HostName, ListenAddress, NetworkText, Origin, Resolution
+from conduit.errors import ConfigurationError
+from policy.exchange import EndpointState
+
+PREFIX = "CONDUIT_"
+# Read by the program itself before there are settings; everything else under the prefix must be a setting.
+PROGRAM_VARIABLES = frozenset({"CONDUIT_DATA", "CONDUIT_CONFIG"})
+TEST_PREFIX = "CONDUIT_TEST_"
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, nothing unknown, no value echoed in an error (it may be a password)."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True
+    )
+
+
+class Listen(Section):
+    """Where the doors are, each as ``host:port`` (IPv6 in brackets)."""
+
+    proxy: ListenAddress = Field(Address("127.0.0.1:8080"), description="Explicit HTTP proxy.")
+    gateway: ListenAddress = Field(
+        Address("127.0.0.1:8081"), description="Base-URL mode: `/{provider}/<path>`."
+    )
+    transparent: ListenAddress = Field(
+        Address("127.0.0.1:8082"), description="Connections redirected by the firewall."
+    )
+    console: ListenAddress = Field(
+        Address("127.0.0.1:8090"), description="Console, REST API, health and metrics."
+    )
+
+
+class Connection(Section):
+    """Where a database server is. Unset means the embedded one."""
+
+    url: str | None = Field(
+        None, repr=False, description="Its URL. Unset, with `url_file` unset too: the embedded server."
+    )
+    url_file: Path | None = Field(
+        None, description="A file that holds the URL, so that a password need not stand in the environment."
+    )
+
+    def resolved(self) -> str | None:
+        """The URL from ``url`` or ``url_file``; ``None`` where the embedded server is meant.
+
+        Raises ``ConfigurationError`` where both are set, or the file cannot be read or is empty.
+        """
+        if self.url_file is None:
+            return self.url
+        if self.url is not None:
+            raise ConfigurationError("set either url or url_file of a database, not both")
+        try:
+            text = self.url_file.read_text().strip()
+        except OSError as error:
+            raise ConfigurationError(f"{self.url_file} cannot be read: {error.strerror}") from error
+        if not text:
+            raise ConfigurationError(f"{self.url_file} is empty; it should hold a database URL")
+        return text
+
+
+class Upstream(Section):
+    """How providers are reached."""
+
+    resolve: dict[Resolution, Resolution] = Field(
+        {},
+        description="`host:port` to `ip:port`, as curl's `--resolve`; the TLS name stays the host's.",
+    )
+    ca_file: Path | None = Field(
+        None, description="PEM file of certificate authorities trusted besides the public ones."
+    )
+    connect_timeout_s: PositiveFloat = Field(
+        10, description="For the TCP and TLS handshake; providers answer within one second."
+    )
+    first_byte_timeout_s: PositiveFloat = Field(
+        600, description="From the request's end to the answer's first byte; the SDKs wait as long."
+    )
+    idle_timeout_s: PositiveFloat = Field(
+        300, description="Longest silence within an answer; a thinking model may pause for minutes."
+    )
+    allowed_networks: tuple[NetworkText, ...] = Field(
+        (),
+        description="Private networks that a provider's name may resolve to. Others are refused, so that a "
+        "name under foreign control cannot lead into the organisation. Targets of `resolve` are allowed.",
+    )
+
+
+class Provider(Section):
+    """A provider reached at another place than its public one."""
+
+    upstream: Origin = Field(
+        description="Origin that replaces the provider's own, such as `https://llm.example:8443`."
+    )
+
+
+class Discovery(Section):
+    """How AI endpoints outside the catalogue are looked for."""
+
+    decrypt_unknown: bool = Field(
+        False, description="Look inside TLS to hosts outside the catalogue. Plain HTTP is always looked at."
+    )
+    exclusions: tuple[HostName, ...] = Field(
+        (), description="Hosts never decrypted, whatever else is set; `*.bank.example` covers subdomains."
+    )
+
+
+class Endpoints(Section):
+    """The state of an AI endpoint that no administrator has decided on."""
+
+    default_catalogued: EndpointState = Field(
+        EndpointState.BLOCKED, description="Of a catalogued endpoint whose key the tenant does not hold."
+    )
+    default_unknown: EndpointState = Field(
+        EndpointState.MONITORED, description="Of an endpoint that only evidence gives away."
+    )
+
+
+class Limits(Section):
+    """Bounds on what a client may send, and on what one client may hold."""
+
+    body_bytes_max: PositiveInt = Field(
+        64 * MIB, description="Request body. Anthropic takes 32 MB, OpenAI 50 MB of images in one request."
+    )
+    head_bytes_max: PositiveInt = Field(
+        32 * KIB, description="Request line and headers. Node takes 16 KiB, nginx 8 KiB a line."
+    )
+    header_count_max: PositiveInt = Field(128, description="Header lines. Apache's limit is 100.")
+    head_timeout_s: PositiveFloat = Field(
+        10, description="From a connection's begin to its first whole request head, against slow senders."
+    )
+    connections_max: PositiveInt = Field(10_000, description="Open client connections, each worker.")
+    connections_per_address_max: PositiveInt = Field(
+        1_000, description="Open connections of one source address, each worker; an office may share one."
+    )
+
+
+class KeyEncryptionKey(Section):
+    """Where the key is that wraps every tenant's data key."""
+
+    source: Literal["file", "environment"] = Field(
+        "file", description="`file`: made on first start, mode 0600. `environment`: base64 in a variable."
+    )
+    path: Path | None = Field(None, description="Of the file; unset: `vault/kek` in the data folder.")
+    variable: str = Field("CONDUIT_KEK", description="Name of the variable, for `environment`.")
+
+
+class Vault(Section):
+    """The vault of provider credentials."""
+
+    kek: KeyEncryptionKey = Field(KeyEncryptionKey(), description="The key-encryption key.")
+
+
+class Snapshot(Section):
+    """The policy that each worker holds in memory."""
+
+    max_age_s: PositiveFloat = Field(
+        60, description="Oldest policy that decides; beyond it (database lost) calls are refused `degraded`."
+    )
+
+
+class Logging(Section):
+    """Logs for people, on standard error. What machines read is the audit record."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level written.")
+    json_lines: bool = Field(False, description="One JSON object a line instead of text.")
+
+
+class Settings(Section):
+    """All settings. Constructing it reads nothing but its arguments; ``load`` reads file and environment."""
+
+    listen: Listen = Field(Listen(), description="Where the doors are.")
+    database: Connection = Field(Connection(), description="PostgreSQL 15 or newer.")
+    redis: Connection = Field(Connection(), description="Valkey 8 or Redis 7, or newer.")
+    upstream: Upstream = Field(Upstream(), description="How providers are reached.")
+    providers: dict[str, Provider] = Field({}, description="Providers reached at another place, by id.")
+    discovery: Discovery = Field(Discovery(), description="How unknown AI endpoints are looked for.")
+    endpoints: Endpoints = Field(Endpoints(), description="States of endpoints that nobody decided on.")
+    limits: Limits = Field(Limits(), description="Bounds on what a client may send.")
+    vault: Vault = Field(Vault(), description="The vault of provider credentials.")
+    snapshot: Snapshot = Field(Snapshot(), description="The policy that workers hold.")
+    logging: Logging = Field(Logging(), description="Logs for people.")
+    workers: PositiveInt | None = Field(None, description="Gateway processes; unset: one for each core.")
+    drain_s: Annotated[float, Field(ge=0)] = Field(
+        60, description="How long calls in flight may go on after SIGTERM before they are cut and settled."
+    )
+    step_timeout_s: PositiveFloat = Field(
+        2, description="Longest time that one step of the chain may take; then the call is refused."
+    )
+
+
+class _FromEnvironment(BaseSettings, Settings):
+    """As ``Settings``, with the environment winning over the arguments (which come from the file)."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True)
+
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override]  # pydantic-settings calls it by keyword
+        cls, _settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (sources["env_settings"], sources["init_settings"])
+
+
+def load(config: Path | None, environment: Mapping[str, str]) -> Settings:
+    """Read ``config`` (``None``: no file) and let ``CONDUIT_…`` variables win over it.
+
+    ``environment`` is the process's own; it is only searched for unknown names, values come from
+    ``os.environ``. Raises ``ConfigurationError`` with file, key and what is allowed, never with a value.
+    """
+    document = {} if config is None else _read(config)
+    origin = "the environment" if config is None else f"{config} or the environment"
+    try:
+        values = _FromEnvironment(**document)
+        _refuse_unknown_variables(environment, values.vault.kek.variable)
+        return Settings.model_validate(values.model_dump())
+    except ValidationError as error:
+        raise ConfigurationError(f"{origin}: {_problems(error)}") from None
+    except SettingsError as error:
+        raise ConfigurationError(f"{origin}: {error}; lists and mappings are written as JSON") from None
+
+
+def _read(config: Path) -> dict[str, Any]:
+    try:
+        document = YAML(typ="safe", pure=True).load(config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{config} cannot be read: {error}") from error
+    except MarkedYAMLError as error:
+        place = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
+        raise ConfigurationError(f"{config}{place}: {str(error.problem).splitlines()[0]}") from None
+    except YAMLError as error:
+        raise ConfigurationError(f"{config} is not YAML") from error
+    if document is None:
+        return {}
+    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
+        raise ConfigurationError(f"{config} should be a mapping of settings")
+    return document
+
+
+def _problems(error: ValidationError) -> str:
+    """Every problem as ``key: what is wrong``, without the values, which may be passwords."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc'])}: "
+        + ("no such setting" if problem["type"] == "extra_forbidden" else problem["msg"])
+        for problem in error.errors(include_input=False, include_url=False)
+    )
+
+
+def _refuse_unknown_variables(environment: Mapping[str, str], kek_variable: str) -> None:
+    """pydantic-settings ignores an unknown top-level variable in silence; a typing error must not."""
+    for name in sorted(environment):
+        if not name.upper().startswith(PREFIX) or name.upper().startswith(TEST_PREFIX):
+            continue
+        if name in PROGRAM_VARIABLES or name == kek_variable:
+            continue
+        first, *_ = name.upper().removeprefix(PREFIX).lower().split("__")
+        if first not in Settings.model_fields:
+            raise ConfigurationError(f"the environment variable {name} is not a setting of this program")
