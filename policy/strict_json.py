@@ -1,0 +1,101 @@
+"""JSON that every reader reads alike: UTF-8, unique keys, finite numbers, bounded depth.
+
+A gateway that decides on a body must read what the provider will read. Where the JSON standard lets
+readers differ (RFC 8259 §4, §6, §8.1), the text is refused instead of guessed at. It does not interpret
+what the document says; ``policy.inspection`` does.
+"""
+
+import json
+import math
+import re
+
+DEPTH_MAX = 64
+INTEGER_DIGITS_MAX = 20
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LONE_SURROGATE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+
+
+class AmbiguousJson(ValueError):
+    """A body that two readers could take for different documents; its text is one sentence for the caller."""
+
+
+def parse(body: bytes) -> object:
+    """Read one JSON document strictly.
+
+    Raises ``AmbiguousJson`` for another encoding than UTF-8 or a byte order mark, duplicate keys, ``NaN``
+    and ``Infinity``, a number that overflows a double, an integer of more than ``INTEGER_DIGITS_MAX``
+    digits, nesting deeper than ``DEPTH_MAX``, a lone surrogate, and for anything that is not JSON.
+    """
+    if body.startswith(_BYTE_ORDER_MARK):
+        raise AmbiguousJson("The body starts with a byte order mark; send plain UTF-8.")
+    if b"\x00" in body[:4]:
+        raise AmbiguousJson("The body is not UTF-8.")
+    _check_surrogates(body)
+    try:
+        document = _decoder.decode(body.decode())
+    except AmbiguousJson:
+        raise
+    except UnicodeDecodeError as error:
+        raise AmbiguousJson("The body is not UTF-8.") from error
+    except json.JSONDecodeError as error:
+        raise AmbiguousJson(f"The body is not JSON: {error.msg} at character {error.pos}.") from error
+    except (RecursionError, ValueError, MemoryError) as error:
+        raise AmbiguousJson("The body is not JSON that can be read safely.") from error
+    if body.count(b"[") + body.count(b"{") > DEPTH_MAX:
+        _check_depth([document])
+    return document
+
+
+def _check_depth(document: object) -> None:
+    """Measure nesting level by level. The parser's own recursion guard has bounded it to thousands."""
+    level: list[object] = [document]
+    for _ in range(DEPTH_MAX + 1):
+        level = [
+            value
+            for container in level
+            for value in (container.values() if type(container) is dict else container)  # type: ignore[attr-defined]
+            if type(value) is dict or type(value) is list
+        ]
+        if not level:
+            return
+    raise AmbiguousJson(f"The body is nested deeper than {DEPTH_MAX} levels.")
+
+
+def _check_surrogates(body: bytes) -> None:
+    if b"\\ud" not in body and b"\\uD" not in body:
+        return
+    if _LONE_SURROGATE.search(body.replace(b"\\\\", b"")) is not None:
+        raise AmbiguousJson("The body holds half of a surrogate pair.")
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise AmbiguousJson("The body holds the same key twice in one object.")
+    return found
+
+
+def _integer(text: str) -> int:
+    if len(text) > INTEGER_DIGITS_MAX:
+        raise AmbiguousJson("The body holds an integer that is too large to be read alike everywhere.")
+    return int(text)
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise AmbiguousJson("The body holds a number that is too large.")
+    return number
+
+
+def _constant(text: str) -> float:
+    raise AmbiguousJson(f"The body holds {text}, which is not JSON.")
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant
+)

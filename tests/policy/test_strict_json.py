@@ -1,0 +1,100 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policy.strict_json import DEPTH_MAX, AmbiguousJson, parse
+
+documents = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=4)
+    ),
+    max_leaves=40,
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'\xef\xbb\xbf{"a":1}',
+        '{"a":1}'.encode("utf-16"),
+        '{"a":1}'.encode("utf-16-le"),
+        '{"a":1}'.encode("utf-32-be"),
+        b'{"a":"\xff"}',
+        b'{"model":"cheap","model":"dear"}',
+        b'{"a":{"b":1,"\\u0062":2}}',
+        b'{"a":NaN}',
+        b'{"a":Infinity}',
+        b'{"a":-Infinity}',
+        b'{"a":1e400}',
+        b'{"a":' + b"9" * 21 + b"}",
+        b'{"a":' + b"9" * 5000 + b"}",
+        b'{"a":"\\ud800"}',
+        b'{"a":"\\udc00\\ud800"}',
+        b'{"a":"\\ud800\\ud83d\\ude00"}',
+        b"[" * (DEPTH_MAX + 1) + b"]" * (DEPTH_MAX + 1),
+        b'{"a":' * (DEPTH_MAX + 1) + b"1" + b"}" * (DEPTH_MAX + 1),
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b'\\"' + b"[" * 100_000,
+        b"",
+        b"{} {}",
+        b"{'a':1}",
+        b'{"a":01}',
+        b'{"a":"\n"}',
+    ],
+)
+def test_what_readers_take_differently_is_refused(body: bytes) -> None:
+    with pytest.raises(AmbiguousJson) as caught:
+        parse(body)
+    assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":"\\ud83d\\ude00"}',
+        b'{"a":"\\\\ud800"}',
+        b'{"a":18446744073709551615,"b":-9223372036854775808}',
+        b"[" * DEPTH_MAX + b"]" * DEPTH_MAX,
+        b'["' + b"[" * 500 + b'"]',
+        b'["\\"' + b"[" * 500 + b'"]',
+        b'["\\\\",' + b"[[]]," * 100 + b"1]",
+        b'[{"a":1},{"a":2}]',
+        b" \t\r\n{} ",
+    ],
+)
+def test_what_readers_take_alike_is_read(body: bytes) -> None:
+    assert parse(body) == json.loads(body)
+
+
+@given(documents)
+def test_any_plain_document_reads_as_the_standard_library_reads_it(document: object) -> None:
+    for body in (json.dumps(document).encode(), json.dumps(document, ensure_ascii=False).encode()):
+        assert parse(body) == json.loads(body)
+
+
+@given(st.binary(max_size=200) | st.text(alphabet='{}[]":,\\ud8c01eNa-', max_size=80).map(str.encode))
+def test_any_bytes_are_read_or_refused_by_the_declared_error(body: bytes) -> None:
+    try:
+        parse(body)
+    except AmbiguousJson:
+        return
+
+
+@given(st.integers(1, 120), st.sampled_from(["[", '{"k":']))
+def test_depth_is_measured_exactly(depth: int, opener: str) -> None:
+    closer = "]" if opener == "[" else "}"
+    body = ("[" + '"\\\\\\"[{",' * 70 + opener * (depth - 1) + "1" + closer * (depth - 1) + "]").encode()
+    if depth > DEPTH_MAX:
+        with pytest.raises(AmbiguousJson):
+            parse(body)
+    else:
+        parse(body)
