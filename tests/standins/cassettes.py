@@ -2,7 +2,7 @@
 
     python -m tests.standins.cassettes select FOLDER    rewrites tests/recordings from the sdists in FOLDER
 
-``pinned.txt`` beside this file names the sdists and their hashes; ``every(folder)`` yields all 1,130 exchanges.
+``pinned.txt`` beside this file pins the sdists by hash; ``every(folder)`` yields all 1,130 exchanges.
 """
 
 import gzip

@@ -1,0 +1,109 @@
+"""A certificate authority for tests: real X.509, made in memory, as fast as P-256 allows."""
+
+import datetime
+import ssl
+from functools import cache
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+_LIFE = datetime.timedelta(days=30)
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+class Authority:
+    """One root and the leaf certificates that it signs, one a host, kept under ``folder``."""
+
+    def __init__(self, folder: Path, name: str = "Stand-in providers") -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._leaf_key = ec.generate_private_key(ec.SECP256R1())
+        self._subject = _name(name)
+        self._certificate = self._signed(
+            self._subject,
+            self._key.public_key(),
+            (x509.BasicConstraints(ca=True, path_length=0), True),
+            (_usage(signs_certificates=True), True),
+            (x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), False),
+        )
+        self.ca_file = folder / "ca.pem"
+        self.ca_file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
+        self.context = cache(self._context)
+
+    def _signed(
+        self,
+        subject: x509.Name,
+        public_key: ec.EllipticCurvePublicKey,
+        *extensions: tuple[x509.ExtensionType, bool],
+        expired: bool = False,
+    ) -> x509.Certificate:
+        now = datetime.datetime.now(datetime.UTC)
+        start = now - _LIFE if expired else now - datetime.timedelta(hours=1)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._subject)
+            .public_key(public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(start)
+            .not_valid_after(now - datetime.timedelta(hours=1) if expired else now + _LIFE)
+        )
+        for extension, critical in extensions:
+            builder = builder.add_extension(extension, critical=critical)
+        return builder.sign(self._key, hashes.SHA256())
+
+    def leaf(self, host: str, *, expired: bool = False) -> x509.Certificate:
+        """A server certificate for ``host`` (a name or an IP address)."""
+        return self._signed(
+            _name(host[:64]),
+            self._leaf_key.public_key(),
+            (x509.SubjectAlternativeName([_general_name(host)]), False),
+            (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
+            (x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), False),
+            expired=expired,
+        )
+
+    def _context(self, host: str, expired: bool = False) -> ssl.SSLContext:
+        certificate = self.leaf(host, expired=expired)
+        pem = self._folder / f"{host.replace(':', '_')}{'-expired' if expired else ''}.pem"
+        pem.write_bytes(
+            certificate.public_bytes(serialization.Encoding.PEM)
+            + self._leaf_key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pem)
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
