@@ -1,0 +1,191 @@
+"""A credential opens for its own tenant, hosts, id and version, and for nothing else."""
+
+import pickle
+import traceback
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from uuid_utils.compat import uuid7
+
+from tests.vault.conftest import KEY, Opener, Safe
+from vault import key_file
+from vault.envelope import Binding
+from vault.errors import NotBound, Sealed, Unopenable
+from vault.secret import Secret
+from vault.vault import DATA_KEY_HELD_S, VERSION_OVERLAP_S, Vault
+
+
+def test_a_credential_opens_for_a_host_that_it_is_bound_to(safe: Safe) -> None:
+    tenant = safe.a_tenant()
+    credential = safe.a_credential(tenant, hosts=("eu.api.openai.com", "api.openai.com"))
+    for host in credential.hosts:
+        with safe.vault.open_credential(tenant, credential, host=host).revealed() as text:
+            assert text == KEY
+
+
+@pytest.mark.parametrize("host", ["evil.example", "api.openai.com.evil.example", "API.OPENAI.COM", ""])
+def test_it_does_not_open_for_another_host(safe: Safe, host: str) -> None:
+    tenant = safe.a_tenant()
+    with pytest.raises(NotBound):
+        safe.vault.open_credential(tenant, safe.a_credential(tenant), host=host)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"provider": "anthropic"},
+        {"hosts": ("evil.example",)},
+        {"hosts": ("api.openai.com", "evil.example")},
+        {"version": 2},
+        {"version": 0},
+        {"id": uuid7()},
+        {"revoked": True},
+        {"envelope": b""},
+    ],
+    ids=lambda change: "-".join(change),
+)
+def test_a_row_that_was_bent_does_not_open(safe: Safe, opened: Opener, change: dict[str, object]) -> None:
+    tenant = safe.a_tenant()
+    credential = safe.a_credential(tenant)
+    assert opened(tenant, credential) == KEY
+    with pytest.raises(Unopenable):
+        opened(tenant, replace(credential, **change))  # type: ignore[arg-type]
+
+
+def test_hosts_are_a_set_so_their_order_does_not_matter(safe: Safe, opened: Opener) -> None:
+    tenant = safe.a_tenant()
+    credential = safe.a_credential(tenant, hosts=("a.example", "b.example"))
+    assert opened(tenant, replace(credential, hosts=("b.example", "a.example"))) == KEY
+
+
+def test_a_row_copied_to_another_tenant_does_not_open(safe: Safe, opened: Opener) -> None:
+    ours, theirs = safe.a_tenant(), safe.a_tenant()
+    credential = safe.a_credential(ours)
+    for claimed in (credential, replace(credential, tenant_id=theirs.id)):
+        with pytest.raises(Unopenable):
+            opened(theirs, claimed)
+
+
+def test_a_data_key_copied_to_another_tenant_does_not_open(safe: Safe, opened: Opener) -> None:
+    ours, theirs = safe.a_tenant(), safe.a_tenant()
+    credential = safe.a_credential(ours)
+    thief = replace(theirs, data_key=ours.data_key)
+    with pytest.raises(Unopenable):
+        opened(thief, replace(credential, tenant_id=theirs.id))
+
+
+def test_envelopes_of_two_credentials_cannot_be_swapped(safe: Safe, opened: Opener) -> None:
+    tenant = safe.a_tenant()
+    cheap, dear = safe.a_credential(tenant), safe.a_credential(tenant)
+    with pytest.raises(Unopenable):
+        opened(tenant, replace(cheap, envelope=dear.envelope))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_no_flipped_bit_of_an_envelope_opens(safe: Safe, opened: Opener, data: st.DataObject) -> None:
+    tenant = safe.a_tenant()
+    credential = safe.a_credential(tenant)
+    bent = bytearray(credential.envelope)
+    at = data.draw(st.integers(0, len(bent) * 8 - 1))
+    bent[at // 8] ^= 1 << at % 8
+    with pytest.raises(Unopenable):
+        opened(tenant, replace(credential, envelope=bytes(bent)))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_no_flipped_bit_of_a_wrapped_data_key_opens(safe: Safe, opened: Opener, data: st.DataObject) -> None:
+    tenant = safe.a_tenant()
+    credential = safe.a_credential(tenant)
+    bent = bytearray(tenant.data_key)
+    at = data.draw(st.integers(0, len(bent) * 8 - 1))
+    bent[at // 8] ^= 1 << at % 8
+    with pytest.raises(Unopenable):
+        opened(replace(tenant, data_key=bytes(bent)), credential)
+
+
+def test_an_earlier_version_put_back_does_not_open_once_calls_in_flight_have_ended(fresh_safe: Safe) -> None:
+    tenant = fresh_safe.a_tenant()
+    earlier = fresh_safe.a_credential(tenant)
+    later = fresh_safe.a_credential(tenant, id=earlier.id, version=2)
+    fresh_safe.vault.open_credential(tenant, later, host="api.openai.com")
+    fresh_safe.clock.now += VERSION_OVERLAP_S
+    fresh_safe.vault.open_credential(tenant, earlier, host="api.openai.com")
+    fresh_safe.clock.now += 1
+    with pytest.raises(Unopenable):
+        fresh_safe.vault.open_credential(tenant, earlier, host="api.openai.com")
+
+
+def test_a_shredded_data_key_opens_nothing_even_if_it_was_held(safe: Safe, opened: Opener) -> None:
+    tenant = safe.a_tenant()
+    credential = safe.a_credential(tenant)
+    assert opened(tenant, credential) == KEY
+    with pytest.raises(Unopenable):
+        opened(replace(tenant, data_key=b""), credential)
+
+
+def test_a_sealed_vault_opens_seals_and_digests_nothing(safe: Safe) -> None:
+    tenant = safe.a_tenant()
+    credential = safe.a_credential(tenant)
+    sealed = Vault(None)
+    assert sealed.sealed
+    for attempt in (
+        lambda: sealed.open_credential(tenant, credential, host="api.openai.com"),
+        lambda: sealed.seal_credential(tenant, Binding.of(credential), Secret(KEY)),
+        lambda: sealed.new_data_key(tenant.id),
+        lambda: sealed.digest("sk-cdt"),
+    ):
+        with pytest.raises(Sealed):
+            attempt()
+
+
+def test_a_binding_of_another_tenant_is_not_sealed(safe: Safe) -> None:
+    ours, theirs = safe.a_tenant(), safe.a_tenant()
+    with pytest.raises(Unopenable):
+        safe.vault.seal_credential(theirs, Binding.of(safe.a_credential(ours)), Secret(KEY))
+
+
+def test_a_data_key_is_asked_for_again_after_it_was_held_long_enough(fresh_safe: Safe) -> None:
+    tenant = fresh_safe.a_tenant()
+    credential = fresh_safe.a_credential(tenant)
+    fresh_safe.vault.open_credential(tenant, credential, host="api.openai.com")
+    keys = key_file.FileKeys(fresh_safe.path)
+    keys.add_key()
+    keys.drop_earlier_keys()
+    fresh_safe.vault.open_credential(tenant, credential, host="api.openai.com")
+    fresh_safe.clock.now += DATA_KEY_HELD_S
+    reopened = fresh_safe.reopened()
+    with pytest.raises(Unopenable):
+        reopened.open_credential(tenant, credential, host="api.openai.com")
+
+
+async def test_unlocking_holds_the_key_ready(safe: Safe) -> None:
+    tenant = safe.a_tenant()
+    credential = safe.a_credential(tenant)
+    vault = safe.reopened()
+    await vault.unlock(tenant)
+    await vault.unlock(tenant)
+    assert vault.open_credential(tenant, credential, host="api.openai.com").matches(KEY)
+    with pytest.raises(Unopenable):
+        await vault.unlock(replace(tenant, data_key=b""))
+
+
+def test_digests_are_keyed(safe: Safe, fresh_safe: Safe) -> None:
+    assert safe.vault.digest("sk-cdt") == safe.reopened().digest("sk-cdt")
+    assert safe.vault.digest("sk-cdt") != fresh_safe.vault.digest("sk-cdt")
+
+
+def test_nothing_secret_is_shown_by_a_vault_its_pickle_or_its_errors(safe: Safe) -> None:
+    tenant = safe.a_tenant()
+    credential = safe.a_credential(tenant)
+    with pytest.raises(Unopenable) as raised:
+        safe.vault.open_credential(tenant, replace(credential, version=3), host="api.openai.com")
+    told = "".join(traceback.format_exception(raised.value))
+    assert KEY not in told
+    assert credential.envelope.hex() not in told
+    assert repr(safe.vault) == "<Vault open>"
+    with pytest.raises(TypeError):
+        pickle.dumps(safe.vault)
