@@ -62,8 +62,6 @@ class Safe:
         )
 
 
-
-
 @pytest.fixture(scope="session")
 def safe(tmp_path_factory: pytest.TempPathFactory) -> Safe:
     path = tmp_path_factory.mktemp("vault") / "kek"
