@@ -1,0 +1,207 @@
+"""The one door to the database: a session acts for one tenant, or for the platform with a named purpose.
+
+    async with store.tenant(tenant_id) as session:          # rows of this tenant
+    async with store.platform(Purpose.SNAPSHOT) as session:  # what this purpose may see, of all tenants
+
+Each is one transaction, committed at the end of the block and rolled back on an exception. Nothing else
+opens connections for serving (``store.listener`` listens, and reads no table).
+"""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Self
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import PoolResetState
+
+from store.claim import LIFETIME_S, Purpose, purpose_claim, tenant_claim
+from store.errors import (
+    AlreadyExists,
+    InvalidRecord,
+    MissingReference,
+    NoTenant,
+    StoreError,
+    StoreUnavailable,
+    TenancyViolation,
+)
+from store.guard import check_role
+
+CONNECT_TIMEOUT_S = 5
+POOL_TIMEOUT_S = 5
+# A network that swallows packets must not hold a caller: the kernel gives up on unanswered data.
+TCP_USER_TIMEOUT_MS = 10_000
+
+# One round trip. The first call clears whatever an earlier statement may have left in the session; the
+# others end with the transaction.
+_ENTER_TENANT = text(
+    "SELECT set_config('conduit.claim', '', false), set_config('conduit.claim', :claim, true)"
+)
+_ENTER_PLATFORM = text(
+    "SELECT set_config('conduit.claim', '', false), set_config('conduit.claim', :claim, true),"
+    " set_config('role', 'conduit_platform', true)"
+)
+
+
+class Store:
+    """A pool of connections of one serving role. Make it with ``open``; end it with ``close``."""
+
+    def __init__(self, engine: AsyncEngine, dsn: str, claim_key: bytes, *, bound_to_backend: bool) -> None:
+        self._engine = engine
+        self._dsn = dsn
+        self._claim_key = claim_key
+        self._bound_to_backend = bound_to_backend
+
+    def __repr__(self) -> str:
+        return f"Store({self._engine.pool.status()})"
+
+    @classmethod
+    async def open(
+        cls, dsn: str, claim_key: bytes, *, pool_size: int = 4, bound_to_backend: bool = True
+    ) -> Self:
+        """Connect as a serving role and refuse one that could bypass row-level security.
+
+        ``dsn`` is a libpq connection string from ``store.migrate.upgrade``. Behind a transaction pooler
+        pass ``bound_to_backend=False``: claims then name no server process and rest on their expiry.
+        Raises ``UnsafeRole`` or ``StoreUnavailable``.
+        """
+        engine = create_async_engine(
+            "postgresql+psycopg://",
+            async_creator=lambda: _connect(dsn, prepare=bound_to_backend),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=POOL_TIMEOUT_S,
+            pool_pre_ping=True,
+            pool_reset_on_return=None,
+            hide_parameters=True,
+        )
+        event.listen(engine.sync_engine, "reset", _forget_session)
+        store = cls(engine, dsn, claim_key, bound_to_backend=bound_to_backend)
+        try:
+            async with engine.connect() as connection:
+                await check_role(connection)
+        except BaseException as error:
+            await engine.dispose()
+            raise translated(error) from error
+        return store
+
+    async def close(self) -> None:
+        """Close every connection that is not in use."""
+        await self._engine.dispose()
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """For ``conduit doctor``, which reads catalogues: a connection from here has no claim."""
+        return self._engine
+
+    @property
+    def dsn(self) -> str:
+        """How this store's role signs in, for the listener's own connection. A secret."""
+        return self._dsn
+
+    @asynccontextmanager
+    async def tenant(self, tenant_id: UUID) -> AsyncIterator[AsyncSession]:
+        """One transaction that sees and writes this tenant's rows alone.
+
+        Raises ``NoTenant`` without a tenant; at the end of the block, or inside it, what ``translated``
+        says of a failing statement.
+        """
+        if not isinstance(tenant_id, UUID):
+            raise NoTenant("a tenant session needs a tenant's id")
+        async with self._transaction() as session:
+            claim = tenant_claim(
+                self._claim_key, tenant_id, expires_at=_expiry(), backend=await self._backend(session)
+            )
+            await session.execute(_ENTER_TENANT, {"claim": claim})
+            yield session
+
+    @asynccontextmanager
+    async def platform(self, purpose: Purpose) -> AsyncIterator[AsyncSession]:
+        """One transaction across tenants, for a named purpose; the database holds it to that purpose."""
+        async with self._transaction() as session:
+            claim = purpose_claim(
+                self._claim_key, purpose, expires_at=_expiry(), backend=await self._backend(session)
+            )
+            await session.execute(_ENTER_PLATFORM, {"claim": claim})
+            yield session
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncSession]:
+        try:
+            async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except (SQLAlchemyError, psycopg.Error, OSError) as error:
+            raise translated(error) from error
+
+    async def _backend(self, session: AsyncSession) -> int:
+        if not self._bound_to_backend:
+            return 0
+        raw = await (await session.connection()).get_raw_connection()
+        driver: psycopg.AsyncConnection[object] | None = raw.driver_connection
+        if driver is None:
+            raise StoreUnavailable("the connection is gone")
+        return driver.info.backend_pid
+
+
+async def _connect(dsn: str, *, prepare: bool) -> psycopg.AsyncConnection[tuple[object, ...]]:
+    return await psycopg.AsyncConnection.connect(
+        dsn,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        tcp_user_timeout=TCP_USER_TIMEOUT_MS,
+        application_name="conduit",
+        prepare_threshold=5 if prepare else None,
+    )
+
+
+def _forget_session(connection: DBAPIConnection, _record: object, state: PoolResetState) -> None:
+    """Leave nothing of one borrower to the next: settings, role, prepared statements, locks, temporary data.
+
+    A statement injected into one tenant's session could have left any of these behind.
+    """
+    if state.terminate_only:
+        return
+    connection.rollback()
+    connection.autocommit = True
+    cursor = connection.cursor()
+    cursor.execute("DISCARD ALL")
+    cursor.close()
+    connection.autocommit = False
+
+
+def _expiry() -> int:
+    return int(time.time()) + LIFETIME_S
+
+
+_BY_ERROR: tuple[tuple[type[Exception], type[StoreError], str], ...] = (
+    (psycopg.errors.UniqueViolation, AlreadyExists, "exists already"),
+    (psycopg.errors.ForeignKeyViolation, MissingReference, "refers to something that is not there"),
+    (psycopg.errors.InsufficientPrivilege, TenancyViolation, "the database refused the statement"),
+    (psycopg.errors.CheckViolation, InvalidRecord, "a value is outside what is allowed"),
+    (psycopg.errors.NotNullViolation, InvalidRecord, "a value is missing"),
+    (psycopg.errors.DataError, InvalidRecord, "a value is not of its kind"),
+    (psycopg.OperationalError, StoreUnavailable, "PostgreSQL is away or too slow"),
+    (psycopg.InterfaceError, StoreUnavailable, "the connection was lost"),
+)
+
+
+def translated(error: BaseException) -> BaseException:
+    """The store's error for one of SQLAlchemy or psycopg; any other is returned as it is.
+
+    The message names the constraint or table that PostgreSQL named, and no value.
+    """
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    for kind, ours, sentence in _BY_ERROR:
+        if isinstance(cause, kind):
+            named = getattr(getattr(cause, "diag", None), "constraint_name", None)
+            return ours(f"{sentence} ({named})" if named else sentence)
+    if isinstance(error, PoolTimeoutError | OSError):
+        return StoreUnavailable("no connection to PostgreSQL is to be had")
+    if isinstance(error, SQLAlchemyError | psycopg.Error):
+        return StoreError(f"the store failed: {type(cause).__name__}")
+    return error

@@ -1,0 +1,1 @@
+"""The schema, as ordered migrations; ``store.migrate`` runs them as the owner."""
