@@ -11,9 +11,6 @@ from vault.kek import KeyDocument, KeyRecord, LocalKeys
 
 KEY_FILE_BYTES_MAX = 64 * 1024
 
-# Not CONDUIT_…: those are settings, where an unknown one is an error.
-ENVIRONMENT_VARIABLE = "APICONDUIT_KEK"
-
 
 @final
 class FileKeys(LocalKeys):
@@ -83,14 +80,14 @@ def read(path: Path) -> KeyDocument:
         return KeyDocument.parse(file.read(KEY_FILE_BYTES_MAX))
 
 
-def from_environment() -> LocalKeys:
-    """Keys from ``APICONDUIT_KEK``, which holds a key file's content; the variable is removed once read.
+def from_environment(variable: str) -> LocalKeys:
+    """Keys from an environment variable that holds a key file's content; it is removed once read.
 
     Raises ``Sealed`` when it is not set.
     """
-    text = os.environ.pop(ENVIRONMENT_VARIABLE, None)
+    text = os.environ.pop(variable, None)
     if not text:
-        raise Sealed(f"the environment variable {ENVIRONMENT_VARIABLE} is not set")
+        raise Sealed(f"the environment variable {variable} is not set")
     return LocalKeys(KeyDocument.parse(text))
 
 

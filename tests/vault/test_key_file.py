@@ -117,12 +117,12 @@ def test_the_index_key_outlives_a_rotation(tmp_path: Path) -> None:
 
 def test_the_environment_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key_file.create(tmp_path / "kek")
-    monkeypatch.setenv(key_file.ENVIRONMENT_VARIABLE, (tmp_path / "kek").read_text())
-    keys = key_file.from_environment()
+    monkeypatch.setenv("CONDUIT_KEK", (tmp_path / "kek").read_text())
+    keys = key_file.from_environment("CONDUIT_KEK")
     assert keys.index_key() == key_file.FileKeys(tmp_path / "kek").index_key()
-    assert key_file.ENVIRONMENT_VARIABLE not in os.environ
+    assert "CONDUIT_KEK" not in os.environ
     with pytest.raises(Sealed):
-        key_file.from_environment()
+        key_file.from_environment("CONDUIT_KEK")
 
 
 def key_names(folder: Path) -> list[str]:

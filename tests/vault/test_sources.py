@@ -15,7 +15,7 @@ def test_a_key_file_opens_the_vault(tmp_path: Path) -> None:
 
 
 def test_no_key_seals_the_vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(key_file.ENVIRONMENT_VARIABLE, raising=False)
+    monkeypatch.delenv("CONDUIT_KEK", raising=False)
     assert open_vault(source=KeySource.FILE, path=tmp_path / "kek").sealed
     assert open_vault(source=KeySource.ENVIRONMENT).sealed
 
