@@ -1,0 +1,394 @@
+-- Every limit of a call, decided and counted in one atomic step. store/limiter.py is the only caller.
+--
+-- KEYS[1] state     hash  limit -> "used held at rate"; field "clock" -> "last offset" (milliseconds)
+-- KEYS[2] leases    zset  reservation -> when it falls due (milliseconds, logical time)
+-- KEYS[3] holdings  hash  reservation -> "live|expired tokens cost limits", or "ended"
+-- All three carry the tenant's hash tag, so that they stand in one slot of a cluster.
+--
+-- ARGV[1] operation, ARGV[2] "" (tests alone set the server's time here), then per operation:
+--   reserve, top_up   id, lease_ms, tokens, cost, limits    tokens and cost are totals, never increments
+--   settle            (id, tokens, cost, limits)+           limits count only where the holding was lost
+--   raise             (limit, at_least)+                    after a loss: budgets are never lowered
+--   reap              (none)
+--
+-- limits is JSON: [[kind, state field, amount, starts_ms, ends_ms], ...], the last two for budgets.
+-- Kinds: R requests/min, T tokens/min, C concurrent, B budget. A rate is GCRA kept as a leaking level, so
+-- that it is exact in integers and does not depend on the amount: one request or token is 60,000 units and
+-- `rate` units leak each millisecond. What is held does not leak. Every number is an integer below 2^53.
+
+local STATE, LEASES, HOLDINGS = KEYS[1], KEYS[2], KEYS[3]
+local LARGEST = 9007199254740991
+local UNIT = 60000
+local LARGEST_RATE = 100000000000
+local ENDED_FOR_MS = 600000
+local EXPIRED_FOR_MS = 3600000
+local REAPED_AT_ONCE = 64
+local BUDGET = string.byte("B")
+
+local REFUSED, GRANTED, ENDED, UNPREPARED, OTHER_PERIOD = 0, 1, 2, 3, 4
+
+local function invalid(what)
+  return redis.error_reply("INVALID " .. what)
+end
+
+local function whole(text, largest)
+  if not text or #text > 16 or not string.match(text, "^%d+$") then
+    return nil
+  end
+  local number = tonumber(text)
+  return number <= largest and number or nil
+end
+
+local function is_whole(number, largest)
+  return type(number) == "number" and number >= 0 and number <= largest and number % 1 == 0
+end
+
+-- The limits of a call, or nil when any part of them is not what this file's head says.
+local function read_limits(text)
+  local readable, limits = pcall(cjson.decode, text)
+  if not readable or type(limits) ~= "table" or #limits > 64 then
+    return nil
+  end
+  local seen = {}
+  for index = 1, #limits do
+    local limit = limits[index]
+    if type(limit) ~= "table" or type(limit[2]) ~= "string" or seen[limit[2]] then
+      return nil
+    end
+    seen[limit[2]] = true
+    local kind = string.match(limit[2], "^([RTCB]):")
+    if kind ~= limit[1] then
+      return nil
+    end
+    if kind == "B" then
+      if not (is_whole(limit[3], LARGEST) and is_whole(limit[4], LARGEST) and is_whole(limit[5], LARGEST)) then
+        return nil
+      end
+    elseif not is_whole(limit[3], LARGEST_RATE) then
+      return nil
+    end
+  end
+  return limits
+end
+
+-- Logical time never goes back: when the server's clock does, its offset grows by as much.
+local real, now, offset
+do
+  if ARGV[2] ~= "" then
+    real = whole(ARGV[2], LARGEST)
+    if not real then
+      return invalid("clock")
+    end
+  else
+    local time = redis.call("TIME")
+    real = time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+  local last, before = string.match(redis.call("HGET", STATE, "clock") or "0 0", "^(%d+) (%d+)$")
+  last, offset = tonumber(last), tonumber(before)
+  now = real + offset
+  if now < last then
+    offset, now = offset + last - now, last
+  end
+end
+
+local function clock_text()
+  return string.format("%d %d", now, offset)
+end
+
+-- One limit's state with the leak applied up to now. A budget neither leaks nor is trusted before it was
+-- raised to what PostgreSQL knows: its text is "used held", with a "?" while it is not.
+local function read_state(field, text, rate)
+  if string.byte(field) == BUDGET then
+    local used, held, doubt = string.match(text or "0 0 ?", "^(%d+) (%d+) ?(%??)$")
+    return { used = tonumber(used), held = tonumber(held), unready = doubt == "?" }
+  end
+  local used, held, at, stored = string.match(text or "0 0 0 0", "^(%d+) (%d+) (%d+) (%d+)$")
+  used, held, stored = tonumber(used), tonumber(held), tonumber(stored)
+  local leaked = (now - tonumber(at)) * stored
+  return { used = leaked < used and used - leaked or 0, held = held, rate = text and stored or rate }
+end
+
+local function write_state(state)
+  if state.rate then
+    return string.format("%d %d %d %d", state.used, state.held, now, state.rate)
+  end
+  return string.format(state.unready and "%d %d ?" or "%d %d", state.used, state.held)
+end
+
+local function rate_of(limit)
+  return (limit[1] == "R" or limit[1] == "T") and limit[3] or 0
+end
+
+-- The state of each limit, in order; one read whatever their number.
+local function read_states(limits)
+  if #limits == 0 then
+    return {}
+  end
+  local fields = {}
+  for index = 1, #limits do
+    fields[index] = limits[index][2]
+  end
+  local texts = redis.call("HMGET", STATE, unpack(fields))
+  local states = {}
+  for index = 1, #limits do
+    states[index] = read_state(fields[index], texts[index], rate_of(limits[index]))
+  end
+  return states
+end
+
+local function write_states(limits, states)
+  local changes = { "clock", clock_text() }
+  for index = 1, #limits do
+    changes[#changes + 1] = limits[index][2]
+    changes[#changes + 1] = write_state(states[index])
+  end
+  redis.call("HSET", STATE, unpack(changes))
+end
+
+local function read_holding(id)
+  local text = redis.call("HGET", HOLDINGS, id)
+  if not text then
+    return nil
+  end
+  if text == "ended" then
+    return { status = "ended" }
+  end
+  local status, tokens, cost, limits = string.match(text, "^(%a+) (%d+) (%d+) (.*)$")
+  return { status = status, tokens = tonumber(tokens), cost = tonumber(cost), limits = limits }
+end
+
+local function write_holding(id, due, holding)
+  redis.call("ZADD", LEASES, string.format("%d", due), id)
+  if holding.status == "ended" then
+    redis.call("HSET", HOLDINGS, id, "ended")
+  else
+    local text = string.format("%s %d %d ", holding.status, holding.tokens, holding.cost)
+    redis.call("HSET", HOLDINGS, id, text .. holding.limits)
+  end
+end
+
+local function held_by(kind, tokens, cost)
+  if kind == "T" then
+    return tokens
+  elseif kind == "B" then
+    return cost
+  end
+  return kind == "C" and 1 or 0
+end
+
+-- Takes back what a live holding held; an expired one holds nothing any more.
+local function give_back(holding, limits, states)
+  if holding.status ~= "live" then
+    return
+  end
+  for index = 1, #limits do
+    local state = states[index]
+    state.held = math.max(0, state.held - held_by(limits[index][1], holding.tokens, holding.cost))
+  end
+end
+
+local function reap()
+  local due = redis.call("ZRANGEBYSCORE", LEASES, "-inf", string.format("%d", now), "LIMIT", 0, REAPED_AT_ONCE)
+  local returned = 0
+  for index = 1, #due do
+    local id = due[index]
+    local holding = read_holding(id)
+    if holding and holding.status == "live" then
+      local limits = cjson.decode(holding.limits)
+      local states = read_states(limits)
+      give_back(holding, limits, states)
+      write_states(limits, states)
+      holding.status = "expired"
+      write_holding(id, now + EXPIRED_FOR_MS, holding)
+      returned = returned + 1
+    else
+      redis.call("ZREM", LEASES, id)
+      redis.call("HDEL", HOLDINGS, id)
+    end
+  end
+  return returned
+end
+
+-- What a limit would gain: units used at once, and units held.
+local function demand_of(limit, call)
+  if limit[1] == "R" then
+    return call.first and UNIT or 0, 0
+  end
+  local fresh = held_by(limit[1], call.tokens, call.cost)
+  local already = call.live and held_by(limit[1], call.live.tokens, call.live.cost) or 0
+  return 0, fresh - already
+end
+
+-- Milliseconds until a refused demand may fit; -1 when it never can.
+local function frees_in(limit, state, used, held)
+  local kind, amount = limit[1], limit[3]
+  if kind == "C" then
+    return amount == 0 and -1 or 1000
+  elseif kind == "B" then
+    if held > amount then
+      return -1
+    end
+    return held > amount - state.used and math.max(1000, limit[5] - real) or 1000
+  end
+  local asked = kind == "R" and used or held * UNIT
+  if amount == 0 or asked > amount * UNIT then
+    return -1
+  end
+  local excess = state.used + state.held * UNIT + asked - amount * UNIT
+  return math.max(1, math.ceil(math.min(excess, state.used) / amount))
+end
+
+local function fits(limit, state, used, held)
+  if used == 0 and held == 0 and not state.fresh then
+    return true
+  end
+  local kind, amount = limit[1], limit[3]
+  if kind == "R" or kind == "T" then
+    return state.used + used + (state.held + held) * UNIT <= amount * UNIT
+  end
+  return held <= amount - state.used - state.held
+end
+
+-- The tightest limit of one kind, for headers: amount, remaining, milliseconds until it is whole again.
+local function tightest(kind, limits, states)
+  local amount, remaining, reset = -1, 0, 0
+  for index = 1, #limits do
+    local limit, state = limits[index], states[index]
+    if limit[1] == kind then
+      local left = math.max(0, math.floor((limit[3] * UNIT - state.used) / UNIT) - state.held)
+      if amount < 0 or left < remaining then
+        amount, remaining = limit[3], left
+        reset = limit[3] > 0 and math.ceil(state.used / limit[3]) or 0
+      end
+    end
+  end
+  return amount, remaining, reset
+end
+
+local function answer(code, first, second, limits, states)
+  local requests, requests_left, requests_reset = tightest("R", limits, states)
+  local tokens, tokens_left, tokens_reset = tightest("T", limits, states)
+  return {
+    code, first, second,
+    requests, requests_left, requests_reset,
+    tokens, tokens_left, tokens_reset,
+  }
+end
+
+local function unready(call, limits, states)
+  for index = 1, #limits do
+    local limit = limits[index]
+    if limit[1] == "B" then
+      if call.first and (real < limit[4] or real >= limit[5]) then
+        return { OTHER_PERIOD, real }
+      end
+      if states[index].unready then
+        return { UNPREPARED, index }
+      end
+    end
+  end
+end
+
+local function hold(operation, id, lease, asked, limits, limits_text)
+  local holding = read_holding(id)
+  if holding and holding.status == "ended" then
+    return { ENDED, 0 }
+  end
+  local live = holding and holding.status == "live" and holding or nil
+  if holding then
+    limits, limits_text = cjson.decode(holding.limits), holding.limits
+    asked.tokens, asked.cost = math.max(asked.tokens, holding.tokens), math.max(asked.cost, holding.cost)
+  end
+  local states = read_states(limits)
+  if operation == "reserve" and live then
+    return answer(GRANTED, live.tokens, live.cost, limits, states)
+  end
+  local call = { first = operation == "reserve" and not holding, live = live, tokens = asked.tokens, cost = asked.cost }
+  local unready_answer = unready(call, limits, states)
+  if unready_answer then
+    return unready_answer
+  end
+  for index = 1, #limits do
+    local used, held = demand_of(limits[index], call)
+    states[index].fresh = call.first
+    if not fits(limits[index], states[index], used, held) then
+      return answer(REFUSED, index, frees_in(limits[index], states[index], used, held), limits, states)
+    end
+  end
+  for index = 1, #limits do
+    local used, held = demand_of(limits[index], call)
+    local state = states[index]
+    state.used, state.held = state.used + used, state.held + held
+    state.rate = state.rate and rate_of(limits[index])
+  end
+  write_states(limits, states)
+  write_holding(id, now + lease, { status = "live", tokens = call.tokens, cost = call.cost, limits = limits_text })
+  return answer(GRANTED, call.tokens, call.cost, limits, states)
+end
+
+-- Ends one reservation with the truth: what was used counts even beyond what was held.
+local function settle(id, tokens, cost, limits_text)
+  local holding = read_holding(id)
+  if holding and holding.status == "ended" then
+    return { ENDED, 0, 0 }
+  end
+  local limits = cjson.decode(holding and holding.limits or limits_text)
+  local states = read_states(limits)
+  if holding then
+    give_back(holding, limits, states)
+  end
+  for index = 1, #limits do
+    local kind, state = limits[index][1], states[index]
+    local gained = kind == "T" and tokens * UNIT or kind == "B" and cost or 0
+    state.used = math.min(LARGEST, state.used + gained)
+  end
+  write_states(limits, states)
+  write_holding(id, now + ENDED_FOR_MS, { status = "ended" })
+  local held = holding or { tokens = 0, cost = 0 }
+  return { GRANTED, math.max(0, tokens - held.tokens), math.max(0, cost - held.cost) }
+end
+
+local operation = ARGV[1]
+
+if operation == "reserve" or operation == "top_up" then
+  local id, lease = ARGV[3], whole(ARGV[4], 86400000)
+  local tokens, cost = whole(ARGV[5], LARGEST_RATE), whole(ARGV[6], LARGEST)
+  local limits = ARGV[7] and read_limits(ARGV[7])
+  if not (id and #id > 0 and lease and lease > 0 and tokens and cost and limits) then
+    return invalid("arguments of " .. operation)
+  end
+  reap()
+  return hold(operation, id, lease, { tokens = tokens, cost = cost }, limits, ARGV[7])
+elseif operation == "settle" then
+  local ended = {}
+  for index = 3, #ARGV, 4 do
+    local tokens, cost = whole(ARGV[index + 1], LARGEST_RATE), whole(ARGV[index + 2], LARGEST)
+    if not (#ARGV[index] > 0 and tokens and cost and ARGV[index + 3] and read_limits(ARGV[index + 3])) then
+      return invalid("arguments of settle")
+    end
+    ended[#ended + 1] = { ARGV[index], tokens, cost, ARGV[index + 3] }
+  end
+  local answers = {}
+  for index = 1, #ended do
+    answers[index] = settle(unpack(ended[index]))
+  end
+  return answers
+elseif operation == "raise" then
+  local changes = { "clock", clock_text() }
+  for index = 3, #ARGV, 2 do
+    local at_least = whole(ARGV[index + 1], LARGEST)
+    if not at_least or string.byte(ARGV[index]) ~= BUDGET then
+      return invalid("arguments of raise")
+    end
+    local state = read_state(ARGV[index], redis.call("HGET", STATE, ARGV[index]))
+    state.used = math.min(LARGEST, state.unready and state.used + at_least or math.max(state.used, at_least))
+    state.unready = false
+    changes[#changes + 1] = ARGV[index]
+    changes[#changes + 1] = write_state(state)
+  end
+  redis.call("HSET", STATE, unpack(changes))
+  return { GRANTED, 0 }
+elseif operation == "reap" then
+  return { GRANTED, reap() }
+end
+return invalid("operation")

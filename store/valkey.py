@@ -1,0 +1,22 @@
+"""The connection to Valkey or Redis: one place for its time-outs and retries."""
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+
+def connect(url: str) -> Redis:
+    """A client for ``redis://``, ``rediss://`` or ``unix://``; nothing is sent before the first command.
+
+    One retry at once covers a pooled connection that the server has closed meanwhile; only idempotent
+    commands are sent through it. Waits are bounded by the caller, and here in seconds as a backstop.
+    """
+    client: Redis = Redis.from_url(
+        url,
+        decode_responses=False,
+        socket_timeout=2.0,
+        socket_connect_timeout=1.0,
+        retry=Retry(NoBackoff(), 1),
+        max_connections=256,
+    )
+    return client
