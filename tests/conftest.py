@@ -1,0 +1,60 @@
+"""Real engines for all tests: started once for each test process, out of the wheels, and stopped with it.
+
+``CONDUIT_TEST_DATABASE_URL`` (of an owner role) and ``CONDUIT_TEST_REDIS_URL`` name others to test against.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conduit.data_folder import DataFolder
+from conduit.embedded_postgres import EmbeddedPostgres
+from conduit.embedded_valkey import EmbeddedValkey
+from conduit.settings import PREFIX, TEST_PREFIX
+
+for _name in [name for name in os.environ if name.startswith(PREFIX) and not name.startswith(TEST_PREFIX)]:
+    del os.environ[_name]  # what a developer runs at the side must not change what a test sees
+
+
+@pytest.fixture(scope="session")
+def engine_folder() -> Iterator[DataFolder]:
+    """A data folder for the engines of this test process; its path is short enough for Unix sockets."""
+    path = Path(tempfile.mkdtemp(prefix="conduit-test-"))
+    yield DataFolder(path)
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """An empty folder whose path leaves room for Unix sockets; ``tmp_path`` often does not."""
+    path = Path(tempfile.mkdtemp(prefix="conduit-test-"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(engine_folder: DataFolder) -> Iterator[str]:
+    """A libpq URL of the owner role of a real PostgreSQL, not yet migrated."""
+    if url := os.environ.get("CONDUIT_TEST_DATABASE_URL"):
+        yield url
+        return
+    server = EmbeddedPostgres(engine_folder)
+    server.start()
+    yield server.owner_url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def valkey_url(engine_folder: DataFolder) -> Iterator[str]:
+    """A URL for ``redis.from_url`` of a real Valkey, shared by all tests: each takes its own tenant."""
+    if url := os.environ.get("CONDUIT_TEST_REDIS_URL"):
+        yield url
+        return
+    server = EmbeddedValkey(engine_folder)
+    server.start()
+    yield server.url
+    server.stop()
