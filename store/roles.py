@@ -20,9 +20,10 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from store.claim import pads
-from store.errors import MigrationRefused
+from store.errors import MigrationRefused, StoreUnavailable
 
 SIGN_IN_ROLES = ("conduit_gateway", "conduit_console", "conduit_auditor")
+CONNECT_TIMEOUT_S = 10
 ROLES = ("conduit_owner", "conduit_platform", *SIGN_IN_ROLES)
 
 # Nothing that serves needs longer; a hung statement must not hold a connection, nor an open transaction
@@ -100,8 +101,7 @@ def create_secrets(connection: psycopg.Connection, owner_url: str) -> RoleSecret
     if row is None:
         raise MigrationRefused("the root secret of the schema cannot be read by conduit_owner")
     root: bytes = row[0]
-    claim_key = _derived(root, "claim")
-    padded = pads(claim_key)
+    padded = pads(_derived(root, "claim"))
     connection.execute(
         "INSERT INTO conduit_private.claim_key (inner_pad, outer_pad) VALUES (%s, %s)"
         " ON CONFLICT (singleton) DO UPDATE"
@@ -109,12 +109,36 @@ def create_secrets(connection: psycopg.Connection, owner_url: str) -> RoleSecret
         [padded.inner, padded.outer],
     )
     connection.execute("RESET ROLE")
-    dsns = {role: _set_password(connection, owner_url, role, root) for role in SIGN_IN_ROLES}
+    for role in SIGN_IN_ROLES:
+        _set_password(connection, role, root)
+    return _role_secrets(owner_url, root)
+
+
+def read_secrets(owner_url: str) -> RoleSecrets:
+    """How the serving roles sign in to a database that ``store.migrate.upgrade`` has set up before.
+
+    Changes nothing, so that any number of commands may call it beside a running instance. Raises
+    ``StoreUnavailable`` when PostgreSQL does not answer, ``MigrationRefused`` when there is no schema yet.
+    """
+    try:
+        with psycopg.connect(owner_url, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+            connection.execute("SET LOCAL ROLE conduit_owner")
+            row = connection.execute("SELECT secret FROM conduit_private.root").fetchone()
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(f"PostgreSQL does not answer: {type(error).__name__}") from error
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedObject, psycopg.errors.InvalidSchemaName):
+        row = None
+    if row is None:
+        raise MigrationRefused("the database has no schema yet; start an instance on it with `conduit up`")
+    return _role_secrets(owner_url, row[0])
+
+
+def _role_secrets(owner_url: str, root: bytes) -> RoleSecrets:
     return RoleSecrets(
-        gateway_dsn=dsns["conduit_gateway"],
-        console_dsn=dsns["conduit_console"],
-        auditor_dsn=dsns["conduit_auditor"],
-        claim_key=claim_key,
+        gateway_dsn=_dsn(owner_url, "conduit_gateway", root),
+        console_dsn=_dsn(owner_url, "conduit_console", root),
+        auditor_dsn=_dsn(owner_url, "conduit_auditor", root),
+        claim_key=_derived(root, "claim"),
     )
 
 
@@ -133,15 +157,18 @@ def _refuse_foreign_roles(connection: psycopg.Connection) -> None:
         )
 
 
-def _set_password(connection: psycopg.Connection, owner_url: str, role: str, root: bytes) -> str:
+def _set_password(connection: psycopg.Connection, role: str, root: bytes) -> None:
     """Set the role's password as a SCRAM verifier, so that no server log can hold the password itself."""
     password = _derived(root, role).hex()
     verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
     connection.execute(
         sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier.decode()))
     )
+
+
+def _dsn(owner_url: str, role: str, root: bytes) -> str:
     kept = {key: value for key, value in conninfo_to_dict(owner_url).items() if key != "passfile"}
-    return make_conninfo("", **{**kept, "user": role, "password": password})
+    return make_conninfo("", **{**kept, "user": role, "password": _derived(root, role).hex()})
 
 
 def _derived(root: bytes, purpose: str) -> bytes:
