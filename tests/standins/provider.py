@@ -68,7 +68,7 @@ class Connection:
 
 
 class StandIn:
-    """``with StandIn(authority) as provider``: listens on ``address``, TLS on ``port``, plain on ``plain_port``.
+    """``with StandIn(authority) as provider``: TLS on ``port`` of ``address``, plain HTTP on ``plain_port``.
 
     ``namespace`` is the network namespace to listen in (a name under ``/run/netns``); the ports may be given.
     """
