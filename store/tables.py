@@ -1,0 +1,72 @@
+"""The tables and columns that repositories name. Types, keys and policies stand in ``store/migrations``.
+
+A test compares this list with the database.
+"""
+
+from sqlalchemy import TableClause, column, func, table
+
+# The claimed tenant, as the database knows it: what a repository writes, and never takes from a caller.
+CLAIMED_TENANT = func.conduit.tenant()
+
+
+def _table(name: str, columns: str) -> TableClause:
+    return table(name, *(column(word) for word in columns.split()), schema="conduit")
+
+
+TENANT = _table(
+    "tenant",
+    "tenant_id name region data_residency time_zone degraded_mode enabled state created_at",
+)
+TEAM = _table("team", "tenant_id id name created_at")
+MEMBER = _table("member", "tenant_id id name role team_id cost_centre enabled created_at")
+NETWORK = _table("network", "tenant_id id network created_at")
+CREDENTIAL = _table(
+    "credential",
+    "tenant_id id provider name hosts version weight created_at rotated_at revoked_at",
+)
+PLACEHOLDER = _table(
+    "placeholder",
+    "tenant_id id member_id credential_id digest models networks honeytoken created_at expires_at revoked_at",
+)
+LIMIT_RULE = _table(
+    "limit_rule",
+    "tenant_id id scope member_id placeholder_id kind amount budget_window updated_at",
+)
+ENDPOINT_RULE = _table("endpoint_rule", "tenant_id host state note updated_at")
+PLATFORM_ENDPOINT_RULE = _table("platform_endpoint_rule", "host state note updated_at")
+ENDPOINT_EXCEPTION = _table(
+    "endpoint_exception",
+    "tenant_id id host member_id team_id reason approved_by created_at expires_at",
+)
+ENDPOINT_SEEN = _table(
+    "endpoint_seen",
+    "tenant_id host provider verdict score evidence calls bytes_up bytes_down first_seen last_seen",
+)
+USAGE = _table(
+    "usage",
+    "tenant_id id at member_id placeholder_id credential_id provider model input_tokens output_tokens"
+    " cache_read_tokens cache_write_tokens reasoning_tokens cost_micro_dollars estimated outcome",
+)
+EVENT = _table(
+    "event",
+    "tenant_id sequence id at kind body leaf chain user_id placeholder_id credential_id host model reason"
+    " outcome",
+)
+CHAIN_HEAD = _table("chain_head", "tenant_id sequence chain frontier updated_at")
+CHECKPOINT = _table("checkpoint", "tenant_id sequence root note created_at")
+SPOOL_POSITION = _table("spool_position", "writer segment byte_offset updated_at")
+ADMINISTRATOR = _table(
+    "administrator",
+    "tenant_id id name role password_hash totp_secret totp_step failed_attempts locked_until enabled"
+    " created_at",
+)
+CONSOLE_SESSION = _table(
+    "console_session",
+    "tenant_id id administrator_id digest source_address created_at last_seen_at expires_at revoked_at",
+)
+INVITATION = _table("invitation", "tenant_id id digest name role created_at expires_at used_at")
+APPROVAL = _table(
+    "approval",
+    "tenant_id id action subject requested_by decided_by state requested_at decided_at expires_at",
+)
+POLICY_VERSION = _table("policy_version", "singleton version changed_by changed_at")

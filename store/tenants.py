@@ -1,0 +1,101 @@
+"""Tenants. They are created and listed in platform sessions; a tenant session sees its own alone."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from policy.identifiers import TenantId
+from store.rows import columns, many, one, optional
+from store.tables import TENANT
+
+# What belongs to no tenant (platform acts, unidentified calls) is recorded under this one.
+PLATFORM = TenantId(UUID(int=0))
+
+
+class TenantState(StrEnum):
+    """Where a tenant is in its life: ``active`` → ``deleting`` → ``deleted``; there is no way back."""
+
+    ACTIVE = "active"
+    DELETING = "deleting"
+    DELETED = "deleted"
+
+
+class DegradedMode(StrEnum):
+    """What happens to a tenant's calls while the limiter is away."""
+
+    CLOSED = "closed"
+    LOCAL_ALLOWANCE = "local_allowance"
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant's settings. ``time_zone`` is an IANA name; budgets turn over at its midnights."""
+
+    tenant_id: TenantId
+    name: str
+    region: str
+    data_residency: tuple[str, ...]
+    time_zone: str
+    degraded_mode: DegradedMode
+    enabled: bool
+    state: TenantState
+    created_at: datetime
+
+
+_COLUMNS = columns(TENANT, Tenant)
+
+
+async def create(session: AsyncSession, *, name: str, region: str, time_zone: str = "UTC") -> Tenant:
+    """Create a tenant; for ``Purpose.ADMINISTRATION``."""
+    values = {"tenant_id": uuid7(), "name": name, "region": region, "time_zone": time_zone}
+    return await one(session, Tenant, insert(TENANT).values(values).returning(*_COLUMNS))
+
+
+async def every(session: AsyncSession) -> list[Tenant]:
+    """Every tenant that the session may see, by name; the platform itself is none."""
+    query = select(*_COLUMNS).where(TENANT.c.tenant_id != PLATFORM).order_by(TENANT.c.name)
+    return await many(session, Tenant, query)
+
+
+async def find(session: AsyncSession, *, name: str) -> Tenant | None:
+    """The tenant of this name, whatever its case."""
+    query = select(*_COLUMNS).where(func.lower(TENANT.c.name) == name.lower())
+    return await optional(session, Tenant, query.where(TENANT.c.tenant_id != PLATFORM))
+
+
+async def get(session: AsyncSession, *, tenant_id: TenantId) -> Tenant:
+    """One tenant; raises ``NotFound``."""
+    return await one(session, Tenant, select(*_COLUMNS).where(TENANT.c.tenant_id == tenant_id))
+
+
+async def set_enabled(session: AsyncSession, *, tenant_id: TenantId, enabled: bool) -> Tenant:
+    """Let a tenant's calls through, or stop them; for ``Purpose.ADMINISTRATION``."""
+    change = update(TENANT).where(TENANT.c.tenant_id == tenant_id).values(enabled=enabled)
+    return await one(session, Tenant, change.returning(*_COLUMNS))
+
+
+async def set_state(session: AsyncSession, *, tenant_id: TenantId, state: TenantState) -> Tenant:
+    """Step a tenant through its deletion (``store.erasure``); it stops calling with the first step."""
+    change = update(TENANT).where(TENANT.c.tenant_id == tenant_id).values(state=state.value, enabled=False)
+    return await one(session, Tenant, change.returning(*_COLUMNS))
+
+
+async def set_settings(
+    session: AsyncSession,
+    *,
+    tenant_id: TenantId,
+    time_zone: str,
+    data_residency: tuple[str, ...],
+    degraded_mode: DegradedMode,
+) -> Tenant:
+    """What a tenant's administrator may change about the tenant."""
+    change = update(TENANT).where(TENANT.c.tenant_id == tenant_id)
+    change = change.values(
+        time_zone=time_zone, data_residency=list(data_residency), degraded_mode=degraded_mode.value
+    )
+    return await one(session, Tenant, change.returning(*_COLUMNS))

@@ -1,0 +1,111 @@
+"""Usage rows: the truth of money. The limiter's counters are rebuilt from these after a loss."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from policy.identifiers import CredentialId, ExchangeId, PlaceholderId, TenantId, UserId
+from policy.money import MicroDollars
+from store.rows import columns, many
+from store.tables import USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """What one call consumed. ``cost_micro_dollars`` is ``None`` where the price is unknown."""
+
+    tenant_id: TenantId
+    id: ExchangeId
+    at: datetime
+    member_id: UserId | None
+    placeholder_id: PlaceholderId | None
+    credential_id: CredentialId | None
+    provider: str | None
+    model: str | None
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    cost_micro_dollars: MicroDollars | None
+    estimated: bool
+    outcome: str
+
+
+class Grouping(StrEnum):
+    """By what usage is summed; each is a column."""
+
+    TENANT = "tenant_id"
+    USER = "member_id"
+    PLACEHOLDER = "placeholder_id"
+    CREDENTIAL = "credential_id"
+    PROVIDER = "provider"
+    MODEL = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """The sum over one subject; ``unpriced`` is how many of its calls have no known price."""
+
+    tenant_id: TenantId
+    subject: UUID | str | None
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cost_micro_dollars: MicroDollars
+    unpriced: int
+
+
+_COLUMNS = columns(USAGE, UsageRow)
+
+
+async def add(session: AsyncSession, *, rows: Sequence[UsageRow]) -> None:
+    """Write usage rows; under ``Purpose.SHIPPING``, or of the session's own tenant."""
+    if rows:
+        await session.execute(insert(USAGE), [asdict(row) for row in rows])
+
+
+async def totals(
+    session: AsyncSession,
+    *,
+    since: datetime,
+    until: datetime,
+    grouping: Grouping,
+    member_id: UserId | None = None,
+) -> list[Total]:
+    """Sums over ``[since, until)`` for each subject of ``grouping``, within each tenant, dearest first."""
+    used = USAGE.c
+    subject = used[grouping.value].label("subject")
+    cost = func.coalesce(func.sum(used.cost_micro_dollars), 0)
+    query = (
+        select(
+            used.tenant_id,
+            subject,
+            func.count().label("requests"),
+            func.sum(used.input_tokens).label("input_tokens"),
+            func.sum(used.output_tokens).label("output_tokens"),
+            cost.label("cost_micro_dollars"),
+            (func.count() - func.count(used.cost_micro_dollars)).label("unpriced"),
+        )
+        .where(used.at >= since, used.at < until)
+        .group_by(used.tenant_id, used[grouping.value])
+        .order_by(cost.desc(), func.count().desc())
+    )
+    if member_id is not None:
+        query = query.where(used.member_id == member_id)
+    return await many(session, Total, query)
+
+
+async def latest(session: AsyncSession, *, limit: int) -> list[UsageRow]:
+    """The last rows, newest first."""
+    return await many(session, UsageRow, select(*_COLUMNS).order_by(USAGE.c.at.desc()).limit(limit))
+
+
+async def prepare_months(session: AsyncSession, *, months_ahead: int) -> None:
+    """Make the partitions of this month and of ``months_ahead`` more (at most 24); any session may."""
+    await session.execute(select(func.conduit.prepare_usage_months(months_ahead)))
