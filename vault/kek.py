@@ -6,7 +6,7 @@ or the environment. Without a source the vault is sealed; there is no default ke
 
 import os
 from abc import ABC, abstractmethod
-from typing import ClassVar, NoReturn
+from typing import ClassVar, NamedTuple, NoReturn
 
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,23 +16,25 @@ from vault.errors import KeySourceRefused, Unopenable
 FORMAT = "conduit-kek-1"
 
 
+class Wrapped(NamedTuple):
+    """A wrapped key, and the public name of the key that wrapped it."""
+
+    name: str
+    sealed: bytes
+
+
 class KeyEncryptionKey(ABC):
     """Wraps and unwraps data keys. ``context`` binds a wrapped key to its tenant and must be given again."""
 
     local: ClassVar[bool]
     """Whether ``unwrap`` is quick and never leaves the machine, so that it may run on an event loop."""
 
-    @property
     @abstractmethod
-    def current(self) -> str:
-        """The public name of the key that wraps now; stands beside every wrapped key."""
+    def wrap(self, plain: bytes, *, context: bytes) -> Wrapped:
+        """Wrap under the key that is current at the source. Raises ``Sealed`` when it does not answer."""
 
     @abstractmethod
-    def wrap(self, plain: bytes, *, context: bytes) -> bytes:
-        """Wrap under ``current``. Raises ``Sealed`` when the source does not answer."""
-
-    @abstractmethod
-    def unwrap(self, wrapped: bytes, *, name: str, context: bytes) -> bytes:
+    def unwrap(self, sealed: bytes, *, name: str, context: bytes) -> bytes:
         """Unwrap what the key called ``name`` wrapped.
 
         Raises ``Unopenable`` when it is not ours or was altered, ``Sealed`` when the source does not answer.
@@ -40,7 +42,7 @@ class KeyEncryptionKey(ABC):
 
     @abstractmethod
     def index_key(self) -> bytes:
-        """The 256-bit key of placeholder digests. It outlives rotations of ``current``."""
+        """The 256-bit key of placeholder digests. It outlives rotations of the keys that wrap."""
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         raise TypeError("key-encryption keys are not pickled")
@@ -100,18 +102,14 @@ class LocalKeys(KeyEncryptionKey):
     def __init__(self, document: KeyDocument) -> None:
         self._use(document)
 
-    @property
-    def current(self) -> str:
-        return self._current
+    def wrap(self, plain: bytes, *, context: bytes) -> Wrapped:
+        return Wrapped(self._current, aead.seal(self._keys[self._current], plain, context=context))
 
-    def wrap(self, plain: bytes, *, context: bytes) -> bytes:
-        return aead.seal(self._keys[self._current], plain, context=context)
-
-    def unwrap(self, wrapped: bytes, *, name: str, context: bytes) -> bytes:
+    def unwrap(self, sealed: bytes, *, name: str, context: bytes) -> bytes:
         key = self._keys.get(name) or self._look_again(name)
         if key is None:
             raise Unopenable
-        return aead.unseal(key, wrapped, context=context)
+        return aead.unseal(key, sealed, context=context)
 
     def index_key(self) -> bytes:
         return aead.derive(self._index, b"placeholder digest")

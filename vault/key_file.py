@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import final
 
 from vault.errors import KeySourceRefused, Sealed
-from vault.kek import KeyDocument, KeyRecord, LocalKeys
+from vault.kek import KeyDocument, KeyRecord, LocalKeys, Wrapped
 
 KEY_FILE_BYTES_MAX = 64 * 1024
 
@@ -19,6 +19,16 @@ class FileKeys(LocalKeys):
     def __init__(self, path: Path) -> None:
         self._path = path
         super().__init__(read(path))
+
+    def wrap(self, plain: bytes, *, context: bytes) -> Wrapped:
+        """Wrap under the newest key of the file as it is now, since a rotation may drop the one we knew."""
+        self._use(read(self._path))
+        return super().wrap(plain, context=context)
+
+    @property
+    def rotating(self) -> bool:
+        """Whether the file holds more than one key, because a rotation was begun and not ended."""
+        return len(read(self._path).keys) > 1
 
     def add_key(self) -> str:
         """Append a new key, which wraps from now on; the earlier ones still unwrap. Returns its name."""

@@ -86,6 +86,44 @@ class Vault:
         self._refuse_rollback(credential)
         return Secret(text.decode())
 
+    def is_current(self, tenant: Tenant, credential: Credential) -> bool:
+        """Whether the tenant's newest data key sealed this credential. Raises ``Unopenable``, ``Sealed``."""
+        return envelope.key_id_of(credential.envelope) == self._ring(tenant).newest
+
+    def resealed(self, tenant: Tenant, credential: Credential) -> bytes:
+        """The same credential in an envelope under the tenant's newest data key."""
+        ring = self._ring(tenant)
+        key = ring.keys.get(envelope.key_id_of(credential.envelope))
+        if key is None or credential.tenant_id != tenant.id:
+            raise Unopenable
+        binding = Binding.of(credential)
+        text = envelope.unpack(key, credential.envelope, binding)
+        return envelope.pack(ring.newest, ring.keys[ring.newest], text, binding)
+
+    def with_new_data_key(self, tenant: Tenant) -> bytes:
+        """The tenant's ring with a fresh data key in front; the earlier ones still open."""
+        return envelope.pack_ring((self._wrap_new(tenant.id), *envelope.unpack_ring(tenant.data_key)))
+
+    def without_earlier_data_keys(self, tenant: Tenant) -> bytes:
+        """The tenant's ring with its newest data key alone, once nothing is sealed under the others."""
+        return envelope.pack_ring(envelope.unpack_ring(tenant.data_key)[:1])
+
+    def is_rotating(self, tenant: Tenant) -> bool:
+        """Whether a rotation of the tenant's data key was begun and not ended."""
+        return len(envelope.unpack_ring(tenant.data_key)) > 1
+
+    def rewrapped(self, tenant: Tenant) -> bytes:
+        """The tenant's ring with every data key wrapped by the current key-encryption key."""
+        if self._kek is None:
+            raise Sealed("the vault has no key-encryption key")
+        keys = []
+        for item in envelope.unpack_ring(tenant.data_key):
+            context = envelope.data_key_context(tenant.id, item.key_id)
+            plain = self._kek.unwrap(item.wrapped, name=item.kek, context=context)
+            wrapped = self._kek.wrap(plain, context=context)
+            keys.append(WrappedKey(key_id=item.key_id, kek=wrapped.name, wrapped=wrapped.sealed))
+        return envelope.pack_ring(tuple(keys))
+
     async def unlock(self, tenant: Tenant) -> None:
         """Hold the tenant's data keys ready; asks a remote key source in a thread. Raises as opening does."""
         if self._held(tenant) is None:
@@ -126,7 +164,7 @@ class Vault:
         key_id = os.urandom(envelope.KEY_ID_BYTES)
         context = envelope.data_key_context(tenant_id, key_id)
         wrapped = self._kek.wrap(os.urandom(KEY_BYTES), context=context)
-        return WrappedKey(key_id=key_id, kek=self._kek.current, wrapped=wrapped)
+        return WrappedKey(key_id=key_id, kek=wrapped.name, wrapped=wrapped.sealed)
 
     def _refuse_rollback(self, credential: Credential) -> None:
         """A version older than one already seen is a row that somebody put back, once the overlap is over."""

@@ -11,17 +11,18 @@ from vault.kek import KeyDocument, LocalKeys
 def test_a_wrapped_key_opens_only_in_its_context_and_under_its_name() -> None:
     keys = LocalKeys(KeyDocument.fresh())
     wrapped = keys.wrap(b"data key", context=b"tenant a")
-    assert keys.unwrap(wrapped, name=keys.current, context=b"tenant a") == b"data key"
+    assert keys.unwrap(wrapped.sealed, name=wrapped.name, context=b"tenant a") == b"data key"
     with pytest.raises(Unopenable):
-        keys.unwrap(wrapped, name=keys.current, context=b"tenant b")
+        keys.unwrap(wrapped.sealed, name=wrapped.name, context=b"tenant b")
     with pytest.raises(Unopenable):
-        keys.unwrap(wrapped, name="another", context=b"tenant a")
+        keys.unwrap(wrapped.sealed, name="another", context=b"tenant a")
 
 
 def test_another_document_opens_nothing() -> None:
     mine, theirs = LocalKeys(KeyDocument.fresh()), LocalKeys(KeyDocument.fresh())
+    sealed, name = mine.wrap(b"x", context=b"").sealed, theirs.wrap(b"x", context=b"").name
     with pytest.raises(Unopenable):
-        theirs.unwrap(mine.wrap(b"x", context=b""), name=theirs.current, context=b"")
+        theirs.unwrap(sealed, name=name, context=b"")
     assert mine.index_key() != theirs.index_key()
 
 

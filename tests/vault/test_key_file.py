@@ -16,7 +16,7 @@ def test_a_created_file_is_for_its_owner_alone_and_opens(tmp_path: Path) -> None
     assert (tmp_path / "kek").stat().st_mode & 0o777 == 0o600
     keys = key_file.FileKeys(tmp_path / "kek")
     wrapped = keys.wrap(b"data key", context=CONTEXT)
-    assert keys.unwrap(wrapped, name=keys.current, context=CONTEXT) == b"data key"
+    assert keys.unwrap(wrapped.sealed, name=wrapped.name, context=CONTEXT) == b"data key"
     assert [entry.name for entry in tmp_path.iterdir()] == ["kek"]
 
 
@@ -91,19 +91,28 @@ def test_a_key_added_by_another_process_is_noticed(tmp_path: Path) -> None:
     old = serving.wrap(b"old", context=CONTEXT)
     name = rotating.add_key()
     new = rotating.wrap(b"new", context=CONTEXT)
-    assert serving.unwrap(new, name=name, context=CONTEXT) == b"new"
-    assert rotating.unwrap(old, name=key_names(tmp_path)[0], context=CONTEXT) == b"old"
+    assert new.name == name != old.name
+    assert serving.unwrap(new.sealed, name=new.name, context=CONTEXT) == b"new"
+    assert rotating.unwrap(old.sealed, name=old.name, context=CONTEXT) == b"old"
+
+
+def test_the_newest_key_wraps_also_where_another_process_added_it(tmp_path: Path) -> None:
+    key_file.create(tmp_path / "kek")
+    serving, rotating = (key_file.FileKeys(tmp_path / "kek") for _ in range(2))
+    assert not rotating.rotating
+    name = rotating.add_key()
+    assert rotating.rotating
+    assert serving.wrap(b"new", context=CONTEXT).name == name
 
 
 def test_a_dropped_key_opens_nothing_any_more(tmp_path: Path) -> None:
     key_file.create(tmp_path / "kek")
     keys = key_file.FileKeys(tmp_path / "kek")
-    first = keys.current
     wrapped = keys.wrap(b"old", context=CONTEXT)
     keys.add_key()
     assert keys.drop_earlier_keys() == 1
     with pytest.raises(Unopenable):
-        keys.unwrap(wrapped, name=first, context=CONTEXT)
+        keys.unwrap(wrapped.sealed, name=wrapped.name, context=CONTEXT)
 
 
 def test_the_index_key_outlives_a_rotation(tmp_path: Path) -> None:
@@ -123,7 +132,3 @@ def test_the_environment_is_read_once(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "CONDUIT_KEK" not in os.environ
     with pytest.raises(Sealed):
         key_file.from_environment("CONDUIT_KEK")
-
-
-def key_names(folder: Path) -> list[str]:
-    return [record.name for record in key_file.read(folder / "kek").keys]

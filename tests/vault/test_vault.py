@@ -189,3 +189,41 @@ def test_nothing_secret_is_shown_by_a_vault_its_pickle_or_its_errors(safe: Safe)
     assert repr(safe.vault) == "<Vault open>"
     with pytest.raises(TypeError):
         pickle.dumps(safe.vault)
+
+
+def test_a_credential_is_resealed_under_the_newest_data_key(safe: Safe, opened: Opener) -> None:
+    before = safe.a_tenant()
+    credential = safe.a_credential(before)
+    both = replace(before, data_key=safe.vault.with_new_data_key(before))
+    assert safe.vault.is_rotating(both)
+    assert not safe.vault.is_current(both, credential)
+    assert opened(both, credential) == KEY
+
+    moved = replace(credential, envelope=safe.vault.resealed(both, credential))
+    assert safe.vault.is_current(both, moved)
+    after = replace(both, data_key=safe.vault.without_earlier_data_keys(both))
+    assert opened(after, moved) == KEY
+    for earlier in (replace(moved, envelope=credential.envelope), replace(moved, version=2)):
+        with pytest.raises(Unopenable):
+            opened(after, earlier)
+
+
+def test_resealing_moves_nothing_between_tenants(safe: Safe) -> None:
+    ours, theirs = safe.a_tenant(), safe.a_tenant()
+    credential = safe.a_credential(ours)
+    for claimed in (credential, replace(credential, tenant_id=theirs.id)):
+        with pytest.raises(Unopenable):
+            safe.vault.resealed(theirs, claimed)
+
+
+def test_a_ring_rewrapped_after_a_rotation_opens_without_the_earlier_key(fresh_safe: Safe) -> None:
+    tenant = fresh_safe.a_tenant()
+    credential = fresh_safe.a_credential(tenant)
+    keys = key_file.FileKeys(fresh_safe.path)
+    keys.add_key()
+    rewrapped = replace(tenant, data_key=fresh_safe.vault.rewrapped(tenant))
+    keys.drop_earlier_keys()
+    reopened = fresh_safe.reopened()
+    assert reopened.open_credential(rewrapped, credential, host="api.openai.com").matches(KEY)
+    with pytest.raises(Unopenable):
+        fresh_safe.reopened().open_credential(tenant, credential, host="api.openai.com")
