@@ -37,9 +37,11 @@ _GEMINI_NAMES = (("generationConfig", "generation_config"), ("cachedContent", "c
 _MULTIPART_MODEL = re.compile(rb'name="?model"?\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,256})\r\n')
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]")
 
+_DEARER_TIERS = frozenset({"priority", "fast"})
+
 # Providers whose OpenAI-shaped streams take `stream_options.include_usage` and send usage only when asked.
 # Mistral, Cohere and Perplexity send it unasked; some of them refuse fields that they do not know.
-_USAGE_WHEN_ASKED = frozenset(
+USAGE_WHEN_ASKED = frozenset(
     {"openai", "azure", "groq", "deepseek", "openrouter", "together", "fireworks", "x-ai", "cerebras"}
 )
 
@@ -75,6 +77,7 @@ def inspect(shape: Shape, operation: str, path_model: str | None, body: bytes) -
         choices=_choices(shape, operation, document),
         asks_usage=shape is Shape.OPENAI_CHAT and _asks_usage(document),
         body_bytes=len(body),
+        tier=_tier(document),
     )
 
 
@@ -84,7 +87,7 @@ def may_ask_usage(provider: str | None, call: Call) -> bool:
         call.stream
         and not call.asks_usage
         and call.operation in {"chat_completions", "completions"}
-        and provider in _USAGE_WHEN_ASKED
+        and provider in USAGE_WHEN_ASKED
     )
 
 
@@ -242,6 +245,17 @@ def _whole(value: object, name: str, most: int) -> int | None:
     if type(value) is not int or not 0 <= value <= most:
         raise Malformed(f"The field {name} must be a whole number from 0 to {most}.")
     return value
+
+
+def _tier(document: Document) -> str | None:
+    """OpenAI's and Google's ``service_tier``, Anthropic's ``speed``; other tiers never cost more."""
+    for name in ("service_tier", "serviceTier", "speed"):
+        value = document.get(name)
+        if value is not None and not isinstance(value, str):
+            raise Malformed(f"The field {name} must be a text.")
+        if isinstance(value, str) and value.lower() in _DEARER_TIERS:
+            return value.lower()
+    return None
 
 
 def _asks_usage(document: Document) -> bool:

@@ -76,6 +76,8 @@ _BEDROCK_ACTIONS = {
 
 # These give no generated tokens back, so nothing is held for output.
 WITHOUT_OUTPUT = frozenset({"embeddings", "rerank", "moderations", "count_tokens", "models", "files"})
+# No provider bills for these.
+WITHOUT_PRICE = frozenset({"read", "models", "count_tokens", "moderations", "files"})
 # These carry files, so the body need not be JSON.
 WITH_FILES = frozenset(
     {"audio_transcriptions", "audio_translations", "images_edits", "images_variations", "files"}
