@@ -17,6 +17,7 @@ KEYS_IN_RING_MAX = 16
 _ENVELOPE_MAGIC = b"CDE1"
 _RING_MAGIC = b"CDR1"
 _CREDENTIAL_LABEL = b"conduit credential"
+_SECOND_FACTOR_LABEL = b"conduit console second factor v1"
 _DATA_KEY_LABEL = b"conduit data key"
 
 
@@ -88,6 +89,11 @@ class WrappedKey:
 def data_key_context(tenant: TenantId, key_id: bytes) -> bytes:
     """What a wrapped data key is bound to: its tenant and its own id."""
     return aead.fields(_DATA_KEY_LABEL, tenant.bytes, key_id)
+
+
+def second_factor_context(tenant: TenantId, name: str) -> bytes:
+    """What an administrator's wrapped secret of one-time codes is bound to: tenant and sign-in name."""
+    return aead.fields(_SECOND_FACTOR_LABEL, tenant.bytes, name.encode())
 
 
 def pack_ring(keys: tuple[WrappedKey, ...]) -> bytes:

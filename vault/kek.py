@@ -29,6 +29,11 @@ class KeyEncryptionKey(ABC):
     local: ClassVar[bool]
     """Whether ``unwrap`` is quick and never leaves the machine, so that it may run on an event loop."""
 
+    @property
+    @abstractmethod
+    def current(self) -> str:
+        """The public name of the key that wraps now."""
+
     @abstractmethod
     def wrap(self, plain: bytes, *, context: bytes) -> Wrapped:
         """Wrap under the key that is current at the source. Raises ``Sealed`` when it does not answer."""
@@ -101,6 +106,10 @@ class LocalKeys(KeyEncryptionKey):
 
     def __init__(self, document: KeyDocument) -> None:
         self._use(document)
+
+    @property
+    def current(self) -> str:
+        return self._current
 
     def wrap(self, plain: bytes, *, context: bytes) -> Wrapped:
         return Wrapped(self._current, aead.seal(self._keys[self._current], plain, context=context))
