@@ -84,7 +84,7 @@ async def _finish(value: Any, *, stream: bool) -> Any:
 async def call_openai(call: dict[str, Any]) -> Any:
     """``chat`` or ``responses`` of the openai SDK."""
     kind: Any = openai.AsyncOpenAI if call["asynchronous"] else openai.OpenAI
-    client = kind(api_key=call.get("key"))
+    client = kind(api_key=call.get("key"), max_retries=call.get("max_retries", 2))
     asked = _asked(call["recording"], call.get("overrides", {}))
     target: Any = (
         client.responses if call["recording"].startswith("openai-responses") else client.chat.completions
@@ -95,7 +95,7 @@ async def call_openai(call: dict[str, Any]) -> Any:
 async def call_anthropic(call: dict[str, Any]) -> Any:
     """``messages`` of the anthropic SDK."""
     kind: Any = anthropic.AsyncAnthropic if call["asynchronous"] else anthropic.Anthropic
-    client = kind(api_key=call.get("key"))
+    client = kind(api_key=call.get("key"), max_retries=call.get("max_retries", 2))
     asked = _asked(call["recording"], call.get("overrides", {}))
     return await _finish(client.messages.create(**asked, stream=call["stream"]), stream=call["stream"])
 

@@ -1,7 +1,8 @@
 """Three network namespaces in a row: the corporate machine, the gateway, the providers; and the redirect.
 
-    client 10.203.1.2 ── 10.203.1.1 gateway 10.203.2.1 ── 10.203.2.2 providers
+    client 10.203.1.2 ── 10.203.1.1 gateway 203.0.113.1 ── 203.0.113.2 providers
 
+The providers' network is RFC 5737's, because the redirect leaves private destinations alone.
 Needs root (``CAP_NET_ADMIN``, ``CAP_SYS_ADMIN``), iproute2 and nftables; ``lacking`` says what is not there.
 """
 
@@ -13,9 +14,8 @@ from uuid import uuid4
 
 CLIENT_ADDRESS = "10.203.1.2"
 GATEWAY_ADDRESS = "10.203.1.1"
-PROVIDER_ADDRESS = "10.203.2.2"
+PROVIDER_ADDRESS = "203.0.113.2"
 CLIENT_NETWORK = "10.203.1.0/24"
-PROVIDER_NETWORK = "10.203.2.0/24"
 CLIENT_SIDE = "corp0"
 
 
@@ -63,9 +63,9 @@ class Namespaces:
         self._join(
             self.client, f"{CLIENT_ADDRESS}/24", "eth0", self.gateway, f"{GATEWAY_ADDRESS}/24", CLIENT_SIDE
         )
-        self._join(self.provider, f"{PROVIDER_ADDRESS}/24", "eth0", self.gateway, "10.203.2.1/24", "wan0")
+        self._join(self.provider, f"{PROVIDER_ADDRESS}/24", "eth0", self.gateway, "203.0.113.1/24", "wan0")
         run("ip", "-n", self.client, "route", "add", "default", "via", GATEWAY_ADDRESS)
-        run("ip", "-n", self.provider, "route", "add", "default", "via", "10.203.2.1")
+        run("ip", "-n", self.provider, "route", "add", "default", "via", "203.0.113.1")
         # The gateway is a router: what no rule redirects would reach the providers, as in a real network.
         run("ip", "netns", "exec", self.gateway, "sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
         for name in self._names:
