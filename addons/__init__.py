@@ -1,0 +1,28 @@
+"""The data plane: what happens to a request, in the order in which it happens.
+
+``STEPS`` is the table of contents. Each step is one file and one concern; ``chain`` runs them, ``engine``
+builds the proxy around them, ``protocol`` mends mitmproxy's layers. Decisions stand in ``policy``.
+"""
+
+from addons.admission import Admission
+from addons.attribution import Attribution
+from addons.credentials import Credentials
+from addons.discovery import Discovery
+from addons.inspection import Inspection
+from addons.interception import Interception
+from addons.metering import Metering
+from addons.record import Record
+from addons.redaction import Redaction
+from addons.step import Step
+
+STEPS: tuple[type[Step], ...] = (
+    Interception,  # decrypt or tunnel, at the ClientHello
+    Attribution,  # who: tenant, user, placeholder
+    Discovery,  # where: one destination, which endpoint, its state
+    Inspection,  # what: model, stream, ceiling
+    Admission,  # may they: state, bindings, limits, budget
+    Credentials,  # the real key, last before the wire
+    Metering,  # the answer: usage, top-up, cut
+    Redaction,  # the key never comes back
+    Record,  # written down, before it leaves and when it has ended
+)

@@ -6,19 +6,24 @@ from policy.refusals import Reason, Refusal
 from policy.snapshot import Placeholder
 
 
-def endpoint_allowed(endpoint: Endpoint, keys: tuple[PresentedKey, ...]) -> Refusal | None:
-    """Judge the endpoint's state for this tenant, and a key of the caller's own that would leave for it."""
+def endpoint_allowed(
+    endpoint: Endpoint, keys: tuple[PresentedKey, ...], justification: str | None
+) -> Refusal | None:
+    """Judge the endpoint's state for this tenant, and a key of the caller's own that would leave for it.
+
+    ``justification`` is the reason that the caller stated, which a coached endpoint asks for.
+    """
     if endpoint.state is EndpointState.BLOCKED:
         return Refusal(
             Reason.SHADOW_ENDPOINT,
             f"{endpoint.host} is not sanctioned for your organisation; ask your administrator which AI is.",
             "endpoint-state",
         )
-    if endpoint.state is EndpointState.COACHED:
+    if endpoint.state is EndpointState.COACHED and not justification:
         return Refusal(
             Reason.COACHED,
             f"{endpoint.host} may be used after you state a reason: send the header "
-            "x-conduit-reason-given with one sentence, and the call goes through and is recorded.",
+            "x-conduit-justification with one sentence, and the call goes through and is recorded.",
             "endpoint-state",
         )
     if endpoint.state is EndpointState.SANCTIONED and any(key.digest is None for key in keys):

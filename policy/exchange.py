@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from policy.identifiers import CredentialId, ExchangeId, PlaceholderId, TenantId, UserId
+from policy.limits import Granted
 from policy.money import MicroDollars
 from policy.refusals import Refusal
 
@@ -117,7 +118,8 @@ class Call:
 
     Token counts are upper bounds before the call. ``output_ceiling`` is ``None`` where the request sets
     none; ``choices`` is how many answers are asked for (``n``, ``candidateCount``). ``asks_usage`` tells
-    whether the caller itself asked for the usage chunk of an OpenAI stream.
+    whether the caller itself asked for the usage chunk of an OpenAI stream. ``tier`` is the processing tier
+    that the request asks for, where it changes the price (``priority``, ``fast``).
     """
 
     operation: str
@@ -128,21 +130,7 @@ class Call:
     choices: int
     asks_usage: bool
     body_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What the limiter reserved; to be settled exactly once under ``ExchangeId``.
-
-    ``amounts`` of tokens and micro-dollars are what is held now. ``output_tokens_held`` bounds the stream.
-    """
-
-    reservation: ExchangeId
-    tenant_id: TenantId
-    tokens: int
-    cost: MicroDollars
-    output_tokens_held: int | None
-    headers: tuple[tuple[str, str], ...] = ()
+    tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +175,11 @@ class Exchange:
     endpoint: Endpoint | None = None
     call: Call | None = None
     refusal: Refusal | None = None
-    grant: Grant | None = None
+    grant: Granted | None = None
     usage: Usage | None = None
     outcome: Outcome | None = None
     status: int | None = None
     bytes_up: int = 0
     bytes_down: int = 0
-    admitted: bool = False
-    recorded: bool = False
+    justification: str | None = None
     findings: list[str] = field(default_factory=list)

@@ -104,6 +104,7 @@ class PolicySnapshot:
     _limits: Mapping[tuple[LimitScope, UUID], tuple[Limit, ...]] = field(repr=False)
     _rules: Mapping[tuple[TenantId | None, str], EndpointState] = field(repr=False)
     _sanctioned: frozenset[tuple[TenantId, str]] = field(repr=False)
+    _decided: frozenset[str] = field(repr=False)
 
     def placeholder(self, digest: bytes) -> Placeholder | None:
         """The placeholder with this keyed digest."""
@@ -135,6 +136,10 @@ class PolicySnapshot:
         own = self._rules.get((tenant, host))
         return own if own is not None else self._rules.get((None, host))
 
+    def is_decided(self, host: str) -> bool:
+        """Whether any tenant, or the platform, has decided about ``host``: it is then an AI endpoint."""
+        return host in self._decided
+
     def holds_credential(self, tenant: TenantId, provider: str) -> bool:
         """Whether the tenant has a live credential of ``provider``, which sanctions that provider for it."""
         return (tenant, provider) in self._sanctioned
@@ -156,6 +161,7 @@ class Records:
 def build(version: int, loaded_at: datetime, records: Records) -> PolicySnapshot:
     """Index the records once, so that each look-up on the request path is a few dictionary reads."""
     credentials = {credential.id: credential for credential in records.credentials}
+    rules = {(rule.tenant_id, rule.host): rule.state for rule in records.rules}
     networks: dict[tuple[int, int, int], TenantId] = {
         (item.network.version, item.network.prefixlen, _prefix_bits(item.network)): item.tenant_id
         for item in records.networks
@@ -174,8 +180,9 @@ def build(version: int, loaded_at: datetime, records: Records) -> PolicySnapshot
         _networks=networks,
         _prefixes=tuple(sorted({(key[0], key[1]) for key in networks}, key=lambda item: -item[1])),
         _limits=limits,
-        _rules={(rule.tenant_id, rule.host): rule.state for rule in records.rules},
+        _rules=rules,
         _sanctioned=frozenset((c.tenant_id, c.provider) for c in credentials.values() if not c.revoked),
+        _decided=frozenset(host for _, host in rules),
     )
 
 

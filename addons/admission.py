@@ -1,0 +1,121 @@
+"""May they: the endpoint's state, the placeholder's bindings, then every limit in one reservation."""
+
+from datetime import UTC, datetime
+
+from addons.step import Step
+from addons.visit import Visit
+from policy.admission import endpoint_allowed, placeholder_allowed
+from policy.exchange import Call, Endpoint, Principal
+from policy.limits import Demand, Limit, LimitKind, Refused, rate_headers
+from policy.money import MicroDollars, to_dollars
+from policy.pricing import Unpriced, ceiling
+from policy.refusals import Reason, Refusal
+from store.limiter import Limiter, LimiterUnavailable
+
+_WORDS = {
+    LimitKind.REQUESTS_PER_MINUTE: "requests a minute",
+    LimitKind.TOKENS_PER_MINUTE: "tokens a minute",
+    LimitKind.CONCURRENT: "calls at once",
+    LimitKind.BUDGET_MICRO_DOLLARS: "budget",
+}
+
+
+class Admission(Step):
+    """Fills ``exchange.grant``. ``output_step_tokens`` is held where a request sets no output ceiling."""
+
+    name = "admission"
+
+    def __init__(self, limiter: Limiter, *, output_step_tokens: int) -> None:
+        self._limiter = limiter
+        self._step = output_step_tokens
+
+    async def head(self, visit: Visit) -> Refusal | None:
+        """Judge what the head tells: nobody need send a body to a blocked endpoint."""
+        endpoint = visit.exchange.endpoint
+        if endpoint is None or visit.passes:
+            return None
+        return endpoint_allowed(endpoint, visit.keys, visit.exchange.justification)
+
+    async def body(self, visit: Visit) -> Refusal | None:
+        """Judge the whole call, and reserve for it."""
+        exchange = visit.exchange
+        endpoint, call, principal = exchange.endpoint, exchange.call, exchange.principal
+        if visit.passes or endpoint is None:
+            return None
+        if call is None or principal is None:
+            raise TypeError("admission needs the call and its principal")
+        refusal = endpoint_allowed(endpoint, visit.keys, exchange.justification)
+        if refusal is None and visit.placeholder is not None:
+            credential = visit.snapshot.credentials[visit.placeholder.credential_id]
+            refusal = placeholder_allowed(visit.placeholder, credential.hosts, endpoint, call)
+        return refusal or await self._reserve(visit, endpoint, call, principal)
+
+    async def _reserve(
+        self, visit: Visit, endpoint: Endpoint, call: Call, principal: Principal
+    ) -> Refusal | None:
+        limits = visit.snapshot.limits_for(principal.tenant_id, principal.user_id, principal.placeholder_id)
+        spends = visit.placeholder is not None
+        if not spends:
+            # A budget is about money that our keys spend.
+            limits = tuple(limit for limit in limits if limit.kind is not LimitKind.BUDGET_MICRO_DOLLARS)
+        budgeted = any(limit.kind is LimitKind.BUDGET_MICRO_DOLLARS for limit in limits)
+        try:
+            cost = self._cost(endpoint, call) if budgeted else MicroDollars(0)
+        except Unpriced:
+            return Refusal(
+                Reason.UNPRICED_MODEL,
+                f"A budget is in force and the price of {call.model or 'this call'} is not known; "
+                "ask your administrator to set one.",
+                "budget-needs-price",
+            )
+        output = call.output_ceiling if call.output_ceiling is not None else self._step
+        demand = Demand(
+            reservation=visit.exchange.id,
+            tenant_id=principal.tenant_id,
+            limits=limits,
+            zone=visit.snapshot.tenants[principal.tenant_id].time_zone,
+            tokens=call.input_tokens_ceiling + output * call.choices,
+            cost=cost,
+        )
+        try:
+            answer = await self._limiter.reserve(demand)
+        except LimiterUnavailable:
+            return Refusal(
+                Reason.DEGRADED, "Limits cannot be checked at the moment; try again.", "limits-available", 2
+            )
+        visit.rate_headers = rate_headers(answer)
+        if isinstance(answer, Refused):
+            return _limited(answer)
+        visit.exchange.grant = answer
+        return None
+
+    def _cost(self, endpoint: Endpoint, call: Call) -> MicroDollars:
+        if call.operation in _FREE_OPERATIONS:
+            return MicroDollars(0)
+        return ceiling(endpoint.provider, call.model, call, datetime.now(UTC), step_tokens=self._step)
+
+
+# Reading lists, files and counts costs nothing at any provider in the catalogue.
+_FREE_OPERATIONS = frozenset({"read", "models", "count_tokens"})
+
+
+def _limited(refused: Refused) -> Refusal:
+    limit = refused.limit
+    return Refusal(
+        refused.reason,
+        f"The {limit.scope} has reached its limit: {_amount(limit)}. {_when(refused)}",
+        f"limit:{limit.id}",
+        refused.retry_after_s,
+    )
+
+
+def _amount(limit: Limit) -> str:
+    if limit.kind is LimitKind.BUDGET_MICRO_DOLLARS:
+        return f"a budget of {to_dollars(MicroDollars(limit.amount)):.2f} dollars a {limit.window}"
+    return f"{limit.amount} {_WORDS[limit.kind]}"
+
+
+def _when(refused: Refused) -> str:
+    if refused.retry_after_s is None:
+        return "This call alone is over it; ask for less."
+    return f"Try again in {refused.retry_after_s} seconds."

@@ -1,0 +1,283 @@
+"""The chain: runs the steps in their order, and turns whatever goes wrong in one into a refusal.
+
+mitmproxy logs an addon's exception and lets the flow go on. Here an exception, a time-out or a missing fact
+refuses the call, and ``server_connect`` opens nothing for an exchange that was not let go. This is the only
+addon of ours that mitmproxy knows.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from loguru import logger
+from mitmproxy import connection, http, tls
+from mitmproxy.proxy import layer, server_hooks
+from uuid_utils.compat import uuid7
+
+from addons import answering
+from addons.configuration import Bounds
+from addons.connections import ClientConnection, Connections, client_facts
+from addons.dialling import Dialling, Undialable
+from addons.inspection import too_large
+from addons.protocol import CUT, INVALID, TOO_LARGE, CloseAtOnce
+from addons.relay import Relay
+from addons.snapshots import Snapshots
+from addons.step import Step
+from addons.tunnels import Tunnels
+from addons.visit import KEY, Visit, visit_of
+from policy.destination import InvalidDestination, canonical_authority
+from policy.exchange import Exchange, Mode, Outcome, Timing
+from policy.identifiers import ExchangeId
+from policy.refusals import Reason, Refusal
+
+# Read by `addons.engine`, which then begins no TLS.
+_REFUSED_TLS = "conduit.refused_tls"
+
+
+class Chain:
+    """The steps, and mitmproxy's hooks that drive them. Hook methods are documented by mitmproxy."""
+
+    name = "chain"
+
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        *,
+        bounds: Bounds,
+        connections: Connections,
+        dialling: Dialling,
+        snapshots: Snapshots,
+        tunnels: Tunnels,
+    ) -> None:
+        self.steps = tuple(steps)
+        self._bounds = bounds
+        self._connections = connections
+        self._dialling = dialling
+        self._snapshots = snapshots
+        self._tunnels = tunnels
+        self._relay = Relay(self.steps)
+
+    @property
+    def calls_in_flight(self) -> int:
+        """Exchanges that have not ended."""
+        return len(self._connections.open_visits())
+
+    # Connections
+
+    def client_connected(self, client: connection.Client) -> None:
+        """Bound how many connections there are, in all and from one address."""
+        self._connections.begin(client)
+        over = len(self._connections) > self._bounds.connections_max
+        over = over or self._connections.count(client.peername[0]) > self._bounds.connections_per_address_max
+        if over:
+            client.error = "too many connections"
+
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        """Note the authority of a tunnel, which every request in it is held to."""
+        facts = self._connections.of(flow.client_conn)
+        try:
+            if INVALID in flow.metadata or facts.mode is not Mode.EXPLICIT:
+                raise InvalidDestination("CONNECT is for the proxy")
+            facts.connect = canonical_authority(flow.request.authority, "https")
+        except InvalidDestination:
+            message = "The CONNECT request does not name one host and port."
+            refusal = Refusal(Reason.REQUEST_MALFORMED, message, "one-destination")
+            flow.response = answering.refuse_without_exchange(refusal)
+
+    def tls_clienthello(self, data: tls.ClientHelloData) -> None:
+        """Ask the steps; where one fails, the connection is refused, not tunnelled."""
+        try:
+            for step in self.steps:
+                step.client_hello(data)
+        except Exception as problem:
+            if not isinstance(problem, InvalidDestination):
+                logger.opt(exception=True).error("a TLS connection was refused because a step failed")
+            data.ignore_connection = False
+            setattr(data.context.client, _REFUSED_TLS, True)
+
+    def next_layer(self, data: layer.NextLayer) -> None:
+        """Close what is neither TLS nor HTTP."""
+        if getattr(data.context.client, _REFUSED_TLS, False):
+            data.layer = CloseAtOnce(data.context)
+
+    async def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """The last gate: whatever was not let go is not dialled."""
+        try:
+            await self._dialling.connect(data)
+        except Undialable as problem:
+            data.server.error = str(problem)
+        except Exception:
+            logger.opt(exception=True).error("a connection was refused because its destination failed")
+            data.server.error = "The destination could not be judged."
+
+    async def client_disconnected(self, client: connection.Client) -> None:
+        """End what mitmproxy left open on this connection."""
+        facts = self._connections.end(client)
+        if facts is None:
+            return
+        for visit in list(facts.open_visits.values()):
+            self._end(visit, Outcome.ABORTED_BY_CLIENT)
+        if facts.tunnel is not None:
+            self._tunnels.ended(client, facts, self._snapshots.current)
+
+    # Requests
+
+    async def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Who and where, before the body is waited for."""
+        visit = self._begin(flow)
+        await self._run(visit, "head")
+        if visit.exchange.refusal is None and flow.request.stream:
+            # Too long to look at: what follows the head decides nothing, so the rest is decided now.
+            await self._run(visit, "body")
+            self._let_go(visit)
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        """What and whether; then, and only then, it may leave."""
+        visit = visit_of(flow)
+        if visit is None:
+            flow.kill()
+            return
+        if visit.exchange.refusal is None and not flow.request.stream:
+            await self._run(visit, "body")
+            self._let_go(visit)
+
+    def _begin(self, flow: http.HTTPFlow) -> Visit:
+        facts = self._connections.of(flow.client_conn)
+        snapshot = self._snapshots.current
+        exchange = Exchange(
+            id=ExchangeId(uuid7()),
+            client=client_facts(flow.client_conn, facts),
+            timing=Timing(datetime.now(UTC), time.monotonic_ns()),
+            snapshot_version=snapshot.version,
+        )
+        visit = Visit(flow, exchange, snapshot)
+        flow.metadata[KEY] = visit
+        flow.metadata[TOO_LARGE] = lambda: answering.refuse(visit, too_large(self._bounds.body_bytes_max))
+        facts.open_visits[id(visit)] = visit
+        return visit
+
+    async def _run(self, visit: Visit, phase: str) -> None:
+        """Run one phase of all steps; the first refusal, exception or time-out ends it."""
+        refusal = self._stale()
+        try:
+            async with asyncio.timeout(self._bounds.step_timeout_s):
+                for step in self.steps:
+                    refusal = refusal or await getattr(step, phase)(visit)
+                    if refusal is not None:
+                        break
+        except TimeoutError:
+            logger.error("a step took too long; call {} was refused", visit.exchange.id)
+            refusal = Refusal(Reason.DEGRADED, "The gateway is slow at the moment; try again.", "in-time", 2)
+        except Exception:
+            logger.opt(exception=True).error("a step failed; call {} was refused", visit.exchange.id)
+            refusal = _fault()
+        if refusal is not None:
+            self._refuse(visit, refusal)
+
+    def _stale(self) -> Refusal | None:
+        if self._snapshots.age_s <= self._bounds.snapshot_age_max_s:
+            return None
+        message = "The policy could not be refreshed for too long; try again later."
+        return Refusal(Reason.DEGRADED, message, "snapshot-age", 5)
+
+    def _refuse(self, visit: Visit, refusal: Refusal) -> None:
+        try:
+            answering.refuse(visit, refusal)
+        except Exception:
+            logger.opt(exception=True).error("a refusal could not be written; the connection is closed")
+            visit.exchange.refusal = refusal
+            visit.flow.kill()
+
+    def _let_go(self, visit: Visit) -> None:
+        if visit.exchange.refusal is not None or visit.flow.response is not None:
+            return
+        try:
+            self._dialling.release(visit)
+        except Exception:
+            logger.opt(exception=True).error("call {} could not be let go", visit.exchange.id)
+            self._refuse(visit, _fault())
+
+    # Answers
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """Hand the provider's answer to the steps, as a stream where it may be one."""
+        visit = visit_of(flow)
+        if visit is None or flow.response is None:
+            flow.kill()
+            return
+        if visit.exchange.refusal is not None:
+            return
+        try:
+            self._relay.begin(visit)
+        except Exception:
+            logger.opt(exception=True).error(
+                "the answer of call {} was cut: a step failed", visit.exchange.id
+            )
+            visit.exchange.refusal = _fault()
+            flow.kill()
+
+    async def response(self, flow: http.HTTPFlow) -> None:
+        """The answer is complete: the provider's, or ours."""
+        visit = visit_of(flow)
+        if visit is None:
+            return
+        if visit.exchange.refusal is None:
+            try:
+                self._relay.finish_buffered(visit)
+            except Exception:
+                logger.opt(exception=True).error("the answer of call {} was lost", visit.exchange.id)
+                self._refuse(visit, _fault())
+        if flow.metadata.get(CUT):
+            self._end(visit, Outcome.CUT)
+        else:
+            self._end(visit, Outcome.REFUSED if visit.exchange.refusal else Outcome.FINISHED)
+
+    async def error(self, flow: http.HTTPFlow) -> None:
+        """Somebody went away. Where nothing has been answered yet, say so in our own words."""
+        visit = visit_of(flow)
+        if visit is None:
+            return
+        message = flow.error.msg if flow.error else ""
+        if message.startswith(("Client disconnected", "stream reset by client", "killed")):
+            self._end(visit, Outcome.ABORTED_BY_CLIENT)
+        elif visit.answer_head_seen:
+            self._end(visit, Outcome.ABORTED_BY_PROVIDER)
+        else:
+            self._refuse(visit, _unreachable(visit))
+            self._end(visit, Outcome.FAILED)
+
+    def _end(self, visit: Visit, outcome: Outcome) -> None:
+        """Give every step its one chance to finish; a step that fails does not keep the others from it."""
+        facts = self._facts(visit)
+        if visit.exchange.outcome is not None:
+            return
+        visit.exchange.outcome = outcome
+        if facts is not None:
+            facts.open_visits.pop(id(visit), None)
+        for step in self.steps:
+            try:
+                step.ended(visit)
+            except Exception:
+                logger.opt(exception=True).error("step {} failed at the end of a call", step.name)
+
+    def _facts(self, visit: Visit) -> ClientConnection | None:
+        try:
+            return self._connections.of(visit.flow.client_conn)
+        except KeyError:
+            return None
+
+    def done(self) -> None:
+        """The process ends: what is still open ends with it."""
+        for visit in self._connections.open_visits():
+            self._end(visit, Outcome.FAILED)
+
+
+def _fault() -> Refusal:
+    return Refusal(Reason.INTERNAL, "The gateway failed; the request did not leave. Try again.", "no-fault")
+
+
+def _unreachable(visit: Visit) -> Refusal:
+    if visit.timed_out:
+        return Refusal(Reason.UPSTREAM_TIMEOUT, "The provider did not answer in time.", "upstream")
+    return Refusal(Reason.UPSTREAM_UNREACHABLE, "The provider could not be reached.", "upstream")

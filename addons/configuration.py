@@ -1,0 +1,62 @@
+"""What the operator decided that the data plane needs; built once by ``conduit.worker``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+
+from policy.catalogue import Catalogue, Provider
+from policy.destination import Destination
+from policy.endpoints import Defaults
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """``(host, port)`` of each door."""
+
+    proxy: tuple[str, int]
+    gateway: tuple[str, int]
+    transparent: tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Upstreams:
+    """How providers are reached. ``resolve`` maps ``(host, port)`` to the ``(address, port)`` to dial.
+
+    ``replaced`` maps a provider's public host to the origin that stands for it. Times are in seconds.
+    """
+
+    resolve: Mapping[tuple[str, int], tuple[str, int]]
+    replaced: Mapping[str, Destination]
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...]
+    connect_timeout_s: float
+    first_byte_timeout_s: float
+    idle_timeout_s: float
+    ca_bundle: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a client may send and hold: bytes, connections, seconds."""
+
+    body_bytes_max: int
+    connections_max: int
+    connections_per_address_max: int
+    head_timeout_s: float
+    step_timeout_s: float
+    snapshot_age_max_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The whole of it. ``exclusions`` are hosts that are never decrypted; ``*.`` covers what is below."""
+
+    listeners: Listeners
+    upstreams: Upstreams
+    bounds: Bounds
+    catalogue: Catalogue
+    providers: Mapping[str, Provider]
+    defaults: Defaults
+    decrypt_unknown: bool
+    exclusions: tuple[str, ...]
+    authority_directory: Path

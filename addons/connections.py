@@ -1,0 +1,94 @@
+"""What is known of each client connection, from its first byte to its last.
+
+mitmproxy keeps one object a connection; the facts that the chain adds to it stand here, under its id.
+"""
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mitmproxy import connection
+from mitmproxy.proxy import mode_specs
+
+from addons.visit import Visit
+from policy.destination import Destination
+from policy.exchange import Client, Mode
+
+_MODES: dict[type[mode_specs.ProxyMode], Mode] = {
+    mode_specs.RegularMode: Mode.EXPLICIT,
+    mode_specs.ReverseMode: Mode.GATEWAY,
+    mode_specs.TransparentMode: Mode.TRANSPARENT,
+}
+
+
+@dataclass(slots=True)
+class ClientConnection:
+    """One client connection. ``connect`` is the authority of its CONNECT, ``tunnel`` the name it passes to.
+
+    ``dialable`` are the destinations that an admitted exchange, or the tunnel, may reach: ``server_connect``
+    opens no other. ``open_visits`` are the exchanges that have not ended.
+    """
+
+    mode: Mode
+    connect: Destination | None = None
+    tunnel: str | None = None
+    tunnel_started_at: datetime | None = None
+    tunnel_refused: bool = False
+    started_ns: int = field(default_factory=time.monotonic_ns)
+    dialable: set[tuple[str, int]] = field(default_factory=set)
+    open_visits: dict[int, Visit] = field(default_factory=dict)
+
+
+class Connections:
+    """The open client connections of this worker."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, ClientConnection] = {}
+        self._by_address: dict[str, int] = {}
+
+    def begin(self, client: connection.Client) -> ClientConnection:
+        """Note a new connection."""
+        facts = self._open[client.id] = ClientConnection(_MODES[type(client.proxy_mode)])
+        address = client.peername[0]
+        self._by_address[address] = self._by_address.get(address, 0) + 1
+        return facts
+
+    def of(self, client: connection.Client) -> ClientConnection:
+        """The facts of an open connection; raises ``KeyError`` for one that never began."""
+        return self._open[client.id]
+
+    def end(self, client: connection.Client) -> ClientConnection | None:
+        """Forget a connection and give back what was known of it."""
+        facts = self._open.pop(client.id, None)
+        if facts is not None:
+            address = client.peername[0]
+            left = self._by_address.get(address, 1) - 1
+            if left:
+                self._by_address[address] = left
+            else:
+                self._by_address.pop(address, None)
+        return facts
+
+    def count(self, address: str) -> int:
+        """Open connections from one source address."""
+        return self._by_address.get(address, 0)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def open_visits(self) -> list[Visit]:
+        """Every exchange that has not ended."""
+        return [visit for facts in self._open.values() for visit in facts.open_visits.values()]
+
+
+def client_facts(client: connection.Client, facts: ClientConnection) -> Client:
+    """The connection facts that an exchange carries."""
+    connect = facts.connect
+    return Client(
+        mode=facts.mode,
+        address=client.peername[0],
+        port=client.peername[1],
+        sni=client.sni,
+        connect_host=connect.host if connect else None,
+        connect_port=connect.port if connect else None,
+    )

@@ -1,0 +1,181 @@
+"""Where a call is really going: one canonical destination, the same by every claim, and what is there.
+
+A host outside the catalogue is judged by evidence once its body has come. What proves not to be an AI call
+is let through as it is, but never with one of our placeholders in it.
+"""
+
+import re
+
+from mitmproxy import http
+
+from addons.attribution import malformed
+from addons.configuration import Configuration
+from addons.connections import ClientConnection, Connections
+from addons.step import Step
+from addons.visit import Visit
+from policy import endpoints
+from policy.attribution import misused
+from policy.catalogue import Entry
+from policy.destination import Destination, InvalidDestination, canonical_authority, canonical_host
+from policy.evidence import RequestEvidence, score
+from policy.exchange import EndpointState, Mode, Shape
+from policy.inspection import operation_of
+from policy.refusals import Refusal
+
+# Of a body to an unknown host, so much is held for evidence; a longer one is judged by its head alone.
+EVIDENCE_BYTES_MAX = 8 * 1024 * 1024
+
+# Two readers of such a path may see two paths (RFC 3986 section 6.2.2).
+_AMBIGUOUS_PATH = re.compile(r"(?i)(?:^|/|%2f)(?:\.|%2e){1,2}(?:/|%2f|$)|//|\\|%5c|%00|#")
+
+
+class Discovery(Step):
+    """Fills ``visit.destination`` and ``exchange.endpoint``, or marks the visit as passing."""
+
+    name = "discovery"
+
+    def __init__(self, configuration: Configuration, connections: Connections) -> None:
+        self._configuration = configuration
+        self._connections = connections
+
+    async def head(self, visit: Visit) -> Refusal | None:
+        """Find the destination; for a host that is catalogued or decided on, the endpoint too."""
+        facts = self._connections.of(visit.flow.client_conn)
+        try:
+            if facts.mode is Mode.GATEWAY:
+                visit.destination = self._by_path(visit)
+            else:
+                visit.destination = _by_claims(visit, facts)
+                self._find_endpoint(visit, visit.destination)
+        except InvalidDestination as problem:
+            return malformed(f"The destination cannot be read in one way: {problem}.", "one-destination")
+        visit.exchange.method = visit.flow.request.method
+        if visit.exchange.endpoint is None:
+            return self._await_evidence(visit)
+        if _AMBIGUOUS_PATH.search(visit.path):
+            return malformed("The path of this request can be read in two ways.", "one-path")
+        return visit.identity_refusal
+
+    async def body(self, visit: Visit) -> Refusal | None:
+        """Judge a host that nobody knows by what is sent to it."""
+        if visit.exchange.endpoint is not None or visit.passes:
+            return None
+        body = visit.flow.request.raw_content or b""
+        return self._judge(visit, body[:EVIDENCE_BYTES_MAX])
+
+    def _by_path(self, visit: Visit) -> Destination:
+        """Base-URL mode: the first segment names the provider, the rest is the provider's own path."""
+        _, provider_id, rest = (*visit.path.split("/", 2), "", "")[:3]
+        provider = self._configuration.providers.get(provider_id)
+        if visit.flow.request.authority and not visit.flow.request.is_http2:
+            raise InvalidDestination("a request to the gateway names a path, not another host")
+        if provider is None:
+            known = ", ".join(sorted(self._configuration.providers))
+            raise InvalidDestination(f"the path begins with a provider: one of {known}")
+        if not provider.origin:
+            raise InvalidDestination(f"providers.{provider_id}.upstream is not configured here")
+        scheme, _, authority = provider.origin.partition("://")
+        public = canonical_authority(authority, scheme)
+        visit.path = f"/{rest}"
+        visit.flow.request.path = f"{visit.path}?{visit.query}" if visit.query else visit.path
+        visit.shape = provider.shape
+        self._find_endpoint(visit, public)
+        return public
+
+    def _find_endpoint(self, visit: Visit, destination: Destination) -> None:
+        entry = self._configuration.catalogue.find(destination.host)
+        if entry is not None and entry.mixed and not visit.snapshot.is_decided(destination.host):
+            entry = None
+        if entry is None and not visit.snapshot.is_decided(destination.host):
+            return
+        shape, _, _ = operation_of(visit.path, visit.flow.request.method)
+        visit.exchange.endpoint = endpoints.known(
+            destination, visit.path, entry, self._state(visit, destination.host, entry), shape
+        )
+        self._speak_as(visit, entry.provider if entry else None, visit.exchange.endpoint.shape)
+
+    def _speak_as(self, visit: Visit, provider_id: str | None, shape: Shape) -> None:
+        """Note what the caller's SDK understands, and where its provider reads a key."""
+        visit.provider, visit.shape = provider_id, shape
+        provider = self._configuration.providers.get(provider_id or "")
+        visit.key_places = provider.key_places if provider else ("authorization",)
+
+    def _state(self, visit: Visit, host: str, entry: Entry | None) -> EndpointState:
+        principal = visit.exchange.principal
+        tenant = principal.tenant_id if principal else None
+        return endpoints.state_of(visit.snapshot, tenant, host, entry, self._configuration.defaults)
+
+    def _await_evidence(self, visit: Visit) -> Refusal | None:
+        """Hold the body of a request to an unknown host, if it is short enough to be looked at."""
+        length = visit.headers.get("content-length", "0")
+        if length.isdecimal() and int(length) > EVIDENCE_BYTES_MAX:
+            visit.flow.request.stream = True
+            return self._judge(visit, b"")
+        return None
+
+    def _judge(self, visit: Visit, body: bytes) -> Refusal | None:
+        destination = visit.destination
+        if destination is None:
+            raise TypeError("discovery has no destination")
+        verdict = score(
+            RequestEvidence(
+                method=visit.flow.request.method,
+                host=destination.host,
+                path=visit.path,
+                headers=visit.headers,
+                body=body,
+            ),
+            None,
+        )
+        if verdict.verdict != "none":
+            shape, _, _ = operation_of(visit.path, visit.flow.request.method)
+            state = self._state(visit, destination.host, None)
+            visit.exchange.endpoint = endpoints.suspected(destination, visit.path, state, shape, verdict)
+            self._speak_as(visit, None, shape)
+        if verdict.verdict == "ai":
+            return visit.identity_refusal
+        visit.passes = True
+        if visit.placeholder_key is not None:
+            return misused(
+                "This placeholder may not be sent to a host that is no AI provider.", "placeholder-host"
+            )
+        return None
+
+
+def _by_claims(visit: Visit, facts: ClientConnection) -> Destination:
+    """The destination of a proxied request, once every claim of it agrees; raises ``InvalidDestination``.
+
+    Compared are the CONNECT authority, the SNI, the authority of an absolute-form target or ``:authority``,
+    and ``Host``. In transparent mode the address that the client dialled is not trusted to be the host's:
+    what is dialled is resolved anew.
+    """
+    request, client = visit.flow.request, visit.flow.client_conn
+    within_tls = bool(client.tls) and (facts.connect is not None or facts.mode is Mode.TRANSPARENT)
+    scheme = "https" if within_tls else request.scheme
+    claims: list[Destination] = []
+    if facts.connect is not None:
+        claims.append(Destination(scheme, facts.connect.host, facts.connect.port))
+    elif facts.mode is Mode.EXPLICIT:
+        claims.append(Destination(scheme, canonical_host(request.host), request.port))
+    port = claims[0].port if claims else client.sockname[1]
+    if within_tls:
+        if not client.sni:
+            raise InvalidDestination("a TLS connection to an AI endpoint names it by SNI")
+        claims.append(Destination(scheme, canonical_host(client.sni), port))
+    named = [text for text in (request.authority, visit.headers.get("host")) if text]
+    if not named and facts.mode is Mode.TRANSPARENT:
+        raise InvalidDestination("the request names no host")
+    claims += [canonical_authority(text, scheme) for text in named]
+    if any(claim != claims[0] for claim in claims):
+        raise InvalidDestination("the request names different hosts in different places")
+    return claims[0]
+
+
+def address_to(request: http.Request, destination: Destination) -> None:
+    """Write the one destination into the request: what is dialled, and every name that it carries."""
+    request.data.host = destination.host
+    request.data.port = destination.port
+    request.data.scheme = destination.scheme.encode()
+    request.data.authority = destination.authority.encode() if request.is_http2 else b""
+    if "host" in request.headers or not request.is_http2:
+        request.headers["host"] = destination.authority

@@ -1,0 +1,211 @@
+"""The proxy around the chain: our own mitmproxy ``Master`` with only the addons that a gateway needs.
+
+One Master a process. ``Engine`` starts it, tells where it listens, drains it and stops it.
+"""
+
+import asyncio
+import inspect
+import logging
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from loguru import logger
+from mitmproxy import certs, exceptions, hooks, http, options, tls
+from mitmproxy.addonmanager import AddonManager, traverse
+from mitmproxy.addons import core, disable_h2c, next_layer, proxyserver, tlsconfig
+from mitmproxy.master import Master
+from mitmproxy.proxy import mode_servers
+
+from addons import answering, protocol
+from addons.chain import Chain
+from addons.configuration import Configuration, Listeners
+
+# Leaf certificates by name; a miss costs half a millisecond on the event loop.
+LEAVES_MAX = 10_000
+BACKLOG = 4096
+# TLS 1.2 suites with forward secrecy and authenticated encryption (Mozilla "intermediate", version 5.7).
+_CIPHERS = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+)
+# Never resolved: what base-URL mode would dial if the chain forgot to say where.
+_NOWHERE = "https://gateway.invalid"
+
+
+class NotListening(OSError):
+    """A door could not be opened; the text says which."""
+
+
+class QuietTlsConfig(tlsconfig.TlsConfig):
+    """mitmproxy's TLS set-up, with leafs by name alone and without its certificate revocation answers."""
+
+    name = "tlsconfig"
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Answer nothing: mitmproxy's own would answer any path that ends in its CRL's name."""
+
+    def get_cert(self, conn_context: Any) -> certs.CertStoreEntry:
+        """A leaf for the name that the client asked for; in transparent mode the address says nothing."""
+        sni = conn_context.client.sni
+        if not sni:
+            return super().get_cert(conn_context)
+        return self.certstore.get_cert(sni, [certs.x509.DNSName(sni)], None)
+
+    def tls_start_client(self, tls_start: tls.TlsData) -> None:
+        """As mitmproxy, unless the chain has refused this connection: then TLS is not begun."""
+        if not getattr(tls_start.conn, "conduit.refused_tls", False):
+            super().tls_start_client(tls_start)
+
+
+class Engine:
+    """A running data plane. Make it inside a running event loop."""
+
+    def __init__(self, configuration: Configuration, chain: Chain) -> None:
+        _prepare_process()
+        self._chain = chain
+        self._master = Master(options.Options())
+        self._proxyserver = proxyserver.Proxyserver()
+        self._master.addons.add(
+            core.Core(),
+            chain,
+            disable_h2c.DisableH2C(),
+            self._proxyserver,
+            next_layer.NextLayer(),
+            QuietTlsConfig(),
+        )
+        self._master.options.update(**_options(configuration))
+        self._running: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Open the doors; raises ``NotListening``."""
+        self._running = asyncio.get_running_loop().create_task(self._master.run())
+        while not self._is_listening():
+            if self._running.done():
+                await self._running
+            failed = [server for server in self._proxyserver.servers if server.last_exception]
+            if failed:
+                problem = failed[0].last_exception
+                raise NotListening(f"{failed[0].mode.full_spec}: {problem}") from problem
+            await asyncio.sleep(0.005)
+
+    def _is_listening(self) -> bool:
+        servers = list(self._proxyserver.servers)
+        return self._proxyserver.is_running and bool(servers) and all(server.is_running for server in servers)
+
+    @property
+    def calls_in_flight(self) -> int:
+        """Exchanges that have not ended."""
+        return self._chain.calls_in_flight
+
+    async def drain(self, within_s: float) -> bool:
+        """Close the doors, let calls in flight finish; false if some had not when the time was up."""
+        self._master.options.update(server=False)
+        deadline = asyncio.get_running_loop().time() + within_s
+        while self._chain.calls_in_flight and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - mitmproxy has no event to wait for
+            await asyncio.sleep(0.02)
+        return self._chain.calls_in_flight == 0
+
+    async def stop(self) -> None:
+        """End what is still open, and the Master."""
+        self._master.shutdown()
+        if self._running is not None:
+            await self._running
+
+
+def _options(configuration: Configuration) -> dict[str, Any]:
+    upstreams = configuration.upstreams
+    return {
+        "mode": _modes(configuration.listeners),
+        "confdir": str(configuration.authority_directory),
+        "connection_strategy": "lazy",
+        "upstream_cert": False,
+        "ssl_verify_upstream_trusted_ca": str(upstreams.ca_bundle),
+        "ciphers_client": _CIPHERS,
+        "http3": False,
+        "rawtcp": False,
+        "tcp_timeout": int(max(upstreams.first_byte_timeout_s, upstreams.idle_timeout_s)),
+    }
+
+
+def _modes(listeners: Listeners) -> list[str]:
+    return [
+        f"regular@{_place(listeners.proxy)}",
+        f"reverse:{_NOWHERE}@{_place(listeners.gateway)}",
+        f"transparent@{_place(listeners.transparent)}",
+    ]
+
+
+def _place(address: tuple[str, int]) -> str:
+    return f"{address[0]}:{address[1]}"
+
+
+def _prepare_process() -> None:
+    """Once a process: mend the layers, share the ports, silence what may hold a key."""
+    # They would write TLS secrets to a file.
+    for name in ("SSLKEYLOGFILE", "MITMPROXY_SSLKEYLOGFILE"):
+        os.environ.pop(name, None)
+    # Below warnings, mitmproxy logs raw bytes of what it could not parse.
+    logging.getLogger("mitmproxy").setLevel(logging.ERROR)
+    certs.CertStore.STORE_CAP = LEAVES_MAX
+    protocol.install(answering.core_refusal)
+    replacements: tuple[tuple[type, str, Callable[..., Any]], ...] = (
+        (mode_servers.AsyncioServerInstance, "listen", _listen),
+        (AddonManager, "handle_lifecycle", _handle_lifecycle),
+        (AddonManager, "trigger_event", _trigger_event),
+    )
+    for owner, name, replacement in replacements:
+        setattr(owner, name, replacement)
+
+
+async def _listen(
+    self: mode_servers.AsyncioServerInstance[Any], host: str, port: int
+) -> list[asyncio.Server]:
+    """Bind with ``SO_REUSEPORT``, so that every worker listens on the same ports."""
+    servers = []
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    for family, _, _, _, address in dict.fromkeys(found):
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(address)
+        servers.append(await asyncio.start_server(self.handle_stream, sock=listener, backlog=BACKLOG))
+    return servers
+
+
+async def _handle_lifecycle(self: AddonManager, event: hooks.Hook) -> None:
+    """As mitmproxy's, without the ``update`` event after each hook: nobody here listens for it."""
+    await _trigger_event(self, event)
+
+
+async def _trigger_event(self: AddonManager, event: hooks.Hook) -> None:
+    """Call every addon's hook from a table made once: the addons do not change after the start.
+
+    The chain turns its own failures into refusals. A failure in one of mitmproxy's addons ends the flow that
+    it concerns; mitmproxy would let it go on.
+    """
+    table: dict[str, list[Callable[..., Any]]] = self.__dict__.setdefault("_hook_table", {})
+    functions = table.get(event.name)
+    if functions is None:
+        functions = table[event.name] = [
+            function
+            for addon in self.chain
+            for nested in traverse([addon])
+            if callable(function := getattr(nested, event.name, None))
+        ]
+    for function in functions:
+        try:
+            result = function(*event.args())
+            if result is not None and inspect.isawaitable(result):
+                await result
+        except exceptions.AddonHalt:
+            return
+        except Exception:
+            logger.opt(exception=True).error("hook {} failed", event.name)
+            for argument in event.args():
+                if isinstance(argument, http.HTTPFlow) and argument.killable:
+                    argument.kill()

@@ -1,0 +1,79 @@
+"""A reservation that grows with a stream which set no ceiling, one step at a time.
+
+A stream callable cannot wait, so the next step is asked for while half of the last one is left. Where the
+answer is late, at most one more step passes: that is the overshoot which such a stream can have.
+"""
+
+import asyncio
+from datetime import datetime
+
+from policy.exchange import Call, Endpoint
+from policy.identifiers import ExchangeId
+from policy.limits import Granted, Refused
+from policy.pricing import Unpriced, ceiling
+from policy.refusals import Reason, Refusal
+from store.errors import StoreError
+from store.limiter import Limiter
+
+
+class GrowingReservation:
+    """Keeps what is held ahead of what has flowed. ``step`` is in output tokens.
+
+    ``refusal`` is set once no further step is to be had.
+    """
+
+    def __init__(
+        self, limiter: Limiter, reservation: ExchangeId, *, endpoint: Endpoint, call: Call, step: int
+    ) -> None:
+        self._limiter = limiter
+        self._reservation = reservation
+        self._endpoint = endpoint
+        self._call = call
+        self._step = step
+        self._held = step
+        self._asking: asyncio.Task[None] | None = None
+        self.refusal: Refusal | None = None
+
+    def note(self, output_tokens: int, now: datetime) -> bool:
+        """Take note of how much has flowed; false when the stream must end now."""
+        if output_tokens > self._held - self._step // 2 and self._asking is None and self.refusal is None:
+            self._asking = asyncio.get_running_loop().create_task(self._ask(now))
+        if output_tokens <= self._held:
+            return True
+        return self.refusal is None and output_tokens <= self._held + self._step
+
+    def outrun(self) -> Refusal:
+        """The refusal of a stream that ran faster than its next step could be asked for."""
+        return Refusal(
+            Reason.DEGRADED, "This answer came faster than its limits could be checked.", "limits-available"
+        )
+
+    def close(self) -> None:
+        """The stream has ended: ask for nothing more."""
+        if self._asking is not None:
+            self._asking.cancel()
+
+    async def _ask(self, now: datetime) -> None:
+        held = self._held + self._step
+        try:
+            cost = ceiling(self._endpoint.provider, self._call.model, self._call, now, step_tokens=held)
+            tokens = self._call.input_tokens_ceiling + held
+            answer: Granted | Refused = await self._limiter.top_up(
+                self._reservation, tokens=tokens, cost=cost
+            )
+        except Unpriced:
+            return
+        except StoreError:
+            self.refusal = Refusal(
+                Reason.DEGRADED, "Limits could not be checked while this answer came.", "limits-available"
+            )
+        else:
+            self._take(answer, held)
+        self._asking = None
+
+    def _take(self, answer: Granted | Refused, held: int) -> None:
+        if isinstance(answer, Granted):
+            self._held = held
+        else:
+            message = "A limit was reached while this answer came; it ends here."
+            self.refusal = Refusal(answer.reason, message, f"limit:{answer.limit.id}", answer.retry_after_s)

@@ -1,0 +1,65 @@
+"""Whether to look inside a TLS connection, decided at its ClientHello.
+
+AI endpoints are decrypted, all else is tunnelled untouched and counted by name only. A blocked endpoint is
+decrypted too, so that its caller reads why.
+"""
+
+from datetime import UTC, datetime
+
+from mitmproxy import connection, tls
+
+from addons.configuration import Configuration
+from addons.connections import Connections
+from addons.snapshots import Snapshots
+from addons.step import Step
+from policy.destination import InvalidDestination, canonical_host
+from policy.exchange import Mode
+
+
+class Interception(Step):
+    """Sets ``ignore_connection`` on what is none of ours."""
+
+    name = "interception"
+
+    def __init__(self, configuration: Configuration, connections: Connections, snapshots: Snapshots) -> None:
+        self._configuration = configuration
+        self._connections = connections
+        self._snapshots = snapshots
+
+    def client_hello(self, hello: tls.ClientHelloData) -> None:
+        """Decrypt or tunnel. An exception here closes the connection (see the chain)."""
+        client = hello.context.client
+        facts = self._connections.of(client)
+        if facts.mode is Mode.GATEWAY or (facts.mode is Mode.EXPLICIT and facts.connect is None):
+            return  # TLS to a listener of ours
+        names = self._names(hello, client)
+        if any(self._is_ai(name) for name in names):
+            return
+        if self._configuration.decrypt_unknown and not any(self._excluded(name) for name in names):
+            return
+        address = hello.context.server.address
+        if address is None:
+            raise InvalidDestination("a tunnel without a destination")
+        hello.ignore_connection = True
+        facts.tunnel = names[0] if names else address[0]
+        facts.tunnel_started_at = datetime.now(UTC)
+        facts.dialable.add((address[0], address[1]))
+
+    def _names(self, hello: tls.ClientHelloData, client: connection.Client) -> list[str]:
+        """The names that this connection claims, canonical; one that has no single reading is refused."""
+        facts = self._connections.of(client)
+        names = [canonical_host(hello.client_hello.sni)] if hello.client_hello.sni else []
+        if facts.connect is not None and facts.connect.host not in names:
+            names.append(facts.connect.host)
+        return names
+
+    def _excluded(self, name: str) -> bool:
+        return any(
+            name == pattern or (pattern.startswith("*.") and name.endswith(pattern[1:]))
+            for pattern in self._configuration.exclusions
+        )
+
+    def _is_ai(self, name: str) -> bool:
+        """Whether the name alone says AI: catalogued and not mixed, or decided on by an administrator."""
+        entry = self._configuration.catalogue.find(name)
+        return (entry is not None and not entry.mixed) or self._snapshots.current.is_decided(name)

@@ -1,0 +1,111 @@
+"""The answer flows by: usage, the time to its first byte, a reservation kept ahead of it, the cut.
+
+Counts what the provider reports, and estimates what it does not. Never holds a chunk back.
+"""
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from mitmproxy import http
+
+from addons.growth import GrowingReservation
+from addons.protocol import CUT
+from addons.step import Step
+from addons.visit import Visit
+from policy.answers import stream_ending
+from policy.exchange import Call, Endpoint, Usage
+from policy.money import MicroDollars
+from policy.pricing import Unpriced, price
+from policy.usage import Meter
+from store.limiter import Limiter
+
+
+class Metering(Step):
+    """Fills ``exchange.usage`` and settles; ``output_step_tokens`` is the step of streams without ceiling."""
+
+    name = "metering"
+
+    def __init__(self, limiter: Limiter, *, output_step_tokens: int) -> None:
+        self._limiter = limiter
+        self._step = output_step_tokens
+
+    def answer_head(self, visit: Visit) -> None:
+        """Begin to meter."""
+        exchange, response = visit.exchange, visit.flow.response
+        exchange.timing.first_byte_us = elapsed_us(visit)
+        if response is None or exchange.call is None or exchange.endpoint is None:
+            return
+        exchange.status = response.status_code
+        visit.meter = _meter(exchange.endpoint, exchange.call, response)
+        if exchange.call.stream and exchange.call.output_ceiling is None and exchange.grant is not None:
+            visit.growth = GrowingReservation(
+                self._limiter, exchange.id, endpoint=exchange.endpoint, call=exchange.call, step=self._step
+            )
+
+    def answer_chunk(self, visit: Visit, chunk: bytes) -> bytes:
+        """Read a chunk; past what can be held for it, end the stream as its protocol ends."""
+        visit.exchange.bytes_down += len(chunk)
+        if visit.flow.metadata.get(CUT):
+            return b""
+        if visit.meter is None:
+            return chunk
+        passed = visit.meter.feed(chunk)
+        growth = visit.growth
+        if growth is not None and not growth.note(visit.meter.output_tokens, datetime.now(UTC)):
+            visit.exchange.refusal = growth.refusal or growth.outrun()
+            visit.flow.metadata[CUT] = True
+        return passed
+
+    def answer_end(self, visit: Visit) -> bytes:
+        """The last part: what the meter held, or the ending of a cut stream."""
+        if visit.meter is None:
+            return b""
+        rest = visit.meter.finish()
+        refusal = visit.exchange.refusal
+        if visit.flow.metadata.get(CUT) and refusal is not None:
+            return stream_ending(refusal, visit.shape, str(visit.exchange.id))
+        return rest
+
+    def ended(self, visit: Visit) -> None:
+        """Take the truth, and settle."""
+        exchange = visit.exchange
+        exchange.timing.total_us = elapsed_us(visit)
+        if visit.growth is not None:
+            visit.growth.close()
+        if visit.meter is not None and exchange.call is not None and exchange.endpoint is not None:
+            exchange.usage = _priced(visit.meter, exchange.endpoint, exchange.call, exchange.status or 0)
+        if exchange.grant is None:
+            return
+        usage = exchange.usage
+        tokens = usage.input_tokens + usage.output_tokens if usage else 0
+        cost = usage.cost if usage and usage.cost is not None else MicroDollars(0)
+        self._limiter.settle(exchange.id, tokens=tokens, cost=cost)
+
+
+def elapsed_us(visit: Visit) -> int:
+    """Microseconds since the request's head came."""
+    return (time.monotonic_ns() - visit.exchange.timing.started_ns) // 1000
+
+
+def _meter(endpoint: Endpoint, call: Call, response: http.Response) -> Meter:
+    return Meter(
+        endpoint.shape,
+        provider=endpoint.provider,
+        operation=call.operation,
+        content_type=response.headers.get("content-type", ""),
+        content_encoding=response.headers.get("content-encoding", ""),
+        hide_usage=call.stream and not call.asks_usage,
+    )
+
+
+def _priced(meter: Meter, endpoint: Endpoint, call: Call, status: int) -> Usage | None:
+    """What the answer consumed. A provider bills nothing for an answer that is an error."""
+    if status >= 400:
+        return None
+    usage = meter.usage(call)
+    try:
+        cost = price(endpoint.provider, usage.model or call.model, usage, datetime.now(UTC))
+    except Unpriced:
+        return replace(usage, cost=None)
+    return replace(usage, cost=cost)

@@ -1,0 +1,249 @@
+"""What mitmproxy's protocol layers get wrong for a gateway, put right in one place.
+
+Nothing here decides about a call. Each class replaces the one of mitmproxy 12.2.3 that it derives from, by
+the module-level name that mitmproxy looks up when it makes a layer; ``install`` does so once a process.
+"""
+
+import logging
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any
+
+import h2.events
+import h11
+from mitmproxy import connection, flow, http
+from mitmproxy.proxy import commands, events, layer, mode_servers
+from mitmproxy.proxy.layers import http as layers
+from mitmproxy.proxy.layers.http import _http1
+
+# Largest head seen from the provider SDKs and agents: 6 KiB. nginx allows 8 KiB a line, Node 16 KiB in all.
+HEAD_BYTES_MAX = 64 * 1024
+
+# HTTP/2 leaves resets, pings and settings unlimited; CVE-2023-44487 and CVE-2019-9512/9515 are why every
+# server counts them. A browser that leaves a page resets some tens of streams.
+CONTROL_FRAMES_MAX = 200
+CONTROL_FRAMES_WINDOW_S = 10.0
+_ENHANCE_YOUR_CALM = 11
+
+# Keys of `flow.metadata` by which the chain speaks to these layers.
+CUT = "conduit.cut"
+INVALID = "conduit.invalid"
+REQUEST_BYTES_MAX = "conduit.request_bytes_max"
+TOO_LARGE = "conduit.too_large"
+
+Commands = Generator[commands.Command, Any, Any]
+
+_INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d[ \r\n]")
+_CRASHED = "mitmproxy has crashed!"
+
+
+class Stream(layers.HttpStream):
+    """An HTTP exchange that can be refused before its body has come, and cut with a last chunk."""
+
+    def check_invalid(self, request: bool) -> Commands:
+        """Leave an invalid request to the chain, which refuses it in the shape that its caller expects."""
+        if not request:
+            return (yield from super().check_invalid(request))
+        problem = layers.validate_request(self.mode, self.flow.request, True)
+        if problem:
+            self.flow.metadata[INVALID] = problem
+        return False
+
+    def check_killed(self, emit_error_hook: bool) -> Commands:
+        """Called right after ``requestheaders``: a response set there is sent at once."""
+        if self.flow.response and self.client_state == self.state_wait_for_request_headers:
+            yield from self._refuse_early()
+            return True
+        return (yield from super().check_killed(emit_error_hook))
+
+    def _refuse_early(self) -> Commands:
+        # mitmproxy would wait for the whole body first, and for ever where it never ends.
+        yield layers.HttpResponseHeadersHook(self.flow)
+        yield layers.HttpResponseHook(self.flow)
+        self.flow.live = False
+        self.client_state = self.server_state = self.state_errored
+        client = self.context.client
+        one_at_a_time = client.alpn != b"h2"
+        if one_at_a_time and self.flow.response:
+            self.flow.response.headers["connection"] = "close"
+        yield from self._send_own_answer()
+        if one_at_a_time:
+            # Half-closed, so that the client reads the answer; what it still sends is dropped.
+            yield commands.CloseTcpConnection(client, half_close=True)
+        else:
+            cancel = layers.ResponseProtocolError(self.stream_id, "refused", layers.ErrorCode.CANCEL)
+            yield layers.SendHttp(cancel, client)
+
+    def _send_own_answer(self) -> Commands:
+        response, client = self.flow.response, self.context.client
+        if response is None:
+            raise TypeError("the chain left a refused exchange without an answer")
+        body = response.raw_content or b""
+        yield layers.SendHttp(layers.ResponseHeaders(self.stream_id, response, not body), client)
+        if body:
+            yield layers.SendHttp(layers.ResponseData(self.stream_id, body), client)
+        yield layers.SendHttp(layers.ResponseEndOfMessage(self.stream_id), client)
+
+    def state_consume_request_body(self, event: events.Event) -> Commands:
+        """Buffer the body, up to the bound in bytes that the chain set for this exchange."""
+        limit = self.flow.metadata.get(REQUEST_BYTES_MAX)
+        if isinstance(event, layers.RequestData) and limit is not None:
+            held = len(self.request_body_buf) + len(event.data)
+            if held > limit:
+                self.request_body_buf.clear()
+                self.flow.metadata[TOO_LARGE]()
+                yield from self._refuse_early()
+                return
+        yield from super().state_consume_request_body(event)
+
+    def state_stream_response_body(self, event: events.Event) -> Commands:
+        """Relay the answer; once the chain marks it as cut, end it cleanly and reset the provider."""
+        yield from super().state_stream_response_body(event)
+        if self.flow.metadata.get(CUT) and self.server_state == self.state_stream_response_body:
+            reset = layers.RequestProtocolError(self.stream_id, "cut", layers.ErrorCode.CANCEL)
+            yield layers.SendHttp(reset, self.context.server)
+            yield from super().state_stream_response_body(layers.ResponseEndOfMessage(self.stream_id))
+
+    def handle_protocol_error(
+        self, event: layers.RequestProtocolError | layers.ResponseProtocolError
+    ) -> Commands:
+        """End a cut answer cleanly; answer in our own words where the provider failed before answering."""
+        if not isinstance(event, layers.ResponseProtocolError):
+            yield from super().handle_protocol_error(event)
+        elif self.flow.metadata.get(CUT) and self.server_state == self.state_stream_response_body:
+            yield from super().state_stream_response_body(layers.ResponseEndOfMessage(self.stream_id))
+        elif self.client_state == self.state_done and self.server_state in (
+            self.state_wait_for_response_headers,
+            self.state_consume_response_body,
+        ):
+            yield from self._answer_for_provider(event)
+        else:
+            yield from super().handle_protocol_error(event)
+
+    def _answer_for_provider(self, event: layers.ResponseProtocolError) -> Commands:
+        self.flow.response = None
+        self.flow.error = flow.Error(event.message)
+        yield layers.HttpErrorHook(self.flow)
+        self.flow.live = False
+        self.client_state = self.server_state = self.state_errored
+        yield from self._send_own_answer()
+        yield layers.DropStream(self.stream_id)
+
+
+class BoundedHttp1Server(layers.Http1Server):
+    """A client connection whose request head is bounded; mitmproxy reads without limit."""
+
+    def read_headers(self, event: events.ConnectionEvent) -> Commands:
+        """Refuse a head over the bound before it is complete."""
+        yield from super().read_headers(event)
+        if self.state == self.read_headers and len(self.buf) > HEAD_BYTES_MAX:
+            page = _http1.make_error_response(413, "The head of this request is too large.")
+            yield commands.SendData(self.conn, page)
+            yield commands.CloseConnection(self.conn)
+            self.state = self.done
+
+
+class FinalAnswerHttp1Client(layers.Http1Client):
+    """A provider connection that skips 1xx answers; mitmproxy takes them for the final one (issue 2229)."""
+
+    def read_headers(self, event: events.ConnectionEvent) -> Commands:
+        """Drop informational heads, then read the final one; a head over the bound ends the connection."""
+        if isinstance(event, events.DataReceived) and self.request:
+            while _INFORMATIONAL.match(bytes(self.buf)):
+                if not self.buf.maybe_extract_lines():
+                    return
+            if len(self.buf) > HEAD_BYTES_MAX and b"\r\n\r\n" not in bytes(self.buf):
+                yield commands.CloseConnection(self.conn)
+                return
+        yield from super().read_headers(event)
+
+
+class FloodCountingHttp2Server(layers.Http2Server):
+    """A client's HTTP/2 connection that ends when the client sends control frames without measure."""
+
+    def __init__(self, context: Any) -> None:
+        super().__init__(context)
+        self._seen: deque[float] = deque(maxlen=CONTROL_FRAMES_MAX)
+
+    def handle_h2_event(self, event: h2.events.Event) -> Commands:
+        """Count resets, pings and settings; over the bound the connection is closed with GOAWAY."""
+        counted = (h2.events.StreamReset, h2.events.PingReceived, h2.events.RemoteSettingsChanged)
+        if isinstance(event, counted):
+            now = time.monotonic()
+            if len(self._seen) == CONTROL_FRAMES_MAX and now - self._seen[0] < CONTROL_FRAMES_WINDOW_S:
+                yield from self.protocol_error("too many control frames", error_code=_ENHANCE_YOUR_CALM)
+                return True
+            self._seen.append(now)
+        return (yield from super().handle_h2_event(event))
+
+
+class Handler(mode_servers.ProxyConnectionHandler):
+    """A connection that closes when a layer crashes; mitmproxy leaves it open in an undefined state."""
+
+    def log(self, message: str, level: int = logging.INFO, exc_info: Any = None) -> None:
+        """Forward the record, and close the client's connection after a crash."""
+        super().log(message, level, exc_info)
+        transport = self.transports.get(self.client)
+        if message == _CRASHED and transport and transport.handler:
+            transport.handler.cancel("crash")
+
+
+class WithoutTrailers:
+    """A body reader that drops trailers (RFC 9110 6.5.1 allows it); mitmproxy hangs on them (issue 2474)."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def __call__(self, *arguments: Any) -> Any:
+        event = self._reader(*arguments)
+        return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) and event.headers else event
+
+    def read_eof(self) -> Any:
+        """As the reader beneath."""
+        return self._reader.read_eof()
+
+
+class CloseAtOnce(layer.Layer):
+    """Ends a connection that speaks something which is not let through."""
+
+    def _handle_event(self, event: events.Event) -> Commands:
+        if isinstance(event, events.Start):
+            yield commands.CloseConnection(self.context.client)
+
+
+def _connection_matches(self: layers.GetHttpConnection, candidate: connection.Connection) -> bool:
+    """Reuse a provider connection by the name that it was opened for, since its address is pinned."""
+    return (
+        isinstance(candidate, connection.Server)
+        and self.address == getattr(candidate, "asked", candidate.address)
+        and self.tls == candidate.tls
+        and self.via == candidate.via
+        and self.transport_protocol == candidate.transport_protocol
+    )
+
+
+def install(answer: Callable[[int, str], http.Response]) -> None:
+    """Replace mitmproxy's classes by those above.
+
+    ``answer(status, message)`` makes the response to what the core refuses before an exchange exists; the
+    message is mitmproxy's and may quote the client's bytes.
+    """
+
+    def error_page(status: int, message: str = "") -> bytes:
+        return _http1.http1.assemble_response(answer(status, message))
+
+    original_reader = _http1.make_body_reader
+    replacements = (
+        (_http1, "make_body_reader", lambda size: WithoutTrailers(original_reader(size))),
+        (_http1, "make_error_response", error_page),
+        (layers, "HttpStream", Stream),
+        (layers, "Http1Server", BoundedHttp1Server),
+        (layers, "Http1Client", FinalAnswerHttp1Client),
+        (layers, "Http2Server", FloodCountingHttp2Server),
+        (layers.GetHttpConnection, "connection_spec_matches", _connection_matches),
+        (mode_servers, "ProxyConnectionHandler", Handler),
+    )
+    for owner, name, replacement in replacements:
+        setattr(owner, name, replacement)

@@ -1,0 +1,102 @@
+"""An answer on its way to the client: through the steps, chunk by chunk, or whole where it is short."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from loguru import logger
+from mitmproxy import http
+
+from addons.answering import REQUEST_ID
+from addons.protocol import CUT
+from addons.step import Step
+from addons.visit import Visit
+from policy.refusals import Reason, Refusal
+
+# A JSON answer up to this size is handled whole: one pass instead of a call for each chunk.
+WHOLE_BYTES_MAX = 256 * 1024
+
+# Alternative services would lead the client around us (RFC 7838).
+_DROPPED = ("alt-svc", "x-conduit-reason")
+
+_Chunks = bytes | Iterable[bytes]
+
+
+class Relay:
+    """Drives ``answer_head``, ``answer_chunk`` and ``answer_end`` of the steps that have them."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self._steps = [step for step in steps if _overrides(step)]
+
+    def begin(self, visit: Visit) -> None:
+        """The head of an answer has come; decides whether its body is relayed as it comes."""
+        response = visit.flow.response
+        if response is None:
+            raise TypeError("there is no answer to relay")
+        visit.answer_head_seen = True
+        for name in _DROPPED:
+            response.headers.pop(name, None)
+        response.headers[REQUEST_ID] = str(visit.exchange.id)
+        for name, value in visit.rate_headers:
+            response.headers[name] = value
+        if visit.passes:
+            response.stream = True
+            return
+        for step in self._steps:
+            step.answer_head(visit)
+        if not _is_short(response):
+            self._unframe(visit, response)
+            response.stream = self._stream(visit)
+
+    def finish_buffered(self, visit: Visit) -> None:
+        """The whole body of a short answer has come."""
+        response = visit.flow.response
+        if response is None or response.stream or visit.passes:
+            return
+        body = response.raw_content or b""
+        passed = self._chunk(visit, body) + self._end(visit)
+        if passed is not body and passed != body:
+            response.raw_content = passed
+            response.headers["content-length"] = str(len(passed))
+
+    def _stream(self, visit: Visit) -> Callable[[bytes], _Chunks]:
+        def relay(chunk: bytes) -> _Chunks:
+            # An exception here would leave the client waiting for ever, so it ends the stream instead.
+            try:
+                passed = self._chunk(visit, chunk) if chunk else self._end(visit)
+            except Exception:
+                logger.opt(exception=True).error("a step failed; the answer of {} is cut", visit.exchange.id)
+                visit.exchange.refusal = Refusal(Reason.INTERNAL, "The gateway failed.", "no-fault")
+                visit.flow.metadata[CUT] = True
+                passed = b""
+            # An empty chunk in the middle would end a chunked message.
+            return passed if passed or not chunk else []
+
+        return relay
+
+    def _chunk(self, visit: Visit, chunk: bytes) -> bytes:
+        for step in self._steps:
+            chunk = step.answer_chunk(visit, chunk)
+        return chunk
+
+    def _end(self, visit: Visit) -> bytes:
+        """Each step's last part goes through the steps after it."""
+        rest = b""
+        for step in self._steps:
+            passed = step.answer_chunk(visit, rest) if rest else b""
+            rest = passed + step.answer_end(visit)
+        return rest
+
+    def _unframe(self, visit: Visit, response: http.Response) -> None:
+        """Give up the declared length where a step may change it; a longer body would run into the next."""
+        length = response.headers.pop("content-length", None)
+        if length is not None and visit.flow.client_conn.alpn != b"h2":
+            response.headers["transfer-encoding"] = "chunked"
+
+
+def _overrides(step: Step) -> bool:
+    kind = type(step)
+    return kind.answer_chunk is not Step.answer_chunk or kind.answer_head is not Step.answer_head
+
+
+def _is_short(response: http.Response) -> bool:
+    length = response.headers.get("content-length", "")
+    return length.isdecimal() and int(length) <= WHOLE_BYTES_MAX

@@ -1,0 +1,35 @@
+"""What a step of the chain may do. The chain calls the methods of its steps, in the steps' order."""
+
+from mitmproxy import tls
+
+from addons.visit import Visit
+from policy.refusals import Refusal
+
+
+class Step:
+    """One concern. A returned ``Refusal`` ends the exchange; an exception ends it as ``internal``."""
+
+    name: str
+
+    def client_hello(self, hello: tls.ClientHelloData) -> None:
+        """A client begins TLS."""
+
+    async def head(self, visit: Visit) -> Refusal | None:
+        """The request's head has come; its body may still be on its way."""
+
+    async def body(self, visit: Visit) -> Refusal | None:
+        """The whole request has come, and nothing of it has left."""
+
+    def answer_head(self, visit: Visit) -> None:
+        """The provider's answer has begun."""
+
+    def answer_chunk(self, visit: Visit, chunk: bytes) -> bytes:
+        """A part of the answer's body, of any size; what is returned goes on to the next step."""
+        return chunk
+
+    def answer_end(self, visit: Visit) -> bytes:
+        """The answer's body is complete; what is returned is its last part."""
+        return b""
+
+    def ended(self, visit: Visit) -> None:
+        """The exchange has ended, however it did. Called exactly once."""

@@ -1,0 +1,63 @@
+"""What the steps of one exchange share: the exchange's facts, and the live objects that carry them out.
+
+It lives in ``flow.metadata`` under ``KEY`` from the request's head to the record.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mitmproxy import http
+
+from policy.attribution import PresentedKey
+from policy.destination import Destination
+from policy.exchange import Exchange, Shape
+from policy.head import FoundKey
+from policy.refusals import Refusal
+from policy.snapshot import Placeholder, PolicySnapshot
+
+if TYPE_CHECKING:
+    from addons.growth import GrowingReservation
+    from policy.redaction import Scrubber
+    from policy.usage import Meter
+    from vault.secret import Secret
+
+KEY = "conduit.visit"
+
+
+@dataclass(slots=True)
+class Visit:
+    """One exchange on its way through the chain.
+
+    ``passes`` is true once it is known not to be an AI call: it is relayed as it is, and no step acts on it.
+    ``identity_refusal`` is what attribution found wrong; it counts only for AI calls.
+    """
+
+    flow: http.HTTPFlow
+    exchange: Exchange
+    snapshot: PolicySnapshot
+    headers: Mapping[str, str] = field(default_factory=dict)
+    path: str = ""
+    query: str = ""
+    found_keys: tuple[FoundKey, ...] = field(default=(), repr=False)
+    keys: tuple[PresentedKey, ...] = ()
+    placeholder: Placeholder | None = None
+    placeholder_key: FoundKey | None = field(default=None, repr=False)
+    identity_refusal: Refusal | None = None
+    destination: Destination | None = None
+    shape: Shape = Shape.OTHER
+    provider: str | None = None
+    key_places: tuple[str, ...] = ()
+    passes: bool = False
+    secret: "Secret | None" = None
+    meter: "Meter | None" = None
+    scrubber: "Scrubber | None" = None
+    answer_head_seen: bool = False
+    timed_out: bool = False
+    rate_headers: tuple[tuple[str, str], ...] = ()
+    growth: "GrowingReservation | None" = None
+
+
+def visit_of(flow: http.HTTPFlow) -> Visit | None:
+    """The visit of a flow; ``None`` for one that never reached the chain."""
+    return flow.metadata.get(KEY)

@@ -1,0 +1,142 @@
+"""The event: what is written down about one call or tunnel, as a flat JSON object.
+
+The field names are public and versioned by ``schema`` (docs/events.md). Facts that do not exist are left
+out. No secret and no content is ever a field.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from policy.exchange import Client, Exchange, Outcome
+from policy.identifiers import ExchangeId, TenantId
+
+SCHEMA = 1
+PLATFORM_TENANT = "00000000-0000-0000-0000-000000000000"
+
+Event = dict[str, Any]
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with microseconds."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def call_event(exchange: Exchange) -> Event:
+    """The event of one call as far as it is known."""
+    event: Event = {
+        "schema": SCHEMA,
+        "id": str(exchange.id),
+        "at": timestamp(exchange.timing.started_at),
+        "kind": "call",
+        "tenant_id": PLATFORM_TENANT,
+        "mode": exchange.client.mode.value,
+        "source_address": exchange.client.address,
+        "method": exchange.method,
+        "snapshot_version": exchange.snapshot_version,
+        "decision": "allow" if exchange.refusal is None else "deny",
+        "status": exchange.status,
+        "outcome": exchange.outcome.value if exchange.outcome else None,
+        "bytes_up": exchange.bytes_up,
+        "bytes_down": exchange.bytes_down,
+        "first_byte_us": exchange.timing.first_byte_us,
+        "total_us": exchange.timing.total_us,
+        "findings": exchange.findings or None,
+        "justification": exchange.justification,
+        **_principal(exchange),
+        **_endpoint(exchange),
+        **_call(exchange),
+        **_refusal(exchange),
+        **_usage(exchange),
+    }
+    return {name: value for name, value in event.items() if value is not None}
+
+
+def tunnel_event(event_id: ExchangeId, at: datetime, *, tenant: TenantId | None, client: Client) -> Event:
+    """The event of a TLS connection that was passed through undecrypted.
+
+    ``client.connect_host`` and ``connect_port`` are the name that it went by and the port.
+    """
+    return {
+        "schema": SCHEMA,
+        "id": str(event_id),
+        "at": timestamp(at),
+        "kind": "tunnel",
+        "tenant_id": str(tenant) if tenant else PLATFORM_TENANT,
+        "mode": client.mode.value,
+        "source_address": client.address,
+        "host": client.connect_host,
+        "port": client.connect_port,
+        "decision": "allow",
+        "outcome": Outcome.FINISHED.value,
+    }
+
+
+def _principal(exchange: Exchange) -> Event:
+    principal = exchange.principal
+    if principal is None:
+        return {}
+    return {
+        "tenant_id": str(principal.tenant_id),
+        "tenant": principal.tenant_name,
+        "user_id": str(principal.user_id) if principal.user_id else None,
+        "user": principal.user_name,
+        "team": principal.team,
+        "cost_centre": principal.cost_centre,
+        "placeholder_id": str(principal.placeholder_id) if principal.placeholder_id else None,
+        "credential_id": str(principal.credential_id) if principal.credential_id else None,
+        "identity_sources": [source.value for source in principal.sources],
+    }
+
+
+def _endpoint(exchange: Exchange) -> Event:
+    endpoint = exchange.endpoint
+    if endpoint is None:
+        return {}
+    return {
+        "provider": endpoint.provider,
+        "host": endpoint.host,
+        "port": endpoint.port,
+        "path": endpoint.path,
+        "shape": endpoint.shape.value,
+        "region": endpoint.region,
+        "catalogued": endpoint.catalogued,
+        "endpoint_state": endpoint.state.value,
+        "verdict": endpoint.verdict,
+        "score": endpoint.score,
+        "evidence": list(endpoint.evidence),
+    }
+
+
+def _call(exchange: Exchange) -> Event:
+    call = exchange.call
+    if call is None:
+        return {}
+    grant = exchange.grant
+    return {
+        "operation": call.operation,
+        "model": call.model,
+        "stream": call.stream,
+        "reserved_micro_dollars": grant.cost if grant else None,
+    }
+
+
+def _refusal(exchange: Exchange) -> Event:
+    refusal = exchange.refusal
+    if refusal is None:
+        return {}
+    return {"reason": refusal.reason.value, "rule": refusal.rule, "message": refusal.message}
+
+
+def _usage(exchange: Exchange) -> Event:
+    usage = exchange.usage
+    if usage is None:
+        return {}
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "cost_micro_dollars": usage.cost,
+        "estimated": usage.estimated,
+    }

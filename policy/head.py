@@ -1,0 +1,138 @@
+"""A request head, read once and strictly: what could be understood in two ways is refused.
+
+mitmproxy forwards folded lines, bare CR, NUL, duplicate authorization headers and headers named hop-by-hop;
+each has been used to make two readers of one request disagree (RFC 9110 section 5, RFC 9112 section 11).
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+HEADER_COUNT_MAX = 100
+
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_ILLEGAL_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_ILLEGAL_IN_TARGET = re.compile(r"[\x00-\x20\x7f]")
+
+# Headers that decide who asks, where it goes or how it is framed: two of one are two readings.
+_SINGLE = frozenset(
+    {
+        "host",
+        "content-length",
+        "content-type",
+        "content-encoding",
+        "transfer-encoding",
+        "authorization",
+        "proxy-authorization",
+        "x-api-key",
+        "api-key",
+        "x-goog-api-key",
+    }
+)
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+# Where a provider's SDK may put its key: header name and the scheme before the key, if any.
+_KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
+_PROTOCOL_KEY_PREFIX = "openai-insecure-api-key."
+
+
+class AmbiguousHead(ValueError):
+    """A request head that two readers could read differently; the text names the part, never its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundKey:
+    """A key as the client sent it. ``place`` is the header (lower case) or ``?key``; ``text`` is secret."""
+
+    place: str
+    text: str
+
+    def __repr__(self) -> str:
+        return f"FoundKey(place={self.place!r})"
+
+
+def read_fields(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers by lower-case name; raises ``AmbiguousHead``.
+
+    Values are decoded as Latin-1, so that no byte is lost. Repeated headers that may repeat are joined with
+    a comma (RFC 9110 section 5.3).
+    """
+    headers: dict[str, str] = {}
+    count = 0
+    for raw_name, raw_value in fields:
+        count += 1
+        if not _NAME.match(raw_name):
+            raise AmbiguousHead("a header name holds illegal bytes")
+        name = raw_name.decode("ascii").lower()
+        if _ILLEGAL_IN_VALUE.search(raw_value):
+            raise AmbiguousHead(f"the header {name} holds control bytes")
+        value = raw_value.decode("latin-1")
+        if name in headers:
+            if name in _SINGLE:
+                raise AmbiguousHead(f"the header {name} stands twice")
+            value = f"{headers[name]}, {value}"
+        headers[name] = value
+    if count > HEADER_COUNT_MAX:
+        raise AmbiguousHead(f"there are more than {HEADER_COUNT_MAX} headers")
+    _check_connection(headers)
+    return headers
+
+
+def _check_connection(headers: Mapping[str, str]) -> None:
+    """A header that is named hop-by-hop vanishes at the next reader (RFC 9110 section 7.6.1)."""
+    nominated = headers.get("connection")
+    if nominated is None:
+        return
+    for name in nominated.lower().split(","):
+        if name.strip() in _SINGLE or name.strip().startswith("x-conduit-"):
+            raise AmbiguousHead(f"the header connection names {name.strip()}")
+
+
+def check_target(target: str) -> None:
+    """Refuse a request target with bytes that a request line cannot hold."""
+    if _ILLEGAL_IN_TARGET.search(target):
+        raise AmbiguousHead("the request target holds illegal bytes")
+
+
+def find_keys(headers: Mapping[str, str], query: str) -> tuple[FoundKey, ...]:
+    """Every key that the request carries, in each place that a provider reads one from."""
+    found = [FoundKey(name, headers[name].strip()) for name in _KEY_HEADERS if name in headers]
+    authorization = headers.get("authorization")
+    if authorization is not None:
+        key = _from_authorization(authorization)
+        if key:
+            found.append(FoundKey("authorization", key))
+    protocols = headers.get("sec-websocket-protocol", "")
+    if _PROTOCOL_KEY_PREFIX in protocols:
+        for protocol in protocols.split(","):
+            if protocol.strip().startswith(_PROTOCOL_KEY_PREFIX):
+                key = protocol.strip().removeprefix(_PROTOCOL_KEY_PREFIX)
+                found.append(FoundKey("sec-websocket-protocol", key))
+    if "key=" in query:
+        found.extend(FoundKey("?key", value) for name, value in parse_qsl(query) if name == "key")
+    return tuple(found)
+
+
+def _from_authorization(value: str) -> str:
+    scheme, _, rest = value.strip().partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return rest.strip()
+        case "basic":
+            return _from_basic(rest.strip())
+        case _:
+            # AWS SigV4 and the like: the whole value is the credential; alone, a scheme-less key.
+            return value.strip()
+
+
+def _from_basic(encoded: str) -> str:
+    """The password of Basic authorization, or the user name where the password is empty (RFC 7617)."""
+    try:
+        user, _, password = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise AmbiguousHead("the header authorization is not readable as Basic") from error
+    return password or user

@@ -1,0 +1,35 @@
+"""The published forms of real provider keys: to notice one that leaves, never to use one.
+
+Prefix and a minimum length, since vendors lengthen keys without notice. Patterns are those that the vendors'
+documentation and the public secret scanners use.
+"""
+
+import re
+
+_FORMS = re.compile(
+    r"""(?x)
+    sk-(?:proj|svcacct|admin)-[A-Za-z0-9_-]{20,}      # OpenAI
+    | sk-ant-(?:api|admin|oat|ort)\d\d-[A-Za-z0-9_-]{20,}  # Anthropic
+    | sk-or-v1-[0-9a-f]{32,}                           # OpenRouter
+    | sk-[A-Za-z0-9]{32,}                              # OpenAI (old), DeepSeek, Moonshot, Qwen and resellers
+    | AIza[0-9A-Za-z_-]{35}                            # Google API key
+    | AQ\.[0-9A-Za-z_-]{20,}                           # Gemini API key, newer
+    | ya29\.[0-9A-Za-z_-]{20,}                         # Google OAuth access token
+    | xai-[A-Za-z0-9]{40,}                             # xAI
+    | gsk_[A-Za-z0-9]{40,}                             # Groq
+    | pplx-[A-Za-z0-9]{40,}                            # Perplexity
+    | fw_[A-Za-z0-9]{20,}                              # Fireworks
+    | csk-[A-Za-z0-9]{30,}                             # Cerebras
+    | nvapi-[A-Za-z0-9_-]{40,}                         # NVIDIA
+    | hf_[A-Za-z]{30,}                                 # Hugging Face
+    | r8_[A-Za-z0-9]{37,}                              # Replicate
+    | ABSK[A-Za-z0-9+/]{60,}=*                         # Amazon Bedrock API key
+    | gh[pousr]_[A-Za-z0-9]{36,}                       # GitHub
+    """
+)
+_SIGV4 = re.compile(r"AWS4-HMAC-SHA256 Credential=(?:AKIA|ASIA)[0-9A-Z]{16}/")
+
+
+def has_provider_form(text: str) -> bool:
+    """Whether the text is, or for AWS signatures names, a key in the form of some AI provider's."""
+    return _FORMS.fullmatch(text) is not None or _SIGV4.match(text) is not None
