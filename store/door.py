@@ -4,7 +4,7 @@
     async with store.platform(Purpose.SNAPSHOT) as session:  # what this purpose may see, of all tenants
 
 Each is one transaction, committed at the end of the block and rolled back on an exception. Nothing else
-opens connections for serving (``store.listener`` listens, and reads no table).
+opens connections for serving; ``Store.listener`` gives one that has no claim, so it reads no tenant's row.
 """
 
 import time
@@ -100,10 +100,20 @@ class Store:
         """For ``conduit doctor``, which reads catalogues: a connection from here has no claim."""
         return self._engine
 
-    @property
-    def dsn(self) -> str:
-        """How this store's role signs in, for the listener's own connection. A secret."""
-        return self._dsn
+    async def reopened(self) -> Self:
+        """A store of its own with one connection, for a thread with another event loop. Close it there."""
+        return await type(self).open(
+            self._dsn, self._claim_key, pool_size=1, bound_to_backend=self._bound_to_backend
+        )
+
+    async def listener(self) -> psycopg.AsyncConnection[tuple[object, ...]]:
+        """A connection outside the pool, in autocommit and without a claim: for LISTEN. Close it."""
+        try:
+            connection = await _connect(self._dsn, prepare=self._bound_to_backend)
+            await connection.set_autocommit(True)
+        except (psycopg.Error, OSError) as error:
+            raise translated(error) from error
+        return connection
 
     @asynccontextmanager
     async def tenant(self, tenant_id: UUID) -> AsyncIterator[AsyncSession]:
@@ -122,9 +132,14 @@ class Store:
             yield session
 
     @asynccontextmanager
-    async def platform(self, purpose: Purpose) -> AsyncIterator[AsyncSession]:
-        """One transaction across tenants, for a named purpose; the database holds it to that purpose."""
+    async def platform(self, purpose: Purpose, *, consistent: bool = False) -> AsyncIterator[AsyncSession]:
+        """One transaction across tenants, for a named purpose; the database holds it to that purpose.
+
+        ``consistent`` shows every statement the same moment (REPEATABLE READ), for reading only.
+        """
         async with self._transaction() as session:
+            if consistent:
+                await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             claim = purpose_claim(
                 self._claim_key, purpose, expires_at=_expiry(), backend=await self._backend(session)
             )

@@ -1,9 +1,9 @@
-"""The migrated schema on the real PostgreSQL, and stores of its serving roles; each test takes its own tenant."""
+"""The store on a real PostgreSQL: migrated once for the test process; each test makes tenants of its own."""
 
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import pytest
-from uuid_utils.compat import uuid7
 
 from policy.identifiers import TenantId
 from store import tenants
@@ -15,25 +15,38 @@ from store.roles import RoleSecrets
 
 @pytest.fixture(scope="session")
 def role_secrets(postgres_url: str) -> RoleSecrets:
+    """How the serving roles sign in to a migrated database."""
     return upgrade(postgres_url)
 
 
 @pytest.fixture
-async def gateway_store(role_secrets: RoleSecrets) -> AsyncIterator[Store]:
-    store = await Store.open(role_secrets.gateway_dsn, role_secrets.claim_key)
-    yield store
-    await store.close()
+async def store(role_secrets: RoleSecrets) -> AsyncIterator[Store]:
+    """The console's store: it may write policy."""
+    opened = await Store.open(role_secrets.console_dsn, role_secrets.claim_key)
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture
-async def console_store(role_secrets: RoleSecrets) -> AsyncIterator[Store]:
-    store = await Store.open(role_secrets.console_dsn, role_secrets.claim_key)
-    yield store
-    await store.close()
+async def gateway(role_secrets: RoleSecrets) -> AsyncIterator[Store]:
+    """A worker's store."""
+    opened = await Store.open(role_secrets.gateway_dsn, role_secrets.claim_key)
+    yield opened
+    await opened.close()
+
+
+async def a_tenant(store: Store, name: str | None = None) -> TenantId:
+    """A new tenant that no other test knows."""
+    async with store.platform(Purpose.ADMINISTRATION) as session:
+        created = await tenants.create(session, name=name or f"tenant {uuid4()}", region="eu")
+    return created.tenant_id
 
 
 @pytest.fixture
-async def tenant_id(console_store: Store) -> TenantId:
-    async with console_store.platform(Purpose.ADMINISTRATION) as session:
-        tenant = await tenants.create(session, name=f"tenant {uuid7()}", region="eu")
-    return tenant.id
+async def tenant(store: Store) -> TenantId:
+    return await a_tenant(store)
+
+
+@pytest.fixture
+async def other_tenant(store: Store) -> TenantId:
+    return await a_tenant(store)

@@ -1,0 +1,160 @@
+"""Read every policy row of one moment into the records that a snapshot is built from.
+
+Rows that contradict each other are left out and reported: two tenants with the same network or the same
+placeholder digest would each act in the other's name, so neither has it.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from loguru import logger
+from sqlalchemy import Row, Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from policy import snapshot
+from policy.exchange import EndpointState
+from policy.limits import Limit, LimitKind, LimitScope, Window
+from store import custody
+from store.tables import (
+    CREDENTIAL,
+    ENDPOINT_RULE,
+    LIMIT_RULE,
+    MEMBER,
+    NETWORK,
+    PLACEHOLDER,
+    PLATFORM_ENDPOINT_RULE,
+    POLICY_VERSION,
+    TEAM,
+    TENANT,
+)
+from store.tenants import PLATFORM, TenantState
+
+# Rows fetched at a time: a batch is turned into records while other threads wait for no longer than that.
+BATCH_ROWS = 1000
+
+
+async def read_version(session: AsyncSession) -> int:
+    """The version of the policy as this transaction sees it."""
+    return int((await session.execute(select(POLICY_VERSION.c.version))).scalar_one())
+
+
+async def read_policy(session: AsyncSession) -> snapshot.PolicySnapshot:
+    """The whole policy; ``session`` is a consistent platform session for ``Purpose.SNAPSHOT``."""
+    version, loaded_at = await read_version(session), datetime.now(UTC)
+    keys = {key.tenant_id: key.data_key for key in await custody.every_data_key(session)}
+    envelopes = {
+        (item.tenant_id, item.credential_id): item.envelope for item in await custody.every_envelope(session)
+    }
+    teams = {(row.tenant_id, row.id): row.name async for row in _rows(session, select(*TEAM.c))}
+    records = snapshot.Records(
+        tenants=[
+            _tenant(row, keys.get(row.tenant_id, b""))
+            async for row in _rows(session, select(*TENANT.c).where(TENANT.c.tenant_id != PLATFORM))
+        ],
+        users=[_user(row, teams) async for row in _rows(session, select(*MEMBER.c))],
+        credentials=[
+            _credential(row, envelopes.get((row.tenant_id, row.id), b""))
+            async for row in _rows(session, select(*CREDENTIAL.c))
+        ],
+        placeholders=_unambiguous(
+            [_placeholder(row) async for row in _rows(session, select(*PLACEHOLDER.c))],
+            lambda placeholder: placeholder.digest,
+            "placeholder digest",
+        ),
+        networks=_unambiguous(
+            [
+                snapshot.TenantNetwork(row.tenant_id, row.network)
+                async for row in _rows(session, select(*NETWORK.c))
+            ],
+            lambda item: item.network,
+            "network",
+        ),
+        limits=[_limit(row) async for row in _rows(session, select(*LIMIT_RULE.c))],
+        rules=await _rules(session),
+    )
+    return snapshot.build(version, loaded_at, records)
+
+
+async def _rows(session: AsyncSession, query: Select[Any]) -> AsyncIterator[Row[Any]]:
+    result = await session.stream(query.execution_options(yield_per=BATCH_ROWS))
+    async for row in result:
+        yield row
+
+
+def _tenant(row: Row[Any], data_key: bytes) -> snapshot.Tenant:
+    enabled = row.enabled and row.state == TenantState.ACTIVE
+    try:
+        zone = ZoneInfo(row.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        zone, enabled = ZoneInfo("UTC"), False
+        logger.error("tenant {} is stopped: its time zone is unknown here", row.tenant_id)
+    return snapshot.Tenant(row.tenant_id, row.name, row.region, zone, enabled, data_key)
+
+
+def _user(row: Row[Any], teams: dict[tuple[UUID, UUID], str]) -> snapshot.User:
+    team = teams.get((row.tenant_id, row.team_id))
+    return snapshot.User(row.id, row.tenant_id, row.name, team, row.cost_centre, row.enabled)
+
+
+def _credential(row: Row[Any], envelope: bytes) -> snapshot.Credential:
+    return snapshot.Credential(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        provider=row.provider,
+        name=row.name,
+        hosts=tuple(row.hosts),
+        version=row.version,
+        envelope=envelope,
+        revoked=row.revoked_at is not None,
+    )
+
+
+def _placeholder(row: Row[Any]) -> snapshot.Placeholder:
+    return snapshot.Placeholder(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        user_id=row.member_id,
+        credential_id=row.credential_id,
+        digest=row.digest,
+        models=frozenset(row.models),
+        networks=tuple(row.networks),
+        expires_at=row.expires_at,
+        revoked=row.revoked_at is not None,
+        honeytoken=row.honeytoken,
+    )
+
+
+def _limit(row: Row[Any]) -> Limit:
+    return Limit(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        scope=LimitScope(row.scope),
+        subject=row.placeholder_id or row.member_id or row.tenant_id,
+        kind=LimitKind(row.kind),
+        amount=row.amount,
+        window=Window(row.budget_window) if row.budget_window else None,
+    )
+
+
+async def _rules(session: AsyncSession) -> list[snapshot.EndpointRule]:
+    own = [
+        snapshot.EndpointRule(row.tenant_id, row.host, EndpointState(row.state))
+        async for row in _rows(session, select(*ENDPOINT_RULE.c))
+    ]
+    for_all = [
+        snapshot.EndpointRule(None, row.host, EndpointState(row.state))
+        async for row in _rows(session, select(*PLATFORM_ENDPOINT_RULE.c))
+    ]
+    return own + for_all
+
+
+def _unambiguous[T](records: list[T], key: Callable[[T], object], what: str) -> Iterable[T]:
+    counts = Counter(key(record) for record in records)
+    if len(counts) == len(records):
+        return records
+    logger.error("{} {}(s) held by more than one tenant are ignored", len(records) - len(counts), what)
+    return [record for record in records if counts[key(record)] == 1]

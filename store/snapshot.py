@@ -1,0 +1,118 @@
+"""Keep the policy in memory as fresh as PostgreSQL's notifications make it.
+
+``run`` listens on a connection of its own and reads the whole policy anew on every notification, after
+every reconnection, and whenever the version that it asks for every ``poll_s`` is not the one in memory: a
+missed notification lasts no longer than that. Reading happens in a thread, so that no call waits for it.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+import psycopg
+from loguru import logger
+from sqlalchemy.exc import SQLAlchemyError
+
+from policy.snapshot import PolicySnapshot
+from store.claim import Purpose
+from store.door import Store
+from store.errors import PolicyUnavailable, StoreError
+from store.policy_rows import read_policy
+
+CHANNEL = "conduit_policy"
+POLL_S = 2.0
+RETRY_S = 0.5
+
+# Asking for the version is one row; a server that does not answer in this time is away.
+ANSWER_S = 5.0
+
+
+class SnapshotSource:
+    """The current policy snapshot and how old the knowledge is that it is current."""
+
+    def __init__(
+        self, store: Store, *, poll_s: float = POLL_S, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store = store
+        self._poll_s = poll_s
+        self._monotonic = monotonic
+        self._current: PolicySnapshot | None = None
+        self._confirmed_at: float | None = None
+        self._replaced = asyncio.Condition()
+
+    @property
+    def current(self) -> PolicySnapshot:
+        """The last snapshot read; raises ``PolicyUnavailable`` before the first. Mind ``age_s``."""
+        if self._current is None:
+            raise PolicyUnavailable("no policy has been read yet")
+        return self._current
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since PostgreSQL last confirmed that ``current`` is current; infinite before the first."""
+        if self._confirmed_at is None:
+            return float("inf")
+        return self._monotonic() - self._confirmed_at
+
+    async def load(self) -> PolicySnapshot:
+        """Read the policy now; raises a ``StoreError``, and keeps the last snapshot, if it cannot be read."""
+        began = self._monotonic()
+        snapshot = await asyncio.to_thread(lambda: asyncio.run(_read(self._store)))
+        self._confirmed_at = began
+        async with self._replaced:
+            self._current = snapshot
+            self._replaced.notify_all()
+        return snapshot
+
+    async def newer_than(self, version: int) -> PolicySnapshot:
+        """Wait until the snapshot is of a later version than this one."""
+        async with self._replaced:
+            await self._replaced.wait_for(
+                lambda: self._current is not None and self._current.version > version
+            )
+        return self.current
+
+    async def run(self) -> NoReturn:
+        """Follow the policy until cancelled. Losing PostgreSQL leaves the last snapshot, ageing."""
+        while True:
+            try:
+                await self._follow()
+            except (StoreError, SQLAlchemyError, psycopg.Error, OSError, TimeoutError) as error:
+                logger.warning("the policy cannot be followed ({}); trying again", type(error).__name__)
+            await asyncio.sleep(RETRY_S)
+
+    async def _follow(self) -> None:
+        """Listen first and read afterwards, so that no change falls between the two."""
+        connection = await self._store.listener()
+        async with connection:
+            await connection.execute(f"LISTEN {CHANNEL}")
+            await self.load()
+            while True:
+                asked = self._monotonic()
+                async with asyncio.timeout(ANSWER_S):
+                    version = await _version(connection)
+                if version == self.current.version:
+                    self._confirmed_at = asked
+                else:
+                    await self.load()
+                    continue
+                async for _ in connection.notifies(timeout=self._poll_s, stop_after=1):
+                    pass
+
+
+async def _read(store: Store) -> PolicySnapshot:
+    own = await store.reopened()
+    try:
+        async with own.platform(Purpose.SNAPSHOT, consistent=True) as session:
+            return await read_policy(session)
+    finally:
+        await own.close()
+
+
+async def _version(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> object:
+    cursor = await connection.execute("SELECT version FROM conduit.policy_version")
+    row = await cursor.fetchone()
+    if row is None:
+        raise PolicyUnavailable("the policy has no version")
+    return row[0]
