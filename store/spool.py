@@ -105,6 +105,7 @@ class Spool:
         self._ballast_whole = False
         self._sync_failed = False
         self._closed = False
+        self._broken = False
         self._marks: deque[tuple[Position, float]] = deque()
         self._wake, self._stopping = threading.Event(), threading.Event()
         try:
@@ -182,7 +183,7 @@ class Spool:
     # Under the mutex.
 
     def _ready(self) -> bool:
-        return self._ballast_whole and not self._sync_failed and not self._closed
+        return self._ballast_whole and not (self._sync_failed or self._broken or self._closed)
 
     def _check_room(self, size: int, reserve: bool) -> None:
         if self._closed:
@@ -249,6 +250,14 @@ class Spool:
     # In the background thread.
 
     def _run(self) -> None:
+        try:
+            self._keep_synced()
+        except BaseException:
+            # Without this thread nothing reaches the disk, so nothing may be admitted any more.
+            self._broken = True
+            raise
+
+    def _keep_synced(self) -> None:
         measured = time.monotonic()
         while not self._stopping.is_set():
             woken = self._wake.wait(MEASURE_INTERVAL_S)
@@ -316,11 +325,17 @@ class Spool:
     def _confess(self) -> None:
         """Record, once there is room, how many records were refused while even the reserve was used up."""
         with self._mutex:
-            count, self._unrecorded = self._unrecorded, 0
-        if count:
-            self.append(
-                {"type": "ended", "event": incident("records_refused", count=count, writer=self.writer)}
-            )
+            count = self._unrecorded
+            if not count or not self._ready():
+                return
+            self._unrecorded = 0
+        event = incident("records_refused", count=count, writer=self.writer)
+        try:
+            self.append({"type": "ended", "event": event})
+        except SpoolUnavailable:
+            with self._mutex:
+                # The refused confession has counted itself.
+                self._unrecorded += count - 1
 
 
 def incident(action: str, **detail: int | str) -> dict[str, Any]:
