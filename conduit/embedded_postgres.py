@@ -17,7 +17,7 @@ from conduit.data_folder import DataFolder
 from conduit.engine_process import ENVIRONMENT, EngineProcess, end_leftover, installed, own, restricted
 from conduit.errors import EngineError
 
-OWNER = "conduit_owner"
+OWNER = "conduit_migrator"
 DATABASE = "conduit"
 SUPERUSER = "postgres"
 MAJOR_VERSION = "18"

@@ -60,7 +60,7 @@ def test_owner_of_the_database_is_no_superuser(postgres_url: str) -> None:
 
 def test_nobody_enters_postgres_without_a_password(postgres_url: str) -> None:
     host = postgres_url.partition("?")[2]
-    for role in ("postgres", "conduit_owner"):
+    for role in ("postgres", "conduit_migrator"):
         with pytest.raises(psycopg.OperationalError, match="password"):
             psycopg.connect(f"postgresql://{role}@/conduit?{host}", passfile="/dev/null")
 
