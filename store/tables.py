@@ -53,7 +53,7 @@ EVENT = _table(
     " outcome",
 )
 CHAIN_HEAD = _table("chain_head", "tenant_id sequence chain frontier updated_at")
-CHECKPOINT = _table("checkpoint", "tenant_id sequence root note created_at")
+CHECKPOINT = _table("checkpoint", "tenant_id sequence root note created_at witnessed_at")
 SPOOL_POSITION = _table("spool_position", "writer segment byte_offset updated_at")
 ADMINISTRATOR = _table(
     "administrator",

@@ -8,7 +8,6 @@ branch_labels = None
 depends_on = None
 
 # `body` is the exact text that `leaf` hashes; the other columns repeat parts of it, to be searched.
-# `frontier` holds the right edge of the Merkle tree, from which `store.merkle` grows it.
 # `frontier` is the right edge of the Merkle tree (store.merkle.Frontier): a hash for each one in `sequence`.
 EVENTS = """
 CREATE TABLE conduit.event (
