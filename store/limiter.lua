@@ -12,6 +12,7 @@
 --   reap              (none)
 --
 -- limits is JSON: [[kind, state field, amount, starts_ms, ends_ms], ...], the last two for budgets.
+-- The answer is one text of integers, because a client reads that faster than an array.
 -- Kinds: R requests/min, T tokens/min, C concurrent, B budget. A rate is GCRA kept as a leaking level, so
 -- that it is exact in integers and does not depend on the amount: one request or token is 60,000 units and
 -- `rate` units leak each millisecond. What is held does not leak. Every number is an integer below 2^53.
@@ -91,8 +92,9 @@ do
   end
 end
 
-local function clock_text()
-  return string.format("%d %d", now, offset)
+-- Called by each operation once its arguments are known to be good: the first write.
+local function keep_time()
+  redis.call("HSET", STATE, "clock", string.format("%d %d", now, offset))
 end
 
 -- One limit's state with the leak applied up to now. A budget neither leaks nor is trusted before it was
@@ -137,12 +139,14 @@ local function read_states(limits)
 end
 
 local function write_states(limits, states)
-  local changes = { "clock", clock_text() }
+  local changes = {}
   for index = 1, #limits do
     changes[#changes + 1] = limits[index][2]
     changes[#changes + 1] = write_state(states[index])
   end
-  redis.call("HSET", STATE, unpack(changes))
+  if #changes > 0 then
+    redis.call("HSET", STATE, unpack(changes))
+  end
 end
 
 local function read_holding(id)
@@ -238,8 +242,8 @@ local function frees_in(limit, state, used, held)
   return math.max(1, math.ceil(math.min(excess, state.used) / amount))
 end
 
-local function fits(limit, state, used, held)
-  if used == 0 and held == 0 and not state.fresh then
+local function fits(limit, state, used, held, first)
+  if used == 0 and held == 0 and not first then
     return true
   end
   local kind, amount = limit[1], limit[3]
@@ -268,11 +272,12 @@ end
 local function answer(code, first, second, limits, states)
   local requests, requests_left, requests_reset = tightest("R", limits, states)
   local tokens, tokens_left, tokens_reset = tightest("T", limits, states)
-  return {
+  return string.format(
+    "%d %d %d %d %d %d %d %d %d",
     code, first, second,
     requests, requests_left, requests_reset,
-    tokens, tokens_left, tokens_reset,
-  }
+    tokens, tokens_left, tokens_reset
+  )
 end
 
 local function unready(call, limits, states)
@@ -280,19 +285,31 @@ local function unready(call, limits, states)
     local limit = limits[index]
     if limit[1] == "B" then
       if call.first and (real < limit[4] or real >= limit[5]) then
-        return { OTHER_PERIOD, real }
+        return string.format("%d %d", OTHER_PERIOD, real)
       end
       if states[index].unready then
-        return { UNPREPARED, index }
+        return string.format("%d %d", UNPREPARED, index)
       end
     end
   end
 end
 
+-- A changed limit leaks at its new rate from the first call that brings it; whether there was one.
+local function adopt_rates(limits, states)
+  local changed = false
+  for index = 1, #limits do
+    local state, rate = states[index], rate_of(limits[index])
+    if state.rate and state.rate ~= rate then
+      state.rate, changed = rate, true
+    end
+  end
+  return changed
+end
+
 local function hold(operation, id, lease, asked, limits, limits_text)
   local holding = read_holding(id)
   if holding and holding.status == "ended" then
-    return { ENDED, 0 }
+    return string.format("%d 0", ENDED)
   end
   local live = holding and holding.status == "live" and holding or nil
   if holding then
@@ -308,29 +325,31 @@ local function hold(operation, id, lease, asked, limits, limits_text)
   if unready_answer then
     return unready_answer
   end
+  local changed = call.first and adopt_rates(limits, states)
   for index = 1, #limits do
     local used, held = demand_of(limits[index], call)
-    states[index].fresh = call.first
-    if not fits(limits[index], states[index], used, held) then
+    if not fits(limits[index], states[index], used, held, call.first) then
+      if changed then
+        write_states(limits, states)
+      end
       return answer(REFUSED, index, frees_in(limits[index], states[index], used, held), limits, states)
     end
   end
   for index = 1, #limits do
     local used, held = demand_of(limits[index], call)
-    local state = states[index]
-    state.used, state.held = state.used + used, state.held + held
-    state.rate = state.rate and rate_of(limits[index])
+    states[index].used, states[index].held = states[index].used + used, states[index].held + held
   end
   write_states(limits, states)
   write_holding(id, now + lease, { status = "live", tokens = call.tokens, cost = call.cost, limits = limits_text })
   return answer(GRANTED, call.tokens, call.cost, limits, states)
 end
 
--- Ends one reservation with the truth: what was used counts even beyond what was held.
+-- Ends one reservation with the truth: what was used counts even beyond what was held. The answer is the
+-- tokens and micro-dollars beyond.
 local function settle(id, tokens, cost, limits_text)
   local holding = read_holding(id)
   if holding and holding.status == "ended" then
-    return { ENDED, 0, 0 }
+    return "0 0"
   end
   local limits = cjson.decode(holding and holding.limits or limits_text)
   local states = read_states(limits)
@@ -345,7 +364,7 @@ local function settle(id, tokens, cost, limits_text)
   write_states(limits, states)
   write_holding(id, now + ENDED_FOR_MS, { status = "ended" })
   local held = holding or { tokens = 0, cost = 0 }
-  return { GRANTED, math.max(0, tokens - held.tokens), math.max(0, cost - held.cost) }
+  return string.format("%d %d", math.max(0, tokens - held.tokens), math.max(0, cost - held.cost))
 end
 
 local operation = ARGV[1]
@@ -357,6 +376,7 @@ if operation == "reserve" or operation == "top_up" then
   if not (id and #id > 0 and lease and lease > 0 and tokens and cost and limits) then
     return invalid("arguments of " .. operation)
   end
+  keep_time()
   reap()
   return hold(operation, id, lease, { tokens = tokens, cost = cost }, limits, ARGV[7])
 elseif operation == "settle" then
@@ -368,13 +388,14 @@ elseif operation == "settle" then
     end
     ended[#ended + 1] = { ARGV[index], tokens, cost, ARGV[index + 3] }
   end
+  keep_time()
   local answers = {}
   for index = 1, #ended do
     answers[index] = settle(unpack(ended[index]))
   end
-  return answers
+  return table.concat(answers, " ")
 elseif operation == "raise" then
-  local changes = { "clock", clock_text() }
+  local changes = {}
   for index = 3, #ARGV, 2 do
     local at_least = whole(ARGV[index + 1], LARGEST)
     if not at_least or string.byte(ARGV[index]) ~= BUDGET then
@@ -387,8 +408,9 @@ elseif operation == "raise" then
     changes[#changes + 1] = write_state(state)
   end
   redis.call("HSET", STATE, unpack(changes))
-  return { GRANTED, 0 }
+  return string.format("%d 0", GRANTED)
 elseif operation == "reap" then
-  return { GRANTED, reap() }
+  keep_time()
+  return string.format("%d %d", GRANTED, reap())
 end
 return invalid("operation")

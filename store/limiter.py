@@ -41,6 +41,8 @@ _REFUSED, _GRANTED, _ENDED, _UNPREPARED, _OTHER_PERIOD = range(5)
 # A reply that has arrived while the event loop was busy is read within this time after the bound.
 _GRACE_S = 0.005
 _BATCH = 50
+# What was not settled for so long has been forgotten by a fault of ours; its lease then expires.
+_LIFE_S = 86_400.0
 _RETRY_S = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 type Spent = Callable[[TenantId, tuple[BudgetPeriod, ...]], Awaitable[tuple[MicroDollars, ...]]]
@@ -48,6 +50,10 @@ type Spent = Callable[[TenantId, tuple[BudgetPeriod, ...]], Awaitable[tuple[Micr
 
 class LimiterUnavailable(StoreError):
     """Valkey is away, hung, failing over, or has lost what was used and it cannot be summed now."""
+
+
+class _NotSent(LimiterUnavailable):
+    """The breaker was open, so that Valkey knows nothing of the call."""
 
 
 class ReservationEnded(StoreError):
@@ -66,7 +72,8 @@ class _Live:
     tokens: int
     cost: int
     lease_s: int
-    renew_at: float
+    renew_at: float = 0.0
+    forget_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,19 +130,16 @@ class Limiter:
         if not demand.limits:
             return Granted(reservation, tokens, cost)
         plan = self._plan(demand)
-        live = _Live(plan, tokens, cost, demand.lease_s, 0.0)
-        try:
+        live = _Live(plan, tokens, cost, demand.lease_s)
+        reply = await self._hold("reserve", reservation, live)
+        if reply[0] == _OTHER_PERIOD:
+            self._skew_s = reply[1] / 1000 - time.time()
+            live.plan = plan = self._plan(demand)
             reply = await self._hold("reserve", reservation, live)
-            if reply[0] == _OTHER_PERIOD:
-                self._skew_s = reply[1] / 1000 - time.time()
-                live.plan = plan = self._plan(demand)
-                reply = await self._hold("reserve", reservation, live)
-        except BaseException:
-            # It may have been carried out all the same, or still be.
-            self._end(_Ending(reservation, plan, 0, 0, asyncio.get_running_loop().create_future()))
-            raise
         answer = _answer(reply, reservation, plan)
         if type(answer) is Granted:
+            live.tokens, live.cost = answer.tokens, answer.cost
+            live.forget_at = time.monotonic() + _LIFE_S
             self._live[reservation] = live
         return answer
 
@@ -148,7 +152,7 @@ class Limiter:
         live = self._live.get(reservation)
         if live is None:
             return Granted(reservation, tokens, cost)
-        wanted = _Live(live.plan, max(tokens, live.tokens), max(cost, live.cost), live.lease_s, 0.0)
+        wanted = _Live(live.plan, max(tokens, live.tokens), max(cost, live.cost), live.lease_s)
         answer = _answer(await self._hold("top_up", reservation, wanted), reservation, live.plan)
         if type(answer) is Granted:
             live.tokens, live.cost, live.renew_at = wanted.tokens, wanted.cost, wanted.renew_at
@@ -178,7 +182,7 @@ class Limiter:
 
         Every ``reserve`` of the tenant does the same; this is for tenants without traffic.
         """
-        reply: list[int] = await self._evaluate(keys_of(tenant_id), "reap", self._now_text())
+        reply = await self._evaluate(keys_of(tenant_id), "reap", self._now_text())
         return reply[1]
 
     async def run(self) -> None:
@@ -187,7 +191,10 @@ class Limiter:
             await asyncio.sleep(1.0)
             now = time.monotonic()
             for reservation, live in [item for item in self._live.items() if item[1].renew_at <= now]:
-                await self._renew(reservation, live)
+                if now < live.forget_at:
+                    await self._renew(reservation, live)
+                else:
+                    self._live.pop(reservation, None)
 
     async def drain(self, within_s: float) -> bool:
         """Wait until everything settled has been written; false when that took longer than ``within_s``."""
@@ -212,30 +219,40 @@ class Limiter:
         return str(self._clock()) if self._clock else ""
 
     async def _hold(self, operation: str, reservation: ExchangeId, live: _Live) -> list[int]:
-        plan, lease_s = live.plan, live.lease_s
-        arguments = (
-            plan.keys,
-            operation,
-            self._now_text(),
-            reservation.hex,
-            lease_s * 1000,
-            live.tokens,
-            live.cost,
-            plan.text,
-        )
-        reply: list[int] = await self._evaluate(*arguments)
+        reply = await self._ask(operation, reservation, live)
         if reply[0] == _UNPREPARED:
-            await self._raise_budgets(plan)
-            reply = await self._evaluate(*arguments)
+            await self._raise_budgets(live.plan)
+            reply = await self._ask(operation, reservation, live)
         if reply[0] == _UNPREPARED:
             raise LimiterUnavailable("what was spent is lost again")
-        live.renew_at = time.monotonic() + lease_s / 3
+        live.renew_at = time.monotonic() + live.lease_s / 3
         return reply
 
-    async def _evaluate(self, keys: tuple[str, str, str], *arguments: str | int) -> Any:
+    async def _ask(self, operation: str, reservation: ExchangeId, live: _Live) -> list[int]:
+        plan = live.plan
+        try:
+            return await self._evaluate(
+                plan.keys,
+                operation,
+                self._now_text(),
+                reservation.hex,
+                live.lease_s * 1000,
+                live.tokens,
+                live.cost,
+                plan.text,
+            )
+        except _NotSent:
+            raise
+        except BaseException:
+            # It may have been carried out all the same, or still be: then it must not stay held.
+            if operation == "reserve":
+                self._end(_Ending(reservation, plan, 0, 0, asyncio.get_running_loop().create_future()))
+            raise
+
+    async def _evaluate(self, keys: tuple[str, str, str], *arguments: str | int) -> list[int]:
         """One round trip, bounded; the breaker answers for a Valkey that has just failed to."""
         if not self._breaker.admits():
-            raise LimiterUnavailable("Valkey did not answer a moment ago")
+            raise _NotSent("Valkey did not answer a moment ago")
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(None) as scope:
@@ -245,15 +262,15 @@ class Limiter:
                 finally:
                     handle.cancel()
         except ResponseError as error:
-            self._breaker.failed()
             if str(error).startswith("INVALID"):
                 raise InvalidDemand(str(error)) from error
+            self._breaker.failed()
             raise LimiterUnavailable(f"Valkey refused: {type(error).__name__}") from error
         except (RedisError, OSError, TimeoutError) as error:
             self._breaker.failed()
             raise LimiterUnavailable(f"Valkey did not answer: {type(error).__name__}") from error
         self._breaker.succeeded()
-        return reply
+        return [int(number) for number in reply.split()]
 
     async def _send(self, keys: tuple[str, str, str], arguments: tuple[str | int, ...]) -> Any:
         try:
@@ -290,8 +307,8 @@ class Limiter:
         """Send what has ended until nothing is left; what fails is kept, and sent again after a rest."""
         failures = 0
         while self._endings:
-            first = self._endings[0].plan.keys
-            batch = [ending for ending in self._endings if ending.plan.keys == first][:_BATCH]
+            keys = self._endings[0].plan.keys
+            batch = [ending for ending in self._endings if ending.plan.keys == keys][:_BATCH]
             try:
                 await self._settle(batch)
             except StoreError as error:
@@ -307,10 +324,23 @@ class Limiter:
         arguments: list[str | int] = []
         for ending in batch:
             arguments += (ending.reservation.hex, ending.tokens, ending.cost, ending.plan.text)
-        replies = await self._evaluate(batch[0].plan.keys, "settle", self._now_text(), *arguments)
-        for ending, reply in zip(batch, replies, strict=True):
+        try:
+            replies = await self._evaluate(batch[0].plan.keys, "settle", self._now_text(), *arguments)
+        except InvalidDemand as error:
+            await self._settle_each(batch, error)
+            return
+        for ending, tokens, cost in zip(batch, replies[::2], replies[1::2], strict=True):
             if not ending.done.done():
-                ending.done.set_result(Settled(reply[1], MicroDollars(reply[2])))
+                ending.done.set_result(Settled(tokens, MicroDollars(cost)))
+
+    async def _settle_each(self, batch: list[_Ending], error: InvalidDemand) -> None:
+        """One by one, so that one which the script does not take holds up no other."""
+        if len(batch) > 1:
+            for ending in batch:
+                await self._settle([ending])
+        elif not batch[0].done.done():
+            logger.error("a reservation cannot be settled, and ends with its lease: {}", error)
+            batch[0].done.cancel()
 
 
 def _last_chance(scope: asyncio.Timeout, loop: asyncio.AbstractEventLoop) -> None:

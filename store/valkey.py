@@ -9,12 +9,13 @@ def connect(url: str) -> Redis:
     """A client for ``redis://``, ``rediss://`` or ``unix://``; nothing is sent before the first command.
 
     One retry at once covers a pooled connection that the server has closed meanwhile; only idempotent
-    commands are sent through it. Waits are bounded by the caller, and here in seconds as a backstop.
+    commands are sent through it. The caller bounds each wait: a bound here too would cost as much again.
     """
     client: Redis = Redis.from_url(
         url,
         decode_responses=False,
-        socket_timeout=2.0,
+        protocol=2,
+        socket_timeout=None,
         socket_connect_timeout=1.0,
         retry=Retry(NoBackoff(), 1),
         max_connections=256,
