@@ -20,8 +20,8 @@ export UV_NO_CONFIG := 1
 RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 
-# Debian packages of the tests and the demo, as command:package. Not needed to run the product.
-DEBIAN := setpriv:util-linux useradd:passwd ip:iproute2 nft:nftables chromium:chromium
+# Debian packages of the tests, the demo and the benchmark, as command:package. Not needed to run the product.
+DEBIAN := setpriv:util-linux useradd:passwd ip:iproute2 nft:nftables chromium:chromium wrk:wrk
 
 # Further words for the program or for pytest: make test ARGS="tests/policy -x"
 ARGS :=

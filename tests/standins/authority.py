@@ -78,6 +78,12 @@ class Authority:
             expired=expired,
         )
 
+    def fingerprint(self, host: str) -> str:
+        """SHA-256, in hex, of the certificate that a server in the name of ``host`` shows."""
+        self.context(host)
+        certificate = x509.load_pem_x509_certificate((self._folder / f"{host}.pem").read_bytes())
+        return certificate.fingerprint(hashes.SHA256()).hex()
+
     def _context(self, host: str, expired: bool = False) -> ssl.SSLContext:
         certificate = self.leaf(host, expired=expired)
         pem = self._folder / f"{host.replace(':', '_')}{'-expired' if expired else ''}.pem"

@@ -1,0 +1,7 @@
+"""``make bench``."""
+
+import sys
+
+from bench.gateway import main
+
+sys.exit(main())
