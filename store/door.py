@@ -73,7 +73,7 @@ class Store:
         """
         engine = create_async_engine(
             "postgresql+psycopg://",
-            async_creator=lambda: _connect(dsn, prepare=bound_to_backend),
+            async_creator=lambda: _connect(dsn),
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_S,
@@ -109,7 +109,7 @@ class Store:
     async def listener(self) -> psycopg.AsyncConnection[tuple[object, ...]]:
         """A connection outside the pool, in autocommit and without a claim: for LISTEN. Close it."""
         try:
-            connection = await _connect(self._dsn, prepare=self._bound_to_backend)
+            connection = await _connect(self._dsn)
             await connection.set_autocommit(True)
         except (psycopg.Error, OSError) as error:
             raise translated(error) from error
@@ -164,13 +164,15 @@ class Store:
         return driver.info.backend_pid
 
 
-async def _connect(dsn: str, *, prepare: bool) -> psycopg.AsyncConnection[tuple[object, ...]]:
+async def _connect(dsn: str) -> psycopg.AsyncConnection[tuple[object, ...]]:
     return await psycopg.AsyncConnection.connect(
         dsn,
         connect_timeout=CONNECT_TIMEOUT_S,
         tcp_user_timeout=TCP_USER_TIMEOUT_MS,
         application_name="conduit",
-        prepare_threshold=5 if prepare else None,
+        # DISCARD ALL drops prepared statements after each transaction, and psycopg, which notices that only
+        # the first time, would go on to use them.
+        prepare_threshold=None,
     )
 
 
