@@ -161,5 +161,11 @@ async def set_enabled(session: AsyncSession, *, administrator_id: UUID, enabled:
     return await one(session, Administrator, change.returning(*_ADMINISTRATOR))
 
 
+async def replace_totp_secret(session: AsyncSession, *, administrator_id: UUID, totp_secret: bytes) -> None:
+    """Keep the same secret wrapped by another key; for ``Purpose.ADMINISTRATION``."""
+    change = update(ADMINISTRATOR).where(ADMINISTRATOR.c.id == administrator_id)
+    await session.execute(change.values(totp_secret=totp_secret))
+
+
 def _still_open(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return INVITATION.c.used_at.is_(None), INVITATION.c.expires_at > now

@@ -114,15 +114,18 @@ class Vault:
 
     def rewrapped(self, tenant: Tenant) -> bytes:
         """The tenant's ring with every data key wrapped by the current key-encryption key."""
-        if self._kek is None:
-            raise Sealed("the vault has no key-encryption key")
-        keys = []
-        for item in envelope.unpack_ring(tenant.data_key):
-            context = envelope.data_key_context(tenant.id, item.key_id)
-            plain = self._kek.unwrap(item.wrapped, name=item.kek, context=context)
-            wrapped = self._kek.wrap(plain, context=context)
-            keys.append(WrappedKey(key_id=item.key_id, kek=wrapped.name, wrapped=wrapped.sealed))
-        return envelope.pack_ring(tuple(keys))
+        return self._rewrap(tenant.data_key, lambda key_id: envelope.data_key_context(tenant.id, key_id))
+
+    def rewrapped_second_factor(self, sealed: bytes, *, tenant_id: TenantId, name: str) -> bytes:
+        """An administrator's secret of one-time codes, wrapped by the current key-encryption key."""
+        context = envelope.second_factor_context(tenant_id, name)
+        return self._rewrap(sealed, lambda _key_id: context)
+
+    def forget(self, tenant_id: TenantId) -> None:
+        """Wipe the data keys held for a tenant that is gone; for any other they are asked for again."""
+        ring = self._rings.pop(tenant_id, None)
+        if ring is not None:
+            ring.wipe()
 
     async def unlock(self, tenant: Tenant) -> None:
         """Hold the tenant's data keys ready; asks a remote key source in a thread. Raises as opening does."""
@@ -157,6 +160,17 @@ class Vault:
             context = envelope.data_key_context(tenant.id, item.key_id)
             keys[item.key_id] = bytearray(self._kek.unwrap(item.wrapped, name=item.kek, context=context))
         return _OpenRing(tenant.data_key, wrapped_keys[0].key_id, keys, self._clock() + DATA_KEY_HELD_S)
+
+    def _rewrap(self, ring: bytes, context_of: Callable[[bytes], bytes]) -> bytes:
+        if self._kek is None:
+            raise Sealed("the vault has no key-encryption key")
+        keys = []
+        for item in envelope.unpack_ring(ring):
+            context = context_of(item.key_id)
+            plain = self._kek.unwrap(item.wrapped, name=item.kek, context=context)
+            wrapped = self._kek.wrap(plain, context=context)
+            keys.append(WrappedKey(key_id=item.key_id, kek=wrapped.name, wrapped=wrapped.sealed))
+        return envelope.pack_ring(tuple(keys))
 
     def _wrap_new(self, tenant_id: TenantId) -> WrappedKey:
         if self._kek is None:
