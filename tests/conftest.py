@@ -16,6 +16,8 @@ from conduit.embedded_postgres import EmbeddedPostgres
 from conduit.embedded_valkey import EmbeddedValkey
 from conduit.settings import PREFIX, TEST_PREFIX
 
+pytest_plugins = ["tests.standins.fixtures"]
+
 for _name in [name for name in os.environ if name.startswith(PREFIX) and not name.startswith(TEST_PREFIX)]:
     del os.environ[_name]  # what a developer runs at the side must not change what a test sees
 
