@@ -1,0 +1,77 @@
+"""The web application: routes, guards, middleware, errors. It opens nothing; the assembly gives services."""
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from litestar import Litestar
+from litestar.config.csrf import CSRFConfig
+from litestar.plugins.jinja import JinjaTemplateEngine
+from litestar.datastructures import State
+from litestar.middleware import DefineMiddleware
+from litestar.openapi import OpenAPIConfig
+from litestar.plugins.pydantic import PydanticPlugin
+from litestar.static_files import create_static_files_router
+from litestar.template import TemplateConfig
+
+from console import door_pages, overview_page, probes
+from console.headers import before_send
+from console.problems import answer
+from console.services import Services
+from console.sessions import Authentication
+
+HERE = Path(__file__).parent
+# Forms and API calls are small; the largest is a list of networks.
+BODY_BYTES_MAX = 64 * 1024
+# Neither a session nor a database is needed for these.
+WITHOUT_SESSION = ["^/static/", "^/healthz/", "^/metrics$"]
+
+
+def create_app(services: Services) -> Litestar:
+    """The application over given services."""
+    return Litestar(
+        route_handlers=[
+            overview_page.page,
+            overview_page.panels,
+            overview_page.live,
+            overview_page.decide,
+            door_pages.sign_in_page,
+            door_pages.sign_in,
+            door_pages.sign_out,
+            door_pages.setup_page,
+            door_pages.setup,
+            probes.live,
+            probes.ready,
+            probes.scrape,
+            create_static_files_router("/static", [HERE / "static"], include_in_schema=False),
+        ],
+        state=State({"services": services}),
+        middleware=[DefineMiddleware(Authentication, exclude=WITHOUT_SESSION)],
+        exception_handlers={Exception: answer},
+        csrf_config=_csrf(services),
+        template_config=TemplateConfig(instance=JinjaTemplateEngine.from_environment(_templates())),
+        openapi_config=OpenAPIConfig(title="APIConduit", version="1", path="/api/v1/openapi"),
+        plugins=[PydanticPlugin(prefer_alias=True)],
+        before_send=[before_send(secure=services.secure)],
+        request_max_body_size=BODY_BYTES_MAX,
+        # Litestar would otherwise set up the root logger for the whole process.
+        logging_config=None,
+        debug=False,
+    )
+
+
+def _templates() -> Environment:
+    """Everything is escaped, and a name that no handler gave is an error, not an empty place."""
+    return Environment(
+        loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined
+    )
+
+
+def _csrf(services: Services) -> CSRFConfig:
+    return CSRFConfig(
+        secret=services.form_key,
+        cookie_name="__Host-conduit-form" if services.secure else "conduit-form",
+        cookie_secure=services.secure,
+        cookie_httponly=True,
+        cookie_samesite="strict",
+        exclude=WITHOUT_SESSION,
+    )

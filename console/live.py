@@ -1,0 +1,73 @@
+"""The live stream: tells a page that something happened, and leaves it to the page to ask what.
+
+It polls one number a second. It carries no data of its own, so it can leak none.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from litestar.response.sse import ServerSentEventMessage
+
+from console.errors import ConsoleError, TooBusy
+from console.views import reading
+from policy.identifiers import TenantId
+from store import overview
+from store.door import Store
+from store.errors import StoreError
+
+POLL_S = 1.0
+# Each stream costs a small query a second; a team of analysts with several tabs stays far below.
+STREAMS_MAX = 64
+# How soon a stream ends after its session was revoked.
+SESSION_CHECK_POLLS = 5
+
+
+class Live:
+    """Hands out streams, a bounded number at once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._open = 0
+
+    async def changes(
+        self, tenant_id: TenantId | None, still_signed_in: Callable[[], Awaitable[object]]
+    ) -> AsyncIterator[ServerSentEventMessage]:
+        """Yield ``changed`` whenever the record has grown, ``ended`` when the session is over.
+
+        ``still_signed_in`` raises ``ConsoleError`` when it is. Raises ``TooBusy`` before the first message.
+        """
+        if self._open >= STREAMS_MAX:
+            raise TooBusy
+        self._open += 1
+        try:
+            async for message in self._follow(tenant_id, still_signed_in):
+                yield message
+        finally:
+            self._open -= 1
+
+    async def _follow(
+        self, tenant_id: TenantId | None, still_signed_in: Callable[[], Awaitable[object]]
+    ) -> AsyncIterator[ServerSentEventMessage]:
+        seen, polls = await self._latest(tenant_id), 0
+        yield ServerSentEventMessage(comment="connected", retry=3000)
+        while True:
+            await asyncio.sleep(POLL_S)
+            polls += 1
+            try:
+                if polls % SESSION_CHECK_POLLS == 0:
+                    await still_signed_in()
+                newest = await self._latest(tenant_id)
+            except ConsoleError:
+                yield ServerSentEventMessage(event="ended", data="ended")
+                return
+            except StoreError:
+                return  # the browser connects again, and is answered once the database is back
+            if newest != seen:
+                seen = newest
+                yield ServerSentEventMessage(event="changed", data=str(newest))
+            elif polls % SESSION_CHECK_POLLS == 0:
+                yield ServerSentEventMessage(comment="alive")
+
+    async def _latest(self, tenant_id: TenantId | None) -> int:
+        async with reading(self._store, tenant_id) as session:
+            return await overview.latest(session)

@@ -1,0 +1,139 @@
+"""The analyst's page: its parts, its live stream, and the decisions taken on it."""
+
+from typing import Annotated, Any
+
+from litestar import MediaType, Request, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromQuery
+from litestar.response import ServerSentEvent, Template
+
+from console.charts import calls_chart
+from console.errors import NotFound
+from console.formatting import Formatter, locale_of
+from console.forms import Form
+from console.people import person_of, signed_in
+from console.periods import PERIODS
+from console.services import Services, services_of
+from console.sessions import actor_of, token_of
+from console.views import View, reading, view_of
+from policy.exchange import EndpointState
+from policy.identifiers import TenantId
+from store import overview, tenants
+
+
+class Decision(Form):
+    """A decision on an endpoint."""
+
+    host: str
+    state: EndpointState
+
+
+@get("/", guards=[signed_in], media_type=MediaType.HTML, include_in_schema=False)
+async def page(
+    request: Request[Any, Any, Any], tenant: FromQuery[str] = "", period: FromQuery[str] = ""
+) -> Template:
+    """The whole page."""
+    view = view_of(person_of(request), tenant=tenant, period=period)
+    return await _render("overview.html", request, view)
+
+
+@get("/panels", guards=[signed_in], media_type=MediaType.HTML, include_in_schema=False)
+async def panels(
+    request: Request[Any, Any, Any], tenant: FromQuery[str] = "", period: FromQuery[str] = ""
+) -> Template:
+    """The parts that change, for the page to put in place."""
+    view = view_of(person_of(request), tenant=tenant, period=period)
+    return await _render("panels.html", request, view)
+
+
+@get("/live", guards=[signed_in], include_in_schema=False)
+async def live(
+    request: Request[Any, Any, Any], tenant: FromQuery[str] = "", period: FromQuery[str] = ""
+) -> ServerSentEvent:
+    """Tell the page when there is something new."""
+    services, token = services_of(request), token_of(request) or ""
+    view = view_of(person_of(request), tenant=tenant, period=period)
+    return ServerSentEvent(services.live.changes(view.tenant_id, lambda: services.sign_in.person(token)))
+
+
+@post(
+    "/endpoints/state",
+    guards=[signed_in],
+    media_type=MediaType.HTML,
+    status_code=200,
+    include_in_schema=False,
+)
+async def decide(
+    request: Request[Any, Any, Any],
+    data: Annotated[Decision, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    tenant: FromQuery[str] = "",
+    period: FromQuery[str] = "",
+) -> Template:
+    """Sanction or block an endpoint, for the tenant in view or for all, and show the parts anew."""
+    person = person_of(request)
+    view = view_of(person, tenant=tenant, period=period)
+    person.require(view.endpoint_permission, tenant_id=view.tenant_id)
+    await services_of(request).operations.set_endpoint_state(
+        actor=actor_of(request, via="console"), host=data.host, state=data.state, tenant_id=view.tenant_id
+    )
+    return await _render("panels.html", request, view, decided=data)
+
+
+async def _render(
+    template: str, request: Request[Any, Any, Any], view: View, *, decided: Decision | None = None
+) -> Template:
+    services = services_of(request)
+    context = await _context(services, view)
+    formatter = Formatter(locale_of(request.headers.get("accept-language", "")))
+    shown: overview.Overview = context["overview"]
+    return Template(
+        template,
+        context={
+            **context,
+            "view": view,
+            "person": view.person,
+            "query": view.query,
+            "period": view.period,
+            "periods": PERIODS,
+            "format": formatter,
+            "chart": calls_chart(shown.buckets, formatter),
+            "unsanctioned": sum(seen.state != EndpointState.SANCTIONED for seen in shown.endpoints),
+            "may_set": view.person.holds(view.endpoint_permission),
+            "decided": decided,
+        },
+    )
+
+
+async def _context(services: Services, view: View) -> dict[str, Any]:
+    """Everything of the database that the page shows."""
+    since, until = view.period.bounds(services.clock())
+    known = await _tenants(services, view)
+    async with reading(services.store, view.tenant_id) as session:
+        shown = await overview.read(
+            session,
+            since=since,
+            until=until,
+            step=view.period.step,
+            defaults=services.defaults,
+            by_tenant=view.tenant_id is None,
+        )
+    return {
+        "overview": shown,
+        "tenants": known if view.person.of_platform else None,
+        "chosen": view.tenant_id,
+        "heading": "All tenants" if view.tenant_id is None else known[view.tenant_id],
+        "scope_note": "decisions here hold for every tenant that has none of its own"
+        if view.tenant_id is None
+        else f"decisions here hold for {known[view.tenant_id]} alone",
+        "spender": "tenant" if view.tenant_id is None else "user",
+        "tenants_named": view.tenant_id is None,
+    }
+
+
+async def _tenants(services: Services, view: View) -> dict[TenantId, str]:
+    """The tenants that the person may choose from, by name. Raises ``NotFound`` for a view of none."""
+    async with reading(services.store, None if view.person.of_platform else view.tenant_id) as session:
+        known = {tenant.tenant_id: tenant.name for tenant in await tenants.every(session)}
+    if view.tenant_id is not None and view.tenant_id not in known:
+        raise NotFound
+    return known

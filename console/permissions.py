@@ -1,0 +1,76 @@
+"""What people may do in the control plane: one list of permissions, one table of roles.
+
+It does not find out who somebody is; that is ``console.sessions``.
+"""
+
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    """One act on one kind of record, as ``scope:resource:action``, in alphabetical order.
+
+    ``platform`` spans every tenant; ``tenant`` is one tenant; ``self`` is the person's own record.
+    """
+
+    PLATFORM_ENDPOINT_SET = "platform:endpoint:set"
+    PLATFORM_ENDPOINT_VIEW = "platform:endpoint:view"
+    PLATFORM_EVENT_VIEW = "platform:event:view"
+    PLATFORM_TENANT_CREATE = "platform:tenant:create"
+    PLATFORM_TENANT_VIEW = "platform:tenant:view"
+    PLATFORM_USAGE_VIEW = "platform:usage:view"
+    SELF_PROFILE_VIEW = "self:profile:view"
+    TENANT_CREDENTIAL_VIEW = "tenant:credential:view"
+    TENANT_ENDPOINT_SET = "tenant:endpoint:set"
+    TENANT_ENDPOINT_VIEW = "tenant:endpoint:view"
+    TENANT_EVENT_VIEW = "tenant:event:view"
+    TENANT_LIMIT_SET = "tenant:limit:set"
+    TENANT_LIMIT_VIEW = "tenant:limit:view"
+    TENANT_NETWORK_ADD = "tenant:network:add"
+    TENANT_NETWORK_VIEW = "tenant:network:view"
+    TENANT_PLACEHOLDER_ISSUE = "tenant:placeholder:issue"
+    TENANT_PLACEHOLDER_REVOKE = "tenant:placeholder:revoke"
+    TENANT_PLACEHOLDER_VIEW = "tenant:placeholder:view"
+    TENANT_TENANT_VIEW = "tenant:tenant:view"
+    TENANT_USAGE_VIEW = "tenant:usage:view"
+    TENANT_USER_CREATE = "tenant:user:create"
+    TENANT_USER_VIEW = "tenant:user:view"
+
+    @property
+    def platform_wide(self) -> bool:
+        """Whether it spans tenants, so that nobody of a tenant can hold it."""
+        return self.value.startswith("platform:")
+
+
+class Role(StrEnum):
+    """What somebody is. A role of the platform acts on every tenant; one of a tenant on that one alone."""
+
+    AUDITOR = "auditor"
+    MEMBER = "member"
+    PLATFORM_ADMINISTRATOR = "platform_administrator"
+    SECURITY_ANALYST = "security_analyst"
+    TENANT_ADMINISTRATOR = "tenant_administrator"
+
+
+_VIEWS = frozenset(permission for permission in Permission if permission.value.endswith(":view"))
+_TENANT = frozenset(permission for permission in Permission if permission.value.startswith("tenant:"))
+
+ROLES: dict[Role, frozenset[Permission]] = {
+    Role.AUDITOR: _VIEWS,
+    Role.MEMBER: frozenset({Permission.SELF_PROFILE_VIEW}),
+    Role.PLATFORM_ADMINISTRATOR: frozenset(Permission),
+    Role.SECURITY_ANALYST: _VIEWS
+    | {
+        Permission.PLATFORM_ENDPOINT_SET,
+        Permission.TENANT_ENDPOINT_SET,
+        Permission.TENANT_PLACEHOLDER_REVOKE,
+    },
+    Role.TENANT_ADMINISTRATOR: _TENANT | {Permission.SELF_PROFILE_VIEW},
+}
+
+
+def permissions_of(role: Role, *, platform: bool) -> frozenset[Permission]:
+    """What ``role`` allows; nobody of a tenant holds a platform-wide permission, whatever the role."""
+    granted = ROLES[role]
+    if platform:
+        return granted
+    return frozenset(permission for permission in granted if not permission.platform_wide)

@@ -1,0 +1,38 @@
+"""What the handlers work with, put together once by the assembly."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from litestar.connection import ASGIConnection
+
+from console.enrolment import Enroller
+from console.health import Health
+from console.live import Live
+from console.sign_in import SignIn
+from store.door import Store
+from store.operations import Operations
+from store.overview import Defaults
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """``secure`` tells that browsers reach the console over TLS; ``form_key`` signs the forms' tokens."""
+
+    store: Store
+    operations: Operations
+    sign_in: SignIn
+    enroller: Enroller
+    live: Live
+    health: Health
+    defaults: Defaults
+    clock: Callable[[], datetime]
+    secure: bool
+    form_key: str = field(repr=False)
+
+
+def services_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Services:
+    """The services of the application that serves this connection."""
+    services: Services = connection.app.state.services
+    return services

@@ -1,0 +1,70 @@
+"""What one request looks at: the whole platform or one tenant, over one period; and who may.
+
+The database decides which rows a session sees. This module only chooses the session.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlencode
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from console.errors import NotFound
+from console.people import Person
+from console.periods import Period, period_named
+from console.permissions import Permission
+from policy.identifiers import TenantId
+from store.claim import Purpose
+from store.door import Store
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """``tenant_id`` ``None`` is the whole platform. Make it with ``view_of``, which checks permission."""
+
+    person: Person
+    tenant_id: TenantId | None
+    period: Period
+
+    @property
+    def query(self) -> str:
+        """The query string that leads back here."""
+        tenant = {"tenant": str(self.tenant_id)} if self.tenant_id is not None else {}
+        return "?" + urlencode({"period": self.period.name, **tenant})
+
+    @property
+    def endpoint_permission(self) -> Permission:
+        """What deciding on an endpoint takes here."""
+        if self.tenant_id is None:
+            return Permission.PLATFORM_ENDPOINT_SET
+        return Permission.TENANT_ENDPOINT_SET
+
+
+def view_of(person: Person, *, tenant: str, period: str) -> View:
+    """The view that a query asks for; somebody of a tenant gets that tenant where none is named.
+
+    Raises ``NotFound`` for a tenant that is not the person's or is no id, ``NotAllowed`` without permission.
+    """
+    tenant_id = _tenant_id(tenant) if tenant else None
+    if tenant_id is None and not person.of_platform:
+        tenant_id = person.tenant_id
+    needed = Permission.PLATFORM_EVENT_VIEW if tenant_id is None else Permission.TENANT_EVENT_VIEW
+    person.require(needed, tenant_id=tenant_id)
+    return View(person, tenant_id, period_named(period))
+
+
+@asynccontextmanager
+async def reading(store: Store, tenant_id: TenantId | None) -> AsyncIterator[AsyncSession]:
+    """A session that sees one tenant's rows, or for ``None`` every tenant's, for reporting."""
+    door = store.platform(Purpose.REPORTING) if tenant_id is None else store.tenant(tenant_id)
+    async with door as session:
+        yield session
+
+
+def _tenant_id(text: str) -> TenantId:
+    try:
+        return TenantId(UUID(text))
+    except ValueError:
+        raise NotFound from None

@@ -1,0 +1,279 @@
+"""What the analyst's page shows, read from events, usage and the inventory of endpoints.
+
+No statement names a tenant: a tenant's session sees its own rows and a platform session for reporting sees
+all, because the database's policies say so. Nothing here writes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from policy.exchange import EndpointState
+from policy.money import MicroDollars
+
+ENDPOINTS_MAX = 200
+RANKED_MAX = 8
+EVENTS_MAX = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over a period. ``refused`` are among ``calls``; ``unpriced`` calls have no known cost."""
+
+    calls: int
+    refused: int
+    input_tokens: int
+    output_tokens: int
+    cost: MicroDollars
+    unpriced: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The calls of one step of the period that begins at ``at``; ``refused`` are among ``calls``."""
+
+    at: datetime
+    calls: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One line of a ranking: a count or micro-dollars, and its share of the largest in per cent."""
+
+    name: str
+    amount: int
+    share: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSeen:
+    """An AI endpoint of the inventory. ``state`` is what is in force, ``mixed`` where tenants differ."""
+
+    host: str
+    provider: str | None
+    verdict: str
+    score: int
+    evidence: tuple[str, ...]
+    calls: int
+    first_seen: datetime
+    last_seen: datetime
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """The states of endpoints that nobody decided on, from the operator's settings."""
+
+    catalogued: EndpointState
+    unknown: EndpointState
+
+
+@dataclass(frozen=True, slots=True)
+class EventLine:
+    """One event as a page shows it; absent facts are ``None``."""
+
+    sequence: int
+    id: UUID
+    at: datetime
+    kind: str
+    tenant: str | None
+    who: str | None
+    what: str | None
+    model: str | None
+    decision: str | None
+    reason: str | None
+    outcome: str | None
+    tokens: int | None
+    cost: MicroDollars | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All that the page shows, read in one transaction."""
+
+    totals: Totals
+    buckets: tuple[Bucket, ...]
+    refusals: tuple[Ranked, ...]
+    models: tuple[Ranked, ...]
+    spenders: tuple[Ranked, ...]
+    endpoints: tuple[EndpointSeen, ...]
+    events: tuple[EventLine, ...]
+
+
+_CALLS = text("""
+    SELECT count(*) AS calls, count(*) FILTER (WHERE outcome = 'refused') AS refused
+    FROM conduit.event WHERE kind = 'call' AND at >= :since AND at < :until""")
+
+_USAGE = text("""
+    SELECT coalesce(sum(input_tokens), 0)::bigint AS input_tokens,
+           coalesce(sum(output_tokens), 0)::bigint AS output_tokens,
+           coalesce(sum(cost_micro_dollars), 0)::bigint AS cost,
+           count(*) FILTER (WHERE cost_micro_dollars IS NULL) AS unpriced
+    FROM conduit.usage WHERE at >= :since AND at < :until""")
+
+_BUCKETS = text("""
+    SELECT step.at, coalesce(found.calls, 0) AS calls, coalesce(found.refused, 0) AS refused
+    FROM generate_series(CAST(:since AS timestamptz), CAST(:until AS timestamptz) - CAST(:step AS interval),
+                         CAST(:step AS interval)) AS step(at)
+    LEFT JOIN (
+        SELECT date_bin(CAST(:step AS interval), at, CAST(:since AS timestamptz)) AS at, count(*) AS calls,
+               count(*) FILTER (WHERE outcome = 'refused') AS refused
+        FROM conduit.event WHERE kind = 'call' AND at >= :since AND at < :until GROUP BY 1
+    ) AS found ON found.at = step.at ORDER BY step.at""")
+
+_REFUSALS = text("""
+    SELECT reason AS name, count(*) AS amount FROM conduit.event
+    WHERE kind IN ('call', 'tunnel') AND outcome = 'refused' AND reason IS NOT NULL
+          AND at >= :since AND at < :until
+    GROUP BY reason ORDER BY amount DESC, name LIMIT :most""")
+
+_MODELS = text("""
+    SELECT coalesce(model, 'unknown model') AS name, sum(cost_micro_dollars)::bigint AS amount
+    FROM conduit.usage WHERE at >= :since AND at < :until
+    GROUP BY 1 HAVING sum(cost_micro_dollars) > 0 ORDER BY amount DESC, name LIMIT :most""")
+
+_USERS = text("""
+    SELECT coalesce(member.name, 'no user') AS name, sum(usage.cost_micro_dollars)::bigint AS amount
+    FROM conduit.usage LEFT JOIN conduit.member
+         ON member.tenant_id = usage.tenant_id AND member.id = usage.member_id
+    WHERE usage.at >= :since AND usage.at < :until
+    GROUP BY 1 HAVING sum(usage.cost_micro_dollars) > 0 ORDER BY amount DESC, name LIMIT :most""")
+
+_TENANTS = text("""
+    SELECT tenant.name AS name, sum(usage.cost_micro_dollars)::bigint AS amount
+    FROM conduit.usage JOIN conduit.tenant USING (tenant_id)
+    WHERE usage.at >= :since AND usage.at < :until
+    GROUP BY 1 HAVING sum(usage.cost_micro_dollars) > 0 ORDER BY amount DESC, name LIMIT :most""")
+
+# The order of decisions is that of policy.snapshot: own rule, rule for all, a held credential, the default.
+_ENDPOINTS = text("""
+    WITH judged AS (
+        SELECT seen.*, coalesce(own.state, everyone.state,
+            CASE WHEN EXISTS (SELECT FROM conduit.credential
+                 WHERE credential.tenant_id = seen.tenant_id AND credential.provider = seen.provider
+                   AND credential.revoked_at IS NULL) THEN 'sanctioned' END,
+            CASE WHEN seen.provider IS NULL THEN :unknown ELSE :catalogued END) AS state
+        FROM conduit.endpoint_seen AS seen
+        LEFT JOIN conduit.endpoint_rule AS own USING (tenant_id, host)
+        LEFT JOIN conduit.platform_endpoint_rule AS everyone ON everyone.host = seen.host
+    )
+    SELECT host, max(provider) AS provider, min(verdict) AS verdict, max(score) AS score,
+           (array_agg(to_jsonb(evidence) ORDER BY score DESC, last_seen DESC))[1] AS evidence,
+           sum(calls)::bigint AS calls, min(first_seen) AS first_seen, max(last_seen) AS last_seen,
+           CASE WHEN min(state) = max(state) THEN min(state) ELSE 'mixed' END AS state
+    FROM judged GROUP BY host ORDER BY max(last_seen) DESC, host LIMIT :most""")
+
+_EVENTS = text("""
+    SELECT event.sequence, event.id, event.at, event.kind, event.host, event.model, event.reason,
+           event.outcome, event.body::jsonb AS body
+    FROM conduit.event
+    WHERE (CAST(:before AS timestamptz) IS NULL OR event.at < :before)
+    ORDER BY event.at DESC, event.id DESC LIMIT :most""")
+
+_LATEST = text("SELECT coalesce(sum(sequence), 0)::bigint FROM conduit.chain_head")
+
+
+async def read(
+    session: AsyncSession,
+    *,
+    since: datetime,
+    until: datetime,
+    step: timedelta,
+    defaults: Defaults,
+    by_tenant: bool,
+) -> Overview:
+    """Everything for the page. ``by_tenant`` ranks spend by tenant instead of by user."""
+    period: dict[str, Any] = {"since": since, "until": until}
+    ranked = {**period, "most": RANKED_MAX}
+    calls = (await session.execute(_CALLS, period)).one()
+    usage = (await session.execute(_USAGE, period)).one()
+    buckets = (await session.execute(_BUCKETS, {**period, "step": step})).all()
+    refusals = (await session.execute(_REFUSALS, ranked)).all()
+    models = (await session.execute(_MODELS, ranked)).all()
+    spenders = (await session.execute(_TENANTS if by_tenant else _USERS, ranked)).all()
+    return Overview(
+        totals=Totals(calls.calls, calls.refused, *usage),
+        buckets=tuple(Bucket(*row) for row in buckets),
+        refusals=_ranking(refusals),
+        models=_ranking(models),
+        spenders=_ranking(spenders),
+        endpoints=await endpoints(session, defaults=defaults),
+        events=await events(session),
+    )
+
+
+async def endpoints(session: AsyncSession, *, defaults: Defaults) -> tuple[EndpointSeen, ...]:
+    """The inventory, last seen first, one line a host, with the state in force."""
+    chosen = {"catalogued": defaults.catalogued, "unknown": defaults.unknown, "most": ENDPOINTS_MAX}
+    rows = await session.execute(_ENDPOINTS, chosen)
+    return tuple(
+        EndpointSeen(
+            host=row.host,
+            provider=row.provider,
+            verdict=row.verdict,
+            score=row.score,
+            evidence=tuple(row.evidence),
+            calls=row.calls,
+            first_seen=row.first_seen,
+            last_seen=row.last_seen,
+            state=row.state,
+        )
+        for row in rows
+    )
+
+
+async def events(
+    session: AsyncSession, *, before: datetime | None = None, most: int = EVENTS_MAX
+) -> tuple[EventLine, ...]:
+    """The last ``most`` events, newest first; those before ``before``, where given."""
+    rows = await session.execute(_EVENTS, {"before": before, "most": most})
+    return tuple(_line(row) for row in rows)
+
+
+async def totals(session: AsyncSession, *, since: datetime, until: datetime) -> Totals:
+    """The sums of a period alone."""
+    period = {"since": since, "until": until}
+    calls = (await session.execute(_CALLS, period)).one()
+    usage = (await session.execute(_USAGE, period)).one()
+    return Totals(calls.calls, calls.refused, *usage)
+
+
+async def latest(session: AsyncSession) -> int:
+    """A number that grows whenever an event is added to a chain that this session sees."""
+    return int((await session.execute(_LATEST)).scalar_one())
+
+
+def _ranking(rows: Sequence[Row[Any]]) -> tuple[Ranked, ...]:
+    largest = max((row.amount for row in rows), default=0)
+    return tuple(Ranked(row.name, row.amount, max(1, row.amount * 100 // largest)) for row in rows)
+
+
+def _line(row: Row[Any]) -> EventLine:
+    body = row.body
+    tokens = (body.get("input_tokens"), body.get("output_tokens"))
+    return EventLine(
+        sequence=row.sequence,
+        id=row.id,
+        at=row.at,
+        kind=row.kind,
+        tenant=body.get("tenant"),
+        who=body.get("user") or body.get("actor"),
+        what=row.host or _act(body),
+        model=row.model,
+        decision=body.get("decision"),
+        reason=row.reason,
+        outcome=row.outcome,
+        tokens=None if tokens == (None, None) else sum(part or 0 for part in tokens),
+        cost=body.get("cost_micro_dollars"),
+    )
+
+
+def _act(body: dict[str, Any]) -> str | None:
+    parts = [str(body[key]) for key in ("action", "target") if body.get(key)]
+    return " ".join(parts) or None
