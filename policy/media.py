@@ -10,6 +10,7 @@ Not bounded by the request, and so assumed: what a provider-side tool fetches, a
 from collections.abc import Mapping
 
 REQUEST_TOKENS = 64
+# The instructions that a provider adds for tools, or for citations.
 TOOLS_TOKENS = 1_024
 IMAGE_TOKENS = 5_000
 # gpt-4o-mini takes 2,833 tokens and 5,667 for each of up to eight tiles (OpenAI, "Images and vision").
@@ -44,7 +45,7 @@ def input_ceiling(document: Mapping[str, object], body: bytes, model: str | None
     """The most input tokens that a JSON request may cost; ``document`` is ``body``, parsed."""
     tokens = REQUEST_TOKENS + len(body)
     tools = document.get("tools")
-    if tools or document.get("functions"):
+    if tools or document.get("functions") or b'"citations"' in body:
         tokens += TOOLS_TOKENS
     stored = _names_stored_context(document) or _asks_provider_tools(tools)
     if any(sign in body for sign in _MEDIA_SIGNS):

@@ -1,0 +1,250 @@
+"""Meters one answer as it flows by: what the provider reports, else an estimate that is marked as one.
+
+The bytes pass as they came, except that a usage chunk which the caller did not ask for can be hidden.
+Nothing here raises: an answer that cannot be read is counted by its bytes.
+"""
+
+import json
+import zlib
+from datetime import datetime
+
+from policy.exchange import Call, Shape, Usage
+from policy.inspection import USAGE_WHEN_ASKED
+from policy.money import MicroDollars
+from policy.pricing import Unpriced, price_units
+from policy.reported import Reading, Units, units
+from policy.sse import Event, Events, JsonArray, JsonLines, ServerSentEvents
+
+# A whole JSON answer is kept until its end, so that its usage can be read; a longer one is estimated.
+ANSWER_BYTES_MAX = 32 * 1024 * 1024
+# An encoded answer is decoded for reading only, and no further than this.
+DECODED_BYTES_MAX = 64 * 1024 * 1024
+# English makes about 4.5 bytes of UTF-8 a token, program text 3.3, Chinese 3: a low number, as it is charged.
+BYTES_PER_TOKEN = 3
+# No tokenizer in use packs more text than this into one token on average; a report that says so is wrong.
+BYTES_PER_TOKEN_MAX = 64
+CONTRADICTION_BYTES = 512
+# Sound and images: 128 kbit/s at 50 tokens a second is 320 bytes a token.
+MEDIA_BYTES_PER_TOKEN = 256
+
+_MEDIA = ("audio/", "image/", "video/", "application/octet-stream")
+
+
+class Meter:
+    """Feed it the answer's body; ask it for ``usage`` at any time, also after an abort.
+
+    ``content_type`` and ``content_encoding`` are the answer's headers. gzip and deflate are decoded for
+    reading, bounded; other encodings are counted by bytes. ``hide_usage`` drops the usage-only chunk of an
+    OpenAI chat stream, for providers that send it only when asked.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        *,
+        provider: str | None,
+        operation: str,
+        content_type: str,
+        content_encoding: str = "",
+        hide_usage: bool = False,
+    ) -> None:
+        self._shape, self._provider, self._operation = shape, provider, operation
+        self._reading = Reading(shape)
+        self._media_type = content_type.partition(";")[0].strip().lower()
+        self._events = _events_of(self._media_type, shape, operation)
+        self._decoder = _Decoder.for_encoding(content_encoding)
+        self._hides = (
+            hide_usage
+            and shape is Shape.OPENAI_CHAT
+            and provider in USAGE_WHEN_ASKED
+            and self._media_type == "text/event-stream"
+            and isinstance(self._decoder, _Identity)
+        )
+        self._body: bytearray | None = bytearray() if self._media_type.endswith("json") else None
+        self._unread_bytes = 0
+
+    @property
+    def output_tokens_so_far(self) -> int:
+        """Output tokens delivered, estimated, or reported where that is more."""
+        return max(self._reading.output_tokens, self._estimated_output())
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take one chunk; gives what to pass on: the same bytes, less a hidden usage chunk.
+
+        Only where it hides does it hold back an event until it is whole.
+        """
+        if self._events is None:
+            self._keep(chunk)
+            return chunk
+        decoded = self._decoder.decode(chunk)
+        if decoded is None:
+            self._unread_bytes += len(chunk)
+            return chunk
+        passed = self._observe(self._events.feed(decoded))
+        return passed if self._hides else chunk
+
+    def finish(self) -> bytes:
+        """End the answer; gives what was held back."""
+        if self._events is None:
+            return b""
+        passed = self._observe(self._events.finish())
+        return passed if self._hides else b""
+
+    def usage(self, call: Call, at: datetime | None = None) -> Usage:
+        """What the answer consumed so far, its cost included if ``at`` is given and the price is known."""
+        if self._body is not None:
+            self._read_whole(bytes(self._body))
+            self._body = None
+        counts = self._counts()
+        reading, model = self._reading, self._reading.model or call.model
+        settled = counts is not None and counts.sound and reading.complete and not self._contradicted(counts)
+        counts = self._completed(counts or Units(), call, settled)
+        return Usage(
+            model=model,
+            input_tokens=counts.get("input_tokens", 0),
+            output_tokens=counts.get("output_tokens", 0),
+            cache_read_tokens=counts.get("cache_read_tokens", 0),
+            cache_write_tokens=counts.get("cache_write_tokens", 0),
+            reasoning_tokens=counts.get("output_reasoning_tokens", 0),
+            cost=None if at is None else self._cost(counts, call, at),
+            estimated=not settled,
+        )
+
+    def _cost(self, counts: Units, call: Call, at: datetime) -> MicroDollars | None:
+        """By the model that answered, as an alias may stand in the request; else by the one asked for."""
+        for model in (self._reading.model, call.model):
+            try:
+                return price_units(self._provider, model, counts, at, tier=self._reading.tier)
+            except Unpriced:
+                continue
+        return None
+
+    def _keep(self, chunk: bytes) -> None:
+        decoded = self._decoder.decode(chunk) if self._body is not None else None
+        if self._body is None or decoded is None or len(self._body) + len(decoded) > ANSWER_BYTES_MAX:
+            self._unread_bytes += len(chunk) + len(self._body or b"")
+            self._body = None
+        else:
+            self._body += decoded
+
+    def _observe(self, events: list[Event]) -> bytes:
+        passed = []
+        for event in events:
+            document = _loads(event.data) if event.data else None
+            self._reading.observe(document)
+            if not (self._hides and _is_usage_only(document)):
+                passed.append(event.raw)
+        return b"".join(passed)
+
+    def _read_whole(self, body: bytes) -> None:
+        document = _usage_tail(body) if self._operation == "embeddings" else _loads(body)
+        for part in document if isinstance(document, list) else [document]:
+            self._reading.observe(part)
+        self._reading.complete = self._reading.complete or bool(self._reading.usage)
+        if not isinstance(document, dict | list):
+            self._unread_bytes += len(body)
+
+    def _counts(self) -> Units | None:
+        if not self._reading.usage:
+            return None
+        return units(self._shape, self._operation, self._provider, self._reading.usage)
+
+    def _contradicted(self, counts: Units) -> bool:
+        """Whether far more text came than the reported tokens can hold."""
+        delivered = self._reading.text_bytes
+        possible = BYTES_PER_TOKEN_MAX * (counts.get("output_tokens", 0) + 1)
+        return delivered > CONTRADICTION_BYTES and delivered > possible
+
+    def _completed(self, counts: Units, call: Call, settled: bool) -> Units:
+        """Fill in by estimate what was not reported; a report that stands is left as it is."""
+        if settled:
+            return counts
+        if "input_tokens" not in counts:
+            counts["input_tokens"] = -(-call.input_tokens_ceiling // BYTES_PER_TOKEN)
+        if call.output_ceiling != 0:
+            counts["output_tokens"] = max(counts.get("output_tokens", 0), self.output_tokens_so_far)
+        return counts
+
+    def _estimated_output(self) -> int:
+        per_token = MEDIA_BYTES_PER_TOKEN if self._media_type.startswith(_MEDIA) else BYTES_PER_TOKEN
+        unread = -(-self._unread_bytes // per_token)
+        text = max(self._reading.text_events, -(-self._reading.text_bytes // BYTES_PER_TOKEN))
+        return text + unread
+
+
+class _Identity:
+    def decode(self, chunk: bytes) -> bytes | None:
+        return chunk
+
+
+class _Unreadable:
+    def decode(self, _: bytes) -> bytes | None:
+        return None
+
+
+class _Decoder:
+    """gzip and deflate, no further than ``DECODED_BYTES_MAX``; after that, or an error, nothing more."""
+
+    def __init__(self, window: int) -> None:
+        self._zlib = zlib.decompressobj(window)
+        self._left = DECODED_BYTES_MAX
+
+    @staticmethod
+    def for_encoding(encoding: str) -> "_Decoder | _Identity | _Unreadable":
+        named = encoding.strip().lower()
+        if named in {"", "identity"}:
+            return _Identity()
+        if named in {"gzip", "x-gzip", "deflate"}:
+            return _Decoder(zlib.MAX_WBITS | 32)
+        return _Unreadable()
+
+    def decode(self, chunk: bytes) -> bytes | None:
+        if self._left <= 0:
+            return None
+        try:
+            decoded = self._zlib.decompress(chunk, self._left)
+        except zlib.error:
+            self._left = 0
+            return None
+        self._left = 0 if self._zlib.unconsumed_tail else self._left - len(decoded)
+        return decoded
+
+
+def _events_of(media_type: str, shape: Shape, operation: str) -> Events | None:
+    """How the answer is cut into documents; ``None`` for one whole document or for none."""
+    if media_type == "text/event-stream":
+        return ServerSentEvents()
+    if media_type in {"application/x-ndjson", "application/jsonl", "application/x-jsonlines"}:
+        return JsonLines()
+    if shape is Shape.GEMINI and operation == "stream_generate_content" and media_type == "application/json":
+        return JsonArray()
+    return None
+
+
+def _is_usage_only(document: object) -> bool:
+    """The chunk that ``include_usage`` adds: usage, and no choice (OpenAI, "stream_options")."""
+    return (
+        isinstance(document, dict)
+        and document.get("choices") == []
+        and isinstance(document.get("usage"), dict)
+    )
+
+
+def _loads(text: bytes) -> object:
+    try:
+        return json.loads(text, parse_constant=float)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _usage_tail(body: bytes) -> object:
+    """The usage of a long list of vectors, without reading the vectors."""
+    start = body.rfind(b'"usage"')
+    if start < 0:
+        return _loads(body) if len(body) < CONTRADICTION_BYTES else {}
+    try:
+        text = body[start + 7 :].decode().lstrip(" \t\r\n:")
+        usage, _ = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return {"usage": usage}
