@@ -21,11 +21,12 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from policy.event import PLATFORM_TENANT
 from policy.identifiers import TenantId
 from store.canonical import canonical
 from store.merkle import Frontier, leaf_hash
 
-PLATFORM = TenantId(UUID(int=0))
+PLATFORM = TenantId(UUID(PLATFORM_TENANT))
 # Written beside an event in an export, so no event may use these names itself.
 RESERVED_NAMES = frozenset({"sequence", "chain", "leaf"})
 SEARCH_IDS = ("user_id", "placeholder_id", "credential_id")

@@ -97,8 +97,11 @@ async def record_derived(
 
 
 def is_usage(event: Mapping[str, Any]) -> bool:
-    """Whether an event counts as use: a call that was let through. A refusal costs nothing."""
-    return event.get("kind") == "call" and event.get("decision") == "allow"
+    """Whether an event counts as use: a call that was let through, also if it was cut later on.
+
+    A refusal before the wire used nothing and costs nothing.
+    """
+    return event.get("kind") == "call" and (event.get("decision") == "allow" or "input_tokens" in event)
 
 
 def _usage(event: Mapping[str, Any]) -> dict[str, Any]:

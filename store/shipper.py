@@ -183,13 +183,13 @@ class Shipper:
                 shipped = await self.ship_once()
             except (StoreError, OSError) as error:
                 self._failed(error)
-                await _wait(stopping, backoff_s)
+                await wait(stopping, backoff_s)
                 backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
                 continue
             self._recovered()
             backoff_s = POLL_INTERVAL_S
             if not shipped:
-                await _wait(stopping, POLL_INTERVAL_S)
+                await wait(stopping, POLL_INTERVAL_S)
         try:
             # Bounded, because a writer may still be at it.
             for _ in range(LAST_ROUNDS):
@@ -350,7 +350,8 @@ def _announce(directory: Path, position: Position) -> None:
         logger.debug("the figures of spool {} are stale: {}", directory.name, error.strerror)
 
 
-async def _wait(stopping: asyncio.Event, seconds: float) -> None:
+async def wait(stopping: asyncio.Event, seconds: float) -> None:
+    """Return after ``seconds``, or as soon as ``stopping`` is set."""
     try:
         await asyncio.wait_for(stopping.wait(), seconds)
     except TimeoutError:
