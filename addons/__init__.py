@@ -10,6 +10,7 @@ from addons.credentials import Credentials
 from addons.discovery import Discovery
 from addons.inspection import Inspection
 from addons.interception import Interception
+from addons.measurement import Measurement
 from addons.metering import Metering
 from addons.record import Record
 from addons.redaction import Redaction
@@ -25,4 +26,5 @@ STEPS: tuple[type[Step], ...] = (
     Metering,  # the answer: usage, top-up, cut
     Redaction,  # the key never comes back
     Record,  # written down, before it leaves and when it has ended
+    Measurement,  # figures for monitoring
 )

@@ -51,7 +51,7 @@ class Chain:
         tunnels: Tunnels,
     ) -> None:
         self.steps = tuple(steps)
-        self._bounds = bounds
+        self.bounds = bounds
         self._connections = connections
         self._dialling = dialling
         self._snapshots = snapshots
@@ -68,8 +68,8 @@ class Chain:
     def client_connected(self, client: connection.Client) -> None:
         """Bound how many connections there are, in all and from one address."""
         self._connections.begin(client)
-        over = len(self._connections) > self._bounds.connections_max
-        over = over or self._connections.count(client.peername[0]) > self._bounds.connections_per_address_max
+        over = len(self._connections) > self.bounds.connections_max
+        over = over or self._connections.count(client.peername[0]) > self.bounds.connections_per_address_max
         if over:
             client.error = "too many connections"
 
@@ -153,7 +153,7 @@ class Chain:
         )
         visit = Visit(flow, exchange, snapshot)
         flow.metadata[KEY] = visit
-        flow.metadata[TOO_LARGE] = lambda: answering.refuse(visit, too_large(self._bounds.body_bytes_max))
+        flow.metadata[TOO_LARGE] = lambda: answering.refuse(visit, too_large(self.bounds.body_bytes_max))
         facts.open_visits[id(visit)] = visit
         return visit
 
@@ -161,7 +161,7 @@ class Chain:
         """Run one phase of all steps; the first refusal, exception or time-out ends it."""
         refusal = self._stale()
         try:
-            async with asyncio.timeout(self._bounds.step_timeout_s):
+            async with asyncio.timeout(self.bounds.step_timeout_s):
                 for step in self.steps:
                     refusal = refusal or await getattr(step, phase)(visit)
                     if refusal is not None:
@@ -176,7 +176,7 @@ class Chain:
             self._refuse(visit, refusal)
 
     def _stale(self) -> Refusal | None:
-        if self._snapshots.age_s <= self._bounds.snapshot_age_max_s:
+        if self._snapshots.age_s <= self.bounds.snapshot_age_max_s:
             return None
         message = "The policy could not be refreshed for too long; try again later."
         return Refusal(Reason.DEGRADED, message, "snapshot-age", 5)

@@ -49,7 +49,10 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The whole of it. ``exclusions`` are hosts that are never decrypted; ``*.`` covers what is below."""
+    """The whole of it. ``exclusions`` are hosts that are never decrypted; ``*.`` covers what is below.
+
+    ``output_step_tokens`` is what is held at a time for an answer whose request sets no output ceiling.
+    """
 
     listeners: Listeners
     upstreams: Upstreams
@@ -59,4 +62,5 @@ class Configuration:
     defaults: Defaults
     decrypt_unknown: bool
     exclusions: tuple[str, ...]
+    output_step_tokens: int
     authority_directory: Path

@@ -15,7 +15,7 @@ from addons.step import Step
 from addons.visit import Visit
 from policy import endpoints
 from policy.attribution import misused
-from policy.catalogue import Entry
+from policy.catalogue import Entry, private_entry
 from policy.destination import Destination, InvalidDestination, canonical_authority, canonical_host
 from policy.evidence import RequestEvidence, score
 from policy.exchange import EndpointState, Mode, Shape
@@ -46,7 +46,7 @@ class Discovery(Step):
                 visit.destination = self._by_path(visit)
             else:
                 visit.destination = _by_claims(visit, facts)
-                self._find_endpoint(visit, visit.destination)
+                self._find_endpoint(visit, visit.destination, self._catalogued(visit.destination.host))
         except InvalidDestination as problem:
             return malformed(f"The destination cannot be read in one way: {problem}.", "one-destination")
         visit.exchange.method = visit.flow.request.method
@@ -79,15 +79,21 @@ class Discovery(Step):
         visit.path = f"/{rest}"
         visit.flow.request.path = f"{visit.path}?{visit.query}" if visit.query else visit.path
         visit.shape = provider.shape
-        self._find_endpoint(visit, public)
+        self._find_endpoint(
+            visit, public, self._catalogued(public.host) or private_entry(public.host, provider)
+        )
         return public
 
-    def _find_endpoint(self, visit: Visit, destination: Destination) -> None:
-        entry = self._configuration.catalogue.find(destination.host)
-        if entry is not None and entry.mixed and not visit.snapshot.is_decided(destination.host):
-            entry = None
-        if entry is None and not visit.snapshot.is_decided(destination.host):
-            return
+    def _catalogued(self, host: str) -> Entry | None:
+        """The catalogue's entry, but for a name that is shared with other traffic."""
+        entry = self._configuration.catalogue.find(host)
+        return None if entry is None or entry.mixed else entry
+
+    def _find_endpoint(self, visit: Visit, destination: Destination, entry: Entry | None) -> None:
+        if entry is None:
+            if not visit.snapshot.is_decided(destination.host):
+                return
+            entry = self._configuration.catalogue.find(destination.host)
         shape, _, _ = operation_of(visit.path, visit.flow.request.method)
         visit.exchange.endpoint = endpoints.known(
             destination, visit.path, entry, self._state(visit, destination.host, entry), shape

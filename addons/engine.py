@@ -4,6 +4,7 @@ One Master a process. ``Engine`` starts it, tells where it listens, drains it an
 """
 
 import asyncio
+import functools
 import inspect
 import logging
 import os
@@ -65,7 +66,7 @@ class Engine:
 
     def __init__(self, configuration: Configuration, chain: Chain) -> None:
         _prepare_process()
-        self._chain = chain
+        self.chain = chain
         self._master = Master(options.Options())
         self._proxyserver = proxyserver.Proxyserver()
         self._master.addons.add(
@@ -98,15 +99,15 @@ class Engine:
     @property
     def calls_in_flight(self) -> int:
         """Exchanges that have not ended."""
-        return self._chain.calls_in_flight
+        return self.chain.calls_in_flight
 
     async def drain(self, within_s: float) -> bool:
         """Close the doors, let calls in flight finish; false if some had not when the time was up."""
         self._master.options.update(server=False)
         deadline = asyncio.get_running_loop().time() + within_s
-        while self._chain.calls_in_flight and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - mitmproxy has no event to wait for
+        while self.chain.calls_in_flight and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - mitmproxy has no event to wait for
             await asyncio.sleep(0.02)
-        return self._chain.calls_in_flight == 0
+        return self.chain.calls_in_flight == 0
 
     async def stop(self) -> None:
         """End what is still open, and the Master."""
@@ -142,6 +143,7 @@ def _place(address: tuple[str, int]) -> str:
     return f"{address[0]}:{address[1]}"
 
 
+@functools.cache
 def _prepare_process() -> None:
     """Once a process: mend the layers, share the ports, silence what may hold a key."""
     # They would write TLS secrets to a file.

@@ -4,7 +4,6 @@ Counts what the provider reports, and estimates what it does not. Never holds a 
 """
 
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from mitmproxy import http
@@ -16,7 +15,7 @@ from addons.visit import Visit
 from policy.answers import stream_ending
 from policy.exchange import Call, Endpoint, Usage
 from policy.money import MicroDollars
-from policy.pricing import Unpriced, price
+from policy.refusals import Refusal
 from policy.usage import Meter
 from store.limiter import Limiter
 
@@ -29,6 +28,12 @@ class Metering(Step):
     def __init__(self, limiter: Limiter, *, output_step_tokens: int) -> None:
         self._limiter = limiter
         self._step = output_step_tokens
+
+    async def body(self, visit: Visit) -> Refusal | None:
+        """Ask the provider for an answer that can be read."""
+        if not visit.passes:
+            visit.flow.request.headers["accept-encoding"] = "identity"
+        return None
 
     def answer_head(self, visit: Visit) -> None:
         """Begin to meter."""
@@ -52,7 +57,7 @@ class Metering(Step):
             return chunk
         passed = visit.meter.feed(chunk)
         growth = visit.growth
-        if growth is not None and not growth.note(visit.meter.output_tokens, datetime.now(UTC)):
+        if growth is not None and not growth.note(visit.meter.output_tokens_so_far, datetime.now(UTC)):
             visit.exchange.refusal = growth.refusal or growth.outrun()
             visit.flow.metadata[CUT] = True
         return passed
@@ -73,8 +78,8 @@ class Metering(Step):
         exchange.timing.total_us = elapsed_us(visit)
         if visit.growth is not None:
             visit.growth.close()
-        if visit.meter is not None and exchange.call is not None and exchange.endpoint is not None:
-            exchange.usage = _priced(visit.meter, exchange.endpoint, exchange.call, exchange.status or 0)
+        if visit.meter is not None and exchange.call is not None:
+            exchange.usage = _consumed(visit.meter, exchange.call, exchange.status or 0)
         if exchange.grant is None:
             return
         usage = exchange.usage
@@ -99,13 +104,8 @@ def _meter(endpoint: Endpoint, call: Call, response: http.Response) -> Meter:
     )
 
 
-def _priced(meter: Meter, endpoint: Endpoint, call: Call, status: int) -> Usage | None:
+def _consumed(meter: Meter, call: Call, status: int) -> Usage | None:
     """What the answer consumed. A provider bills nothing for an answer that is an error."""
     if status >= 400:
         return None
-    usage = meter.usage(call)
-    try:
-        cost = price(endpoint.provider, usage.model or call.model, usage, datetime.now(UTC))
-    except Unpriced:
-        return replace(usage, cost=None)
-    return replace(usage, cost=cost)
+    return meter.usage(call, datetime.now(UTC))

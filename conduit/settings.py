@@ -142,6 +142,9 @@ class Endpoints(Section):
 class Limits(Section):
     """Bounds on what a client may send, and on what one client may hold."""
 
+    output_step_tokens: PositiveInt = Field(
+        1024, description="Held at a time for an answer whose request sets no output ceiling."
+    )
     body_bytes_max: PositiveInt = Field(
         64 * MIB, description="Request body. Anthropic takes 32 MB, OpenAI 50 MB of images in one request."
     )
@@ -182,6 +185,22 @@ class Snapshot(Section):
     )
 
 
+class Audit(Section):
+    """The record that nobody can edit: its signed checkpoints, and who keeps them outside."""
+
+    checkpoint_interval_s: PositiveFloat = Field(
+        10, description="How often a record that has grown gets a signed checkpoint."
+    )
+    witness_folder: Path | None = Field(
+        None,
+        description="Folder outside this machine's reach (a mounted write-once bucket, another machine's "
+        "share) that gets every checkpoint as a file.",
+    )
+    witness_webhook: Annotated[str, Field(pattern=r"^https?://")] | None = Field(
+        None, description="URL that every checkpoint is posted to; any 2xx answer means that it is kept."
+    )
+
+
 class Logging(Section):
     """Logs for people, on standard error. What machines read is the audit record."""
 
@@ -202,6 +221,7 @@ class Settings(Section):
     limits: Limits = Field(Limits(), description="Bounds on what a client may send.")
     vault: Vault = Field(Vault(), description="The vault of provider credentials.")
     snapshot: Snapshot = Field(Snapshot(), description="The policy that workers hold.")
+    audit: Audit = Field(Audit(), description="The record and its checkpoints.")
     logging: Logging = Field(Logging(), description="Logs for people.")
     workers: PositiveInt | None = Field(None, description="Gateway processes; unset: one for each core.")
     drain_s: Annotated[float, Field(ge=0)] = Field(

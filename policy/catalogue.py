@@ -92,6 +92,21 @@ def build(entries: Iterable[Entry]) -> Catalogue:
     return Catalogue(exact, below)
 
 
+def private_entry(host: str, provider: "Provider") -> Entry:
+    """The entry of a provider that the operator reaches at a place of its own."""
+    return Entry(
+        host=host,
+        provider=provider.id,
+        kind="api",
+        shape=provider.shape.value,
+        region="unknown",
+        country="unknown",
+        mixed=False,
+        source="configuration",
+        note="",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
     """How a provider is reached in base-URL mode, and where its API reads the key.

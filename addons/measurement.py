@@ -1,0 +1,52 @@
+"""Figures for monitoring: counts, money and times by outcome, never by tenant content or caller text.
+
+Labels are drawn from closed lists, so their number is bounded whatever is sent.
+"""
+
+from prometheus_client import Counter, Histogram
+
+from addons.step import Step
+from addons.visit import Visit
+from policy.exchange import Outcome
+
+CALLS = Counter("conduit_calls", "Calls to AI endpoints, by how they ended.", ["mode", "outcome", "reason"])
+TOKENS = Counter("conduit_tokens", "Tokens that answers consumed.", ["direction", "estimated"])
+SPENT = Counter("conduit_spent_micro_dollars", "Cost of answers, in micro-dollars.")
+OVERSHOOT = Counter(
+    "conduit_overshoot_micro_dollars", "Cost beyond what had been reserved, in micro-dollars."
+)
+FIRST_BYTE = Histogram(
+    "conduit_first_byte_seconds",
+    "From the request's head to the answer's first byte.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+
+
+class Measurement(Step):
+    """Counts an exchange when it has ended."""
+
+    name = "measurement"
+
+    def ended(self, visit: Visit) -> None:
+        """Count it."""
+        exchange = visit.exchange
+        if exchange.endpoint is None and exchange.refusal is None:
+            return
+        reason = exchange.refusal.reason.value if exchange.refusal else ""
+        outcome = exchange.outcome or Outcome.FAILED
+        CALLS.labels(exchange.client.mode.value, outcome.value, reason).inc()
+        if exchange.timing.first_byte_us is not None:
+            FIRST_BYTE.observe(exchange.timing.first_byte_us / 1_000_000)
+        self._count_usage(visit)
+
+    def _count_usage(self, visit: Visit) -> None:
+        usage, grant = visit.exchange.usage, visit.exchange.grant
+        if usage is None:
+            return
+        estimated = "yes" if usage.estimated else "no"
+        TOKENS.labels("input", estimated).inc(usage.input_tokens)
+        TOKENS.labels("output", estimated).inc(usage.output_tokens)
+        if usage.cost:
+            SPENT.inc(usage.cost)
+            if grant is not None and usage.cost > grant.cost > 0:
+                OVERSHOOT.inc(usage.cost - grant.cost)

@@ -1,0 +1,139 @@
+"""Assemble the data plane of one worker from settings, snapshot, vault, limiter and spool."""
+
+from dataclasses import replace
+from ipaddress import ip_network
+from pathlib import Path
+
+import certifi
+
+from addons import STEPS
+from addons.admission import Admission
+from addons.attribution import Attribution
+from addons.chain import Chain
+from addons.configuration import Bounds, Configuration, Listeners, Upstreams
+from addons.connections import Connections
+from addons.credentials import Credentials
+from addons.dialling import Dialling
+from addons.discovery import Discovery
+from addons.engine import Engine
+from addons.inspection import Inspection
+from addons.interception import Interception
+from addons.measurement import Measurement
+from addons.metering import Metering
+from addons.record import Record
+from addons.redaction import Redaction
+from addons.snapshots import Snapshots
+from addons.step import Step
+from addons.tunnels import Tunnels
+from conduit.addresses import parse_address
+from conduit.settings import Settings
+from policy.catalogue import Provider
+from policy.destination import Destination, canonical_authority
+from policy.endpoints import Defaults
+from policy.exchange import Shape
+from store.catalogue import load_catalogue, load_providers
+from store.limiter import Limiter
+from store.spool import Spool
+from vault.vault import Vault
+
+CONFIG = Path(__file__).resolve().parent.parent / "config"
+
+
+def configuration(settings: Settings, data: Path) -> Configuration:
+    """What the data plane needs of the operator's settings; reads the catalogue files."""
+    providers = load_providers(CONFIG / "providers.csv")
+    replaced: dict[str, Destination] = {}
+    for name, chosen in settings.providers.items():
+        scheme, _, authority = chosen.upstream.partition("://")
+        origin = canonical_authority(authority, scheme)
+        known = providers.get(name)
+        if known is None:
+            providers[name] = Provider(name, chosen.upstream, Shape.OPENAI_CHAT, ("authorization",))
+        elif not known.origin:
+            providers[name] = replace(known, origin=chosen.upstream)
+        else:
+            replaced[known.origin.partition("://")[2]] = origin
+    return Configuration(
+        listeners=Listeners(
+            *map(_pair, (settings.listen.proxy, settings.listen.gateway, settings.listen.transparent))
+        ),
+        upstreams=_upstreams(settings, data, replaced),
+        bounds=Bounds(
+            body_bytes_max=settings.limits.body_bytes_max,
+            connections_max=settings.limits.connections_max,
+            connections_per_address_max=settings.limits.connections_per_address_max,
+            head_timeout_s=settings.limits.head_timeout_s,
+            step_timeout_s=settings.step_timeout_s,
+            snapshot_age_max_s=settings.snapshot.max_age_s,
+        ),
+        catalogue=load_catalogue(CONFIG / "ai_endpoints.csv"),
+        providers=providers,
+        defaults=Defaults(settings.endpoints.default_catalogued, settings.endpoints.default_unknown),
+        decrypt_unknown=settings.discovery.decrypt_unknown,
+        exclusions=tuple(settings.discovery.exclusions),
+        output_step_tokens=settings.limits.output_step_tokens,
+        authority_directory=data / "ca",
+    )
+
+
+def _upstreams(settings: Settings, data: Path, replaced: dict[str, Destination]) -> Upstreams:
+    upstream = settings.upstream
+    return Upstreams(
+        resolve={_pair(name): _pair(address) for name, address in upstream.resolve.items()},
+        replaced=replaced,
+        allowed_networks=tuple(ip_network(text) for text in upstream.allowed_networks),
+        connect_timeout_s=upstream.connect_timeout_s,
+        first_byte_timeout_s=upstream.first_byte_timeout_s,
+        idle_timeout_s=upstream.idle_timeout_s,
+        ca_bundle=_ca_bundle(upstream.ca_file, data),
+    )
+
+
+def _ca_bundle(extra: Path | None, data: Path) -> Path:
+    """The public authorities, and the operator's own beside them; mitmproxy takes one file."""
+    public = Path(certifi.where())
+    if extra is None:
+        return public
+    bundle = data / "run" / "upstream-authorities.pem"
+    text = f"{public.read_text()}\n{extra.read_text()}"
+    if not bundle.exists() or bundle.read_text() != text:
+        partial = bundle.with_suffix(f".{id(text)}")
+        partial.write_text(text)
+        partial.replace(bundle)
+    return bundle
+
+
+def _pair(text: str) -> tuple[str, int]:
+    address = parse_address(text)
+    return address.host, address.port
+
+
+def engine(
+    configuration: Configuration, *, snapshots: Snapshots, vault: Vault, limiter: Limiter, spool: Spool
+) -> Engine:
+    """The data plane, not yet started. Call it inside the running event loop."""
+    connections = Connections()
+    listeners = configuration.listeners
+    own_ports = frozenset({listeners.proxy[1], listeners.gateway[1], listeners.transparent[1]})
+    step_tokens = configuration.output_step_tokens
+    made: dict[type[Step], Step] = {
+        Interception: Interception(configuration, connections, snapshots),
+        Attribution: Attribution(vault),
+        Discovery: Discovery(configuration, connections),
+        Inspection: Inspection(configuration.bounds),
+        Admission: Admission(limiter, output_step_tokens=step_tokens),
+        Credentials: Credentials(vault),
+        Metering: Metering(limiter, output_step_tokens=step_tokens),
+        Redaction: Redaction(),
+        Record: Record(spool),
+        Measurement: Measurement(),
+    }
+    chain = Chain(
+        [made[kind] for kind in STEPS],
+        bounds=configuration.bounds,
+        connections=connections,
+        dialling=Dialling(configuration.upstreams, connections, own_ports),
+        snapshots=snapshots,
+        tunnels=Tunnels(spool),
+    )
+    return Engine(configuration, chain)

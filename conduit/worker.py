@@ -1,0 +1,69 @@
+"""A gateway worker: one process, one event loop, all three doors. Started by the supervisor, never by hand.
+
+Reads its ``Boot`` from standard input, says ``ready`` on standard output, and ends on SIGTERM after the calls
+in flight have finished or the time for it is up.
+"""
+
+import asyncio
+import gc
+import signal
+from contextlib import AsyncExitStack
+
+from loguru import logger
+
+from conduit import gateway
+from conduit.boot import Boot, announce_ready, receive
+from conduit.instance import vault_of
+from store.door import Store
+from store.limiter import Limiter
+from store.limiter_rebuild import spent_from
+from store.snapshot import SnapshotSource
+from store.spool import Spool
+from store.valkey import connect
+
+# Flows and layers form cycles that only the collector frees; collecting less often costs memory, not time.
+GC_THRESHOLD = (50_000, 20, 100)
+LAST_SETTLEMENTS_S = 3.0
+
+
+def main() -> None:
+    """Run until told to stop."""
+    asyncio.run(serve(receive()))
+
+
+async def serve(boot: Boot) -> None:
+    """Assemble, listen, drain, end."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        store = await Store.open(boot.dsn, boot.claim_key)
+        stack.push_async_callback(store.close)
+        snapshots = SnapshotSource(store)
+        await snapshots.load()
+        limiter = Limiter(connect(boot.redis_url), spent=spent_from(store))
+        spool = Spool(boot.data / "spool", f"worker-{boot.number}")
+        stack.callback(spool.close)
+        background = [asyncio.create_task(snapshots.run()), asyncio.create_task(limiter.run())]
+        engine = gateway.engine(
+            gateway.configuration(boot.settings, boot.data),
+            snapshots=snapshots,
+            vault=vault_of(boot.data, boot.settings),
+            limiter=limiter,
+            spool=spool,
+        )
+        await engine.start()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLD)
+        announce_ready()
+        await stopping.wait()
+        if not await engine.drain(boot.settings.drain_s):
+            logger.warning("{} calls were cut at the end of the drain", engine.calls_in_flight)
+        await engine.stop()
+        await limiter.drain(within_s=LAST_SETTLEMENTS_S)
+        for task in background:
+            task.cancel()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""The real data plane in the test's own event loop: real sockets, TLS, vault, limiter and spool.
+
+Only the policy snapshot is made by hand, so that a test needs no database; the provider is a stand-in.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from addons.engine import Engine
+from conduit import gateway
+from conduit.authority import ensure_authority
+from conduit.data_folder import DataFolder
+from conduit.settings import Settings
+from policy.identifiers import TenantId
+from policy.limits import Limit
+from policy.money import MicroDollars
+from policy.snapshot import PolicySnapshot
+from store.frames import START, Frame, read
+from store.limiter import Limiter
+from store.limiter_plan import BudgetPeriod
+from store.spool import Spool
+from store.valkey import connect
+from tests.builders import a_credential, a_placeholder, a_snapshot, a_tenant, a_user
+from tests.standins.product import free_port
+from tests.standins.provider import StandIn
+from vault import key_file
+from vault.envelope import Binding
+from vault.placeholder import issue
+from vault.secret import Secret
+from vault.sources import KeySource, open_vault
+from vault.vault import Vault
+
+REAL_KEY = "sk-proj-REALKEYREALKEYREALKEYREALKEY"
+
+
+@dataclass
+class FixedSnapshots:
+    """A policy that a test sets."""
+
+    current: PolicySnapshot
+    age_s: float = 0.0
+
+
+@dataclass
+class Running:
+    """A gateway that listens, and what stands around it."""
+
+    engine: Engine
+    snapshots: FixedSnapshots
+    limiter: Limiter
+    spool: Spool
+    folder: Path
+    ports: dict[str, int]
+    placeholder: str
+    provider: StandIn
+
+    def url(self, provider: str, path: str) -> str:
+        return f"http://127.0.0.1:{self.ports['gateway']}/{provider}{path}"
+
+    def client(self, *, proxied: bool = False) -> httpx.AsyncClient:
+        proxy = f"http://127.0.0.1:{self.ports['proxy']}" if proxied else None
+        return httpx.AsyncClient(proxy=proxy, verify=str(self.folder / "ca" / "ca.pem"), timeout=20)
+
+    async def ask(self, *, key: str | None = None, **changed: Any) -> httpx.Response:
+        """One chat completion in base-URL mode, with the placeholder."""
+        body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 20}
+        headers = {"authorization": f"Bearer {key or self.placeholder}"}
+        async with self.client() as client:
+            return await client.post(
+                self.url("openai", "/v1/chat/completions"), json=body | changed, headers=headers
+            )
+
+    def events(self) -> list[dict[str, Any]]:
+        """What stands in the spool, in order."""
+        found = read(self.spool.directory, START, final=True)
+        return [frame.record["event"] for frame in found if isinstance(frame, Frame)]
+
+
+async def _nothing_spent(_: TenantId, budgets: tuple[BudgetPeriod, ...]) -> tuple[MicroDollars, ...]:
+    return tuple(MicroDollars(0) for _ in budgets)
+
+
+def _policy(vault: Vault, provider: str = "openai") -> tuple[PolicySnapshot, str]:
+    tenant = a_tenant()
+    tenant = replace(tenant, data_key=vault.new_data_key(tenant.id))
+    user = a_user(tenant)
+    credential = a_credential(tenant, provider=provider)
+    envelope = vault.seal_credential(tenant, Binding.of(credential), Secret(REAL_KEY))
+    credential = replace(credential, envelope=envelope)
+    with issue(provider).revealed() as text:
+        placeholder = a_placeholder(user, credential, digest=vault.digest(text))
+        snapshot = a_snapshot(
+            tenants=[tenant], users=[user], credentials=[credential], placeholders=[placeholder]
+        )
+        return snapshot, text
+
+
+def with_limits(snapshot: PolicySnapshot, *limits: Limit) -> PolicySnapshot:
+    """The same policy with these limits."""
+    return replace(snapshot, _limits={(limit.scope, limit.subject): (limit,) for limit in limits})
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, valkey_url: str, provider: StandIn, **settings: Any
+) -> AsyncIterator[Running]:
+    """Start a gateway whose upstream is ``provider``; ``settings`` are sections of ``Settings``."""
+    data = DataFolder(folder)
+    ensure_authority(data, now=datetime.now(UTC))
+    data.folder("spool")
+    key_file.create(folder / "kek")
+    ports = {name: free_port() for name in ("proxy", "gateway", "transparent")}
+    chosen = Settings.model_validate(
+        {
+            "listen": {name: f"127.0.0.1:{port}" for name, port in ports.items()},
+            "upstream": {
+                "resolve": provider.resolve("api.openai.com", "api.anthropic.com", "bank.example", "llm.example"),
+                "ca_file": provider.authority.ca_file,
+            },
+            **settings,
+        }
+    )
+    vault = open_vault(source=KeySource.FILE, path=folder / "kek")
+    snapshot, placeholder = _policy(vault)
+    snapshots = FixedSnapshots(snapshot)
+    client = connect(valkey_url)
+    limiter = Limiter(client, spent=_nothing_spent)
+    spool = Spool(folder / "spool", "test")
+    engine = gateway.engine(
+        gateway.configuration(chosen, folder), snapshots=snapshots, vault=vault, limiter=limiter, spool=spool
+    )
+    await engine.start()
+    try:
+        yield Running(engine, snapshots, limiter, spool, folder, ports, placeholder, provider)
+    finally:
+        await engine.stop()
+        await limiter.drain(within_s=2)
+        spool.close()
+        await client.aclose()
+        await asyncio.sleep(0)

@@ -1,0 +1,55 @@
+import pytest
+
+from policy.admission import endpoint_allowed, placeholder_allowed
+from policy.exchange import EndpointState
+from policy.refusals import Reason
+from tests.builders import (
+    a_call,
+    a_credential,
+    a_placeholder,
+    a_tenant,
+    a_user,
+    an_endpoint,
+    foreign_key,
+    our_key,
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "keys", "justification", "reason"),
+    [
+        (EndpointState.SANCTIONED, (our_key(),), None, None),
+        (EndpointState.SANCTIONED, (), None, None),
+        (EndpointState.SANCTIONED, (foreign_key(),), None, Reason.UNVAULTED_KEY),
+        (EndpointState.SANCTIONED, (foreign_key(provider_form=False),), None, Reason.UNVAULTED_KEY),
+        (EndpointState.MONITORED, (foreign_key(),), None, None),
+        (EndpointState.BLOCKED, (our_key(),), None, Reason.SHADOW_ENDPOINT),
+        (EndpointState.BLOCKED, (our_key(),), "please", Reason.SHADOW_ENDPOINT),
+        (EndpointState.COACHED, (our_key(),), None, Reason.COACHED),
+        (EndpointState.COACHED, (our_key(),), "a customer asked", None),
+    ],
+)
+def test_the_state_of_an_endpoint_decides(state, keys, justification, reason):
+    refusal = endpoint_allowed(an_endpoint(state=state), keys, justification)
+    assert (refusal.reason if refusal else None) is reason
+
+
+def bound(**changed):
+    user = a_user(a_tenant())
+    return a_placeholder(user, a_credential(a_tenant()), **changed)
+
+
+def test_a_placeholder_is_held_to_its_hosts():
+    call, hosts = a_call(), ("api.openai.com",)
+    assert placeholder_allowed(bound(), hosts, an_endpoint(), call) is None
+    refusal = placeholder_allowed(bound(), hosts, an_endpoint(host="api.anthropic.com"), call)
+    assert refusal.reason is Reason.PLACEHOLDER_MISUSED
+
+
+@pytest.mark.parametrize(
+    ("model", "allowed"), [("gpt-4o-mini", True), ("gpt-4o", False), ("GPT-4o-mini", False)]
+)
+def test_a_placeholder_is_held_to_its_models(model, allowed):
+    placeholder = bound(models=frozenset({"gpt-4o-mini"}))
+    refusal = placeholder_allowed(placeholder, ("api.openai.com",), an_endpoint(), a_call(model=model))
+    assert (refusal is None) is allowed
