@@ -86,11 +86,10 @@ class Checkpointer:
         return len(self._unwitnessed)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Sign until ``stopping`` is set, and once more then."""
+        """Sign until ``stopping`` is set."""
         while not stopping.is_set():
-            await self._try_round()
+            await self.try_round()
             await wait(stopping, self._interval_s)
-        await self._try_round()
 
     async def sign_once(self) -> int:
         """Sign what has grown, offer what is not witnessed; how many were signed. Raises ``StoreError``."""
@@ -104,7 +103,8 @@ class Checkpointer:
         await self._offer()
         return signed
 
-    async def _try_round(self) -> None:
+    async def try_round(self) -> None:
+        """As ``sign_once``; a database that is away is logged and waited for."""
         try:
             await self.sign_once()
         except (StoreError, OSError) as error:

@@ -1,0 +1,103 @@
+"""The process that moves the workers' records to PostgreSQL and signs checkpoints of them.
+
+One for an instance. Reads its ``Boot`` from standard input, says ``ready`` on standard output, and on
+SIGTERM ships what the workers have left and signs a last round.
+"""
+
+import asyncio
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from conduit.boot import Boot, read_boot, say_ready, set_up_logging
+from conduit.settings import Audit
+from store.checkpoint import pinned_keys, signing_key
+from store.checkpointer import Checkpointer
+from store.door import Store
+from store.shipper import POLL_INTERVAL_S, Shipper, wait
+from store.witness import FolderWitness, HeldCheckpoints, WebhookWitness, Witness
+
+CONNECTIONS = 2
+
+
+def main() -> None:
+    """Run until told to stop."""
+    boot = read_boot(sys.stdin)
+    set_up_logging(boot)
+    asyncio.run(serve(boot))
+
+
+async def serve(boot: Boot) -> None:
+    """Ship and sign until SIGTERM."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    spool, audit = boot.data / "spool", boot.data / "audit"
+    key = signing_key(audit)
+    store = await Store.open(boot.dsn, boot.claim_key, pool_size=CONNECTIONS)
+    try:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            say_ready(process=boot.process)
+            checkpointer = Checkpointer(
+                store,
+                key,
+                HeldCheckpoints(audit / "held", pinned_keys(audit / "checkpoint.pub")),
+                witnesses=_witnesses(boot.settings.audit, client),
+                interval_s=boot.settings.audit.checkpoint_interval_s,
+            )
+            async with _turn(spool, stopping) as ours:
+                if ours:
+                    signing = asyncio.create_task(checkpointer.run(stopping))
+                    await Shipper(store, spool).run(stopping)
+                    await signing
+                    # What was shipped last is signed too, so that none of it can be cut off unnoticed.
+                    await checkpointer.try_round()
+    finally:
+        await store.close()
+
+
+def _witnesses(audit: Audit, client: httpx.AsyncClient) -> list[Witness]:
+    found: list[Witness] = []
+    if audit.witness_folder is not None:
+        found.append(FolderWitness(audit.witness_folder))
+    if audit.witness_webhook is not None:
+        found.append(WebhookWitness(audit.witness_webhook, client))
+    return found
+
+
+@asynccontextmanager
+async def _turn(spool: Path, stopping: asyncio.Event) -> AsyncIterator[bool]:
+    """Wait until no other shipper is at the spool, such as the one that this process replaces.
+
+    False if it was told to stop before its turn came.
+    """
+    descriptor = _turn_file(spool)
+    try:
+        while not (ours := _locked(descriptor)) and not stopping.is_set():
+            await wait(stopping, POLL_INTERVAL_S)
+        yield ours
+    finally:
+        os.close(descriptor)
+
+
+def _turn_file(spool: Path) -> int:
+    spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return os.open(spool / ".shipper", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()
