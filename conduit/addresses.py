@@ -44,6 +44,11 @@ def parse_address(text: str) -> Address:
     return _join(host, int(port))
 
 
+def reachable(address: Address) -> Address:
+    """Where somebody on this machine reaches a listener that may be bound to all addresses."""
+    return _join({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host), address.port)  # noqa: S104
+
+
 def _join(host: str, port: int) -> Address:
     return Address(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 

@@ -8,14 +8,13 @@ import asyncio
 import fcntl
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 
-from conduit.boot import Boot, read_boot, say_ready, set_up_logging
+from conduit.boot import Boot, announce_ready, receive
 from conduit.settings import Audit
 from store.checkpoint import pinned_keys, signing_key
 from store.checkpointer import Checkpointer
@@ -28,9 +27,7 @@ CONNECTIONS = 2
 
 def main() -> None:
     """Run until told to stop."""
-    boot = read_boot(sys.stdin)
-    set_up_logging(boot)
-    asyncio.run(serve(boot))
+    asyncio.run(serve(receive()))
 
 
 async def serve(boot: Boot) -> None:
@@ -43,7 +40,7 @@ async def serve(boot: Boot) -> None:
     store = await Store.open(boot.dsn, boot.claim_key, pool_size=CONNECTIONS)
     try:
         async with httpx.AsyncClient(trust_env=False) as client:
-            say_ready(process=boot.process)
+            announce_ready()
             checkpointer = Checkpointer(
                 store,
                 key,

@@ -1,0 +1,124 @@
+"""The instance's housekeeping, beside the calls: months made ahead, leases reaped, isolation tried.
+
+No call waits for any of it. Started by the supervisor; ``Boot`` comes on standard input.
+"""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import NoReturn
+
+from loguru import logger
+from prometheus_client import Counter, Gauge
+
+from conduit.boot import Boot, announce_ready, receive
+from store import tenants, usage
+from store.acts import Actor, record
+from store.canary import Canary, CanaryResult
+from store.claim import Purpose
+from store.door import Store
+from store.limiter import Limiter
+from store.limiter_rebuild import spent_from
+from store.valkey import connect
+
+MONTHS_AHEAD = 3
+MONTHS_EVERY_S = 6 * 3600.0
+REAP_EVERY_S = 60.0
+
+ISOLATION = Gauge(
+    "conduit_isolation_held",
+    "1 where the canaries could not reach each other's rows in the last run, 0 where they could.",
+    multiprocess_mode="mostrecent",
+)
+ISOLATION_AT = Gauge(
+    "conduit_isolation_tried_at_seconds",
+    "When the isolation canary last ran, in seconds since 1970.",
+    multiprocess_mode="mostrecent",
+)
+FAILURES = Counter("conduit_duty_failures", "Runs of a duty that did not end well.", ["duty"])
+
+
+def main() -> None:
+    """Run until told to stop."""
+    asyncio.run(serve(receive()))
+
+
+async def serve(boot: Boot) -> None:
+    """Do every duty at its own pace until SIGTERM."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    store = await Store.open(boot.dsn, boot.claim_key, pool_size=4)
+    limiter = Limiter(connect(boot.redis_url), spent=spent_from(store))
+    isolation = Isolation(store, boot.data / "run" / "isolation.json")
+    duties = [
+        asyncio.create_task(every(MONTHS_EVERY_S, "months", lambda: prepare_months(store))),
+        asyncio.create_task(every(REAP_EVERY_S, "leases", lambda: reap(store, limiter))),
+        asyncio.create_task(Canary(store).run(isolation.report)),
+    ]
+    announce_ready()
+    await stopping.wait()
+    for duty in duties:
+        duty.cancel()
+    await asyncio.gather(*duties, return_exceptions=True)
+    await store.close()
+
+
+async def every(seconds: float, name: str, work: Callable[[], Awaitable[None]]) -> NoReturn:
+    """Do ``work`` now and then every ``seconds``. What it raises is told and counted; the next run comes."""
+    while True:
+        try:
+            await work()
+        except Exception as error:  # a duty must not end because one run of it failed
+            FAILURES.labels(name).inc()
+            logger.error("the duty {} failed: {}", name, type(error).__name__)
+        await asyncio.sleep(seconds)
+
+
+async def prepare_months(store: Store) -> None:
+    """See that the usage of the coming months has a partition to go to."""
+    async with store.platform(Purpose.ADMINISTRATION) as session:
+        await usage.prepare_months(session, months_ahead=MONTHS_AHEAD)
+
+
+async def reap(store: Store, limiter: Limiter) -> None:
+    """Give back what dead workers held of tenants that have no traffic of their own to do it."""
+    async with store.platform(Purpose.ADMINISTRATION) as session:
+        known = await tenants.every(session)
+    for tenant in known:
+        while await limiter.reap(tenant.tenant_id):
+            pass
+
+
+class Isolation:
+    """Where the canary's results go: metrics, a file that the readiness check reads, the audit chain."""
+
+    def __init__(self, store: Store, path: Path) -> None:
+        self._store, self._path = store, path
+
+    async def report(self, result: CanaryResult) -> None:
+        """Publish one run. A breach is recorded as an act of the platform each time it is found."""
+        ISOLATION.set(1 if result.held else 0)
+        ISOLATION_AT.set(result.at.timestamp())
+        await asyncio.to_thread(self._write, result)
+        if result.held:
+            return
+        async with self._store.platform(Purpose.ADMINISTRATION) as session:
+            for breach in result.breaches:
+                actor = Actor("isolation canary", "duties")
+                await record(
+                    session, actor, "isolation.breach", tenant_id=tenants.PLATFORM, target=breach.function
+                )
+
+    def _write(self, result: CanaryResult) -> None:
+        beside = self._path.with_suffix(".new")
+        found = {"at": result.at.isoformat(), "held": result.held, "probes": result.probes}
+        beside.write_text(json.dumps(found), encoding="ascii")
+        os.replace(beside, self._path)
+
+
+if __name__ == "__main__":
+    main()
