@@ -31,7 +31,7 @@ from store.tables import (
     TEAM,
     TENANT,
 )
-from store.tenants import PLATFORM, TenantState
+from store.tenants import INTERNAL, TenantState
 
 # Rows fetched at a time: a batch is turned into records while other threads wait for no longer than that.
 BATCH_ROWS = 1000
@@ -53,7 +53,7 @@ async def read_policy(session: AsyncSession) -> snapshot.PolicySnapshot:
     records = snapshot.Records(
         tenants=[
             _tenant(row, keys.get(row.tenant_id, b""))
-            async for row in _rows(session, select(*TENANT.c).where(TENANT.c.tenant_id != PLATFORM))
+            async for row in _rows(session, select(*TENANT.c).where(TENANT.c.tenant_id.not_in(INTERNAL)))
         ],
         users=[_user(row, teams) async for row in _rows(session, select(*MEMBER.c))],
         credentials=[

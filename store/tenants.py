@@ -5,7 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
@@ -15,6 +16,10 @@ from store.tables import TENANT
 
 # What belongs to no tenant (platform acts, unidentified calls) is recorded under this one.
 PLATFORM = TenantId(UUID(int=0))
+
+# The two synthetic tenants of ``store.canary``: nobody's, so they are in no list and in no snapshot.
+CANARIES = (TenantId(UUID(int=1)), TenantId(UUID(int=2)))
+INTERNAL = (PLATFORM, *CANARIES)
 
 
 class TenantState(StrEnum):
@@ -56,16 +61,25 @@ async def create(session: AsyncSession, *, name: str, region: str, time_zone: st
     return await one(session, Tenant, insert(TENANT).values(values).returning(*_COLUMNS))
 
 
+async def create_canaries(session: AsyncSession) -> None:
+    """Create the two synthetic tenants where they are missing; for ``Purpose.ADMINISTRATION``."""
+    rows = [
+        {"tenant_id": tenant_id, "name": f"isolation canary {number}", "region": "platform"}
+        for number, tenant_id in enumerate(CANARIES, start=1)
+    ]
+    await session.execute(insert(TENANT).values(rows).on_conflict_do_nothing())
+
+
 async def every(session: AsyncSession) -> list[Tenant]:
     """Every tenant that the session may see, by name; the platform itself is none."""
-    query = select(*_COLUMNS).where(TENANT.c.tenant_id != PLATFORM).order_by(TENANT.c.name)
+    query = select(*_COLUMNS).where(TENANT.c.tenant_id.not_in(INTERNAL)).order_by(TENANT.c.name)
     return await many(session, Tenant, query)
 
 
 async def find(session: AsyncSession, *, name: str) -> Tenant | None:
     """The tenant of this name, whatever its case."""
     query = select(*_COLUMNS).where(func.lower(TENANT.c.name) == name.lower())
-    return await optional(session, Tenant, query.where(TENANT.c.tenant_id != PLATFORM))
+    return await optional(session, Tenant, query.where(TENANT.c.tenant_id.not_in(INTERNAL)))
 
 
 async def get(session: AsyncSession, *, tenant_id: TenantId) -> Tenant:
