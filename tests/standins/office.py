@@ -23,7 +23,15 @@ HOSTS = {
 }
 SHADOW_HOST = "api.deepseek.com"  # an AI endpoint for which the company holds no credential
 ORDINARY_HOST = "www.example.org"  # no AI at all: never decrypted
-EVERY_HOST = (*HOSTS.values(), SHADOW_HOST, ORDINARY_HOST)
+# Names that an attacker could hold, certificate and all.
+FOREIGN_HOSTS = (
+    "evil.test",
+    "api.openai.com.evil.test",
+    "api.openai.com-evil.test",
+    "evilapi.openai.com",
+    "openai.com",
+)
+EVERY_HOST = (*HOSTS.values(), SHADOW_HOST, ORDINARY_HOST, *FOREIGN_HOSTS)
 SDKS = ("openai", "anthropic", "google")
 _PREFIXES = {"openai": "sk-proj-", "anthropic": "sk-ant-api03-", "google": "AIzaSy", "mistral": ""}
 

@@ -1,0 +1,187 @@
+"""The caller names a host in several places at once: tunnel, SNI, Host, request target."""
+
+import pytest
+
+from tests.attacks.conversation import Attacker, request
+from tests.standins.office import HOSTS
+
+GOOD = HOSTS["openai"]
+EVIL = "evil.test"
+
+
+def test_tunnel_sni_and_host_that_agree_are_served(attacker: Attacker) -> None:
+    reply = attacker.tunnel(f"{GOOD}:443", GOOD, request(headers=[attacker.bearer]))
+    assert reply.status == 200, reply.raw[:500]
+
+
+def test_tunnel_to_evil_with_sni_of_the_provider(attacker: Attacker) -> None:
+    attacker.assert_refused(attacker.tunnel(f"{EVIL}:443", GOOD, request(headers=[attacker.bearer])))
+
+
+def test_tunnel_to_the_provider_with_sni_of_evil(attacker: Attacker) -> None:
+    raw = request(headers=[attacker.bearer], host=EVIL)
+    attacker.assert_refused(attacker.tunnel(f"{GOOD}:443", EVIL, raw))
+
+
+def test_domain_fronting_by_the_host_header(attacker: Attacker) -> None:
+    raw = request(headers=[attacker.bearer], host=EVIL)
+    attacker.assert_refused(attacker.tunnel(f"{GOOD}:443", GOOD, raw))
+
+
+def test_one_provider_in_the_tunnel_another_in_the_host_header(attacker: Attacker) -> None:
+    raw = request(headers=[attacker.bearer], host=HOSTS["anthropic"])
+    attacker.assert_refused(attacker.tunnel(f"{GOOD}:443", GOOD, raw))
+
+
+def test_tunnel_to_an_address_with_the_host_of_the_provider(attacker: Attacker) -> None:
+    provider = attacker.office.provider
+    authority = f"{provider.address}:{provider.port}"
+    attacker.assert_refused(attacker.tunnel(authority, GOOD, request(headers=[attacker.bearer])))
+
+
+def test_tunnel_to_an_address_without_sni(attacker: Attacker) -> None:
+    provider = attacker.office.provider
+    authority = f"{provider.address}:{provider.port}"
+    attacker.assert_refused(attacker.tunnel(authority, None, request(headers=[attacker.bearer])))
+
+
+def test_plain_request_for_evil_with_the_host_header_of_the_provider(attacker: Attacker) -> None:
+    attacker.assert_refused(attacker.proxy(request(f"http://{EVIL}/v1/chat/completions", [attacker.bearer])))
+
+
+def test_plain_request_for_an_address_with_the_host_header_of_the_provider(attacker: Attacker) -> None:
+    target = f"http://{attacker.office.provider.address}:{attacker.office.provider.plain_port}/v1/models"
+    attacker.assert_refused(attacker.proxy(request(target, [attacker.bearer])))
+
+
+def test_plain_http_to_the_provider_gets_no_key(attacker: Attacker) -> None:
+    """Unencrypted, the key would be readable on the way."""
+    reply = attacker.proxy(request(f"http://{GOOD}/v1/chat/completions", [attacker.bearer]))
+    attacker.assert_refused(reply)
+
+
+def test_absolute_form_inside_a_tunnel(attacker: Attacker) -> None:
+    raw = request(f"http://{EVIL}/v1/chat/completions", [attacker.bearer])
+    attacker.assert_refused(attacker.tunnel(f"{GOOD}:443", GOOD, raw))
+
+
+@pytest.mark.parametrize("target", [f"http://{EVIL}/openai/v1/chat/completions", f"https://{EVIL}/v1/models"])
+def test_absolute_form_at_the_gateway(attacker: Attacker, target: str) -> None:
+    raw = request(target, [attacker.bearer], host=attacker.gateway_host)
+    reply = attacker.gateway(raw)
+    assert not reply.hung
+    assert all(seen.host == GOOD for seen in attacker.office.provider.seen)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [f"{GOOD}.evil.test", f"evil{GOOD}", f"{GOOD}.evil.test.", "api.openai.com-evil.test", "openai.com"],
+)
+def test_a_name_that_only_resembles_the_provider(attacker: Attacker, name: str) -> None:
+    attacker.tunnel(f"{name}:443", name, request(headers=[attacker.bearer], host=name))
+    assert all(attacker.office.keys["openai"] not in seen.keys for seen in attacker.office.provider.seen)
+
+
+@pytest.mark.parametrize("name", ["api.openai.com.", "API.OpenAI.com", "api.openai.com:443"])
+def test_another_spelling_of_the_provider_is_the_provider(attacker: Attacker, name: str) -> None:
+    """Served as the provider or refused; never treated as a host that no policy covers."""
+    reply = attacker.tunnel(f"{GOOD}:443", GOOD, request(headers=[attacker.bearer], host=name))
+    assert not reply.hung
+    assert all(seen.keys == (attacker.office.keys["openai"],) for seen in attacker.office.provider.seen)
+
+
+@pytest.mark.parametrize("name", ["аpi.openai.com", "api.оpenai.com", "ａｐｉ.openai.com"])
+def test_a_homograph_of_the_provider(attacker: Attacker, name: str) -> None:
+    raw = request(headers=[attacker.bearer], host=name.encode().decode("latin-1"))
+    attacker.assert_refused(attacker.tunnel(f"{GOOD}:443", GOOD, raw))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "api.openai.com@evil.test",
+        "evil.test@api.openai.com",
+        "api.openai.com\\evil.test",
+        "api.openai.com, evil.test",
+        "api.openai.com/evil.test",
+        "api.openai.com evil.test",
+        "api.openai.com:443:443",
+        "api.openai.com:99999",
+        "",
+    ],
+)
+def test_a_host_header_that_is_no_host(attacker: Attacker, host: str) -> None:
+    raw = request(headers=[attacker.bearer], host=host)
+    attacker.assert_refused(attacker.tunnel(f"{GOOD}:443", GOOD, raw))
+
+
+@pytest.mark.parametrize("second", [EVIL, GOOD])
+def test_two_host_headers(attacker: Attacker, second: str) -> None:
+    raw = request(headers=[("Host", second), attacker.bearer])
+    attacker.assert_refused(attacker.tunnel(f"{GOOD}:443", GOOD, raw))
+
+
+def test_no_host_header(attacker: Attacker) -> None:
+    raw = request(headers=[attacker.bearer], host=None)
+    attacker.assert_refused(attacker.tunnel(f"{GOOD}:443", GOOD, raw))
+
+
+@pytest.mark.parametrize("port", [8443, 80, 22])
+def test_another_port_of_the_provider(attacker: Attacker, port: int) -> None:
+    raw = request(headers=[attacker.bearer], host=f"{GOOD}:{port}")
+    reply = attacker.tunnel(f"{GOOD}:{port}", GOOD, raw)
+    assert reply.status != 200
+    assert attacker.office.provider.seen == []
+
+
+@pytest.mark.parametrize(
+    "authority",
+    [
+        "127.0.0.1:{console}",
+        "localhost:{console}",
+        "2130706433:{console}",
+        "0x7f.1:{console}",
+        "0177.0.0.1:{console}",
+        "[::1]:{console}",
+        "[::ffff:127.0.0.1]:{console}",
+        "0.0.0.0:{console}",
+        "127.0.0.1:{proxy}",
+        "169.254.169.254:80",
+        "[fd00:ec2::254]:80",
+        "[64:ff9b::7f00:1]:{console}",
+    ],
+)
+def test_the_gateway_as_a_way_into_its_own_machine(attacker: Attacker, authority: str) -> None:
+    ports = {name: str(port) for name, port in attacker.office.product.ports.items()}
+    plain = request("/healthz/live", method="GET", body=b"", host="localhost")
+    reply = attacker.proxy(_connect(authority.format_map(ports)) + plain)
+    assert not reply.hung
+    assert b"\r\n\r\n" not in reply.raw.partition(b"\r\n\r\n")[2], reply.raw[:600]
+    assert reply.status != 200, reply.raw[:600]
+
+
+def _connect(authority: str) -> bytes:
+    return f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("name", ["provider", "nonsense", "openai.evil", "..", "", "openai%2f..", "OPENAI"])
+def test_a_provider_that_does_not_exist_at_the_gateway(attacker: Attacker, name: str) -> None:
+    raw = request(f"/{name}/v1/chat/completions", [attacker.bearer], host=attacker.gateway_host)
+    attacker.assert_refused(attacker.gateway(raw))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("X-Forwarded-Host", EVIL),
+        ("Forwarded", f"host={EVIL}"),
+        ("X-Original-URL", f"https://{EVIL}/"),
+        ("X-Base-Url", f"https://{EVIL}"),
+        ("X-OpenAI-Api-Base", f"https://{EVIL}"),
+        ("X-HTTP-Method-Override", "DELETE"),
+    ],
+)
+def test_a_header_that_asks_for_another_upstream(attacker: Attacker, header: tuple[str, str]) -> None:
+    raw = request(attacker.path(), [attacker.bearer, header], host=attacker.gateway_host)
+    attacker.gateway(raw)
+    assert {(seen.host, seen.method) for seen in attacker.office.provider.seen} <= {(GOOD, "POST")}
