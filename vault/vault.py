@@ -17,6 +17,7 @@ from vault.aead import KEY_BYTES
 from vault.envelope import Binding, WrappedKey
 from vault.errors import NotBound, Sealed, Unopenable
 from vault.kek import KeyEncryptionKey
+from vault.key_file import FileKeys
 from vault.secret import Secret
 
 # How long an unwrapped data key is held. With a remote source this is also how long its withdrawal there
@@ -111,6 +112,12 @@ class Vault:
     def is_rotating(self, tenant: Tenant) -> bool:
         """Whether a rotation of the tenant's data key was begun and not ended."""
         return len(envelope.unpack_ring(tenant.data_key)) > 1
+
+    def rotating_keys(self) -> FileKeys | None:
+        """The key file, where that is the source: its keys are rotated by us. Raises ``Sealed``."""
+        if self._kek is None:
+            raise Sealed("the vault has no key-encryption key")
+        return self._kek if isinstance(self._kek, FileKeys) else None
 
     def rewrapped(self, tenant: Tenant) -> bytes:
         """The tenant's ring with every data key wrapped by the current key-encryption key."""

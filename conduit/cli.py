@@ -1,0 +1,63 @@
+"""The command line: the table of contents of all commands. What each does is in ``conduit.commands``."""
+
+import typer
+
+from conduit.command import ConfigOption, DataOption, JsonOption
+from conduit.commands import (
+    audit,
+    ca,
+    credential,
+    doctor,
+    endpoint,
+    evidence,
+    limit,
+    network,
+    placeholder,
+    tenant,
+    up,
+    usage,
+    user,
+    vault,
+)
+
+application = typer.Typer(
+    name="conduit",
+    help="Egress gateway that attributes, meters and secures every AI call of an organisation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+for module in (
+    up,
+    doctor,
+    tenant,
+    user,
+    credential,
+    placeholder,
+    network,
+    limit,
+    endpoint,
+    usage,
+    audit,
+    evidence,
+    vault,
+    ca,
+):
+    module.register(application)
+
+
+@application.callback()
+def shared(
+    context: typer.Context,
+    data: DataOption = None,
+    config: ConfigOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Options that may also stand behind the command."""
+    context.obj = {"data": data, "config": config, "json_output": json_output}
+
+
+def main() -> None:
+    """The program ``conduit``."""
+    application()

@@ -1,0 +1,178 @@
+"""How a command is declared: the options that all share, its errors in one line, its result in two forms.
+
+A command is a function whose first parameter is the ``Invocation``; it may be asynchronous. It returns
+nothing: results go through ``Invocation.show``.
+"""
+
+import asyncio
+import inspect
+import json
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from conduit.errors import ConduitError
+
+DATA = Path("var")
+CONFIG = Path("config/conduit.yaml")
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", envvar="CONDUIT_DATA", help="Folder of the instance.  [default: ./var]"),
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", envvar="CONDUIT_CONFIG", help="Settings.  [default: config/conduit.yaml]"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")]
+
+
+class CommandFailed(ConduitError):
+    """A command cannot do what was asked; the text is the one line that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What every command is told. ``config`` is ``None`` where the default file is not there."""
+
+    data: Path
+    config: Path | None
+    json: bool
+
+    def show(self, document: object, *, columns: Sequence[str] = (), note: str = "") -> None:
+        """Print a result: as it is with ``--json``, else as a table of ``columns`` (all, where empty).
+
+        ``note`` is a sentence for people, on standard error.
+        """
+        if self.json:
+            self.show_json(document)
+        else:
+            _show_table(document, columns)
+        if note:
+            self.say(note)
+
+    def show_json(self, document: object) -> None:
+        """Print one JSON document on standard output."""
+        print(json.dumps(document, indent=None if self.json else 2, default=str, ensure_ascii=False))
+
+    def say(self, sentence: str) -> None:
+        """Tell people something that is not the result."""
+        print(sentence, file=sys.stderr)
+
+
+def command(application: typer.Typer, name: str) -> Callable[[Callable[..., Any]], Callable[..., None]]:
+    """Register a function as the command ``name``, with ``--data``, ``--config`` and ``--json`` added."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., None]:
+        signature = inspect.signature(function)
+        own = list(signature.parameters.values())[1:]
+        shared = [
+            inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            for option, default, annotation in (
+                ("data", None, DataOption),
+                ("config", None, ConfigOption),
+                ("json_output", False, JsonOption),
+            )
+        ]
+        context = inspect.Parameter(
+            "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+        )
+
+        def run(context: typer.Context, **values: Any) -> None:
+            invocation = _invocation(context, values)
+            try:
+                outcome = function(invocation, **values)
+                if inspect.iscoroutine(outcome):
+                    asyncio.run(outcome)
+            except Exception as error:
+                _fail(error)
+
+        run.__name__ = function.__name__
+        run.__doc__ = function.__doc__
+        parameters = [context, *(item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in own), *shared]
+        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {item.name: item.annotation for item in parameters}
+        application.command(name)(run)
+        return run
+
+    return register
+
+
+def group(name: str, summary: str, parent: typer.Typer) -> typer.Typer:
+    """A group of commands, such as ``conduit tenant``."""
+    application = typer.Typer(no_args_is_help=True, help=summary)
+    parent.add_typer(application, name=name)
+    return application
+
+
+def read_secret(prompt: str) -> str:
+    """A secret from standard input, never from an argument. Raises ``CommandFailed`` for an empty one.
+
+    At a terminal it is asked for without being shown; from a pipe, one line end behind it is dropped.
+    """
+    if sys.stdin.isatty():
+        import getpass
+
+        text = getpass.getpass(f"{prompt}: ", sys.stderr)
+    else:
+        text = sys.stdin.read()
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text.strip():
+        raise CommandFailed(f"no secret came on standard input; pipe it in: conduit … < file ({prompt})")
+    return text
+
+
+def _invocation(context: typer.Context, values: dict[str, Any]) -> Invocation:
+    """The command's own options win over the same ones before the command's name."""
+    outer = context.find_root().obj or {}
+    data = values.pop("data") or outer.get("data") or DATA
+    config = values.pop("config") or outer.get("config")
+    as_json = values.pop("json_output") or outer.get("json_output", False)
+    if config is None and CONFIG.exists():
+        config = CONFIG
+    return Invocation(data=data, config=config, json=as_json)
+
+
+def _fail(error: Exception) -> NoReturn:
+    """One line, exit code 1. What is not an error of ours is a fault of ours: its text may hold anything."""
+    if type(error).__module__.split(".")[0] in ("policy", "vault", "store", "conduit", "console"):
+        sentence = " ".join(str(error).split()) or type(error).__name__
+        print(f"conduit: {sentence}", file=sys.stderr)
+    elif isinstance(error, typer.Exit | typer.BadParameter):
+        raise error
+    else:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        print(
+            f"conduit: internal fault, {type(error).__name__} at {Path(place.filename).name}:{place.lineno}",
+            file=sys.stderr,
+        )
+    raise typer.Exit(1) from None
+
+
+def _show_table(document: object, columns: Sequence[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    rows: list[dict[str, Any]] = document if isinstance(document, list) else [document]  # type: ignore[list-item]
+    names = list(columns) or (list(rows[0]) if rows else [])
+    table = Table(*[name.replace("_", " ") for name in names], box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(_cell(row.get(name)) for name in names))
+    # markup=False: a name may hold [brackets]; width None lets a pipe have whole lines.
+    Console(markup=False, highlight=False, soft_wrap=True).print(table if rows else "nothing found")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(_cell(item) for item in value)
+    # Names and hosts come from people and from the wire; none may move the cursor of whoever reads them.
+    return "".join(character if character.isprintable() else "\ufffd" for character in str(value))

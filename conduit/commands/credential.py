@@ -1,0 +1,127 @@
+"""``conduit credential``: the providers' keys, which come in on standard input and never go out again."""
+
+from typing import Annotated, Any
+
+import typer
+
+from conduit.command import CommandFailed, Invocation, command, group, read_secret
+
+TenantOption = Annotated[str, typer.Option("--tenant", help="Name or id of the tenant.")]
+NameOption = Annotated[str, typer.Option("--name", help="Name or id of the credential.")]
+
+
+def register(application: typer.Typer) -> None:
+    credential = group("credential", "Providers' keys, kept in the vault.", application)
+    command(credential, "add")(add)
+    command(credential, "list")(show)
+    command(credential, "rotate")(rotate)
+    command(credential, "revoke")(revoke)
+
+
+async def add(
+    invocation: Invocation,
+    tenant: TenantOption,
+    provider: Annotated[str, typer.Option(help="Whose key it is: openai, anthropic, google, …")],
+    name: Annotated[str, typer.Option(help="A name for it, unique in the tenant.")],
+    host: Annotated[
+        list[str] | None, typer.Option(help="Host that it may be sent to; the provider's own without it.")
+    ] = None,
+) -> None:
+    """Keep a provider's key; it is read from standard input."""
+    secret = read_secret("the provider's key")
+
+    from conduit import lookup
+    from conduit.instance import actor, opened
+    from vault.secret import Secret
+
+    async with opened(invocation) as instance:
+        owner = await lookup.tenant(instance.store, tenant)
+        hosts = host or _provider_hosts(instance.settings, provider)
+        added = await instance.operations.add_credential(
+            actor=actor(),
+            tenant_id=owner.tenant_id,
+            provider=provider,
+            name=name,
+            hosts=hosts,
+            secret=Secret(secret),
+        )
+    invocation.show(_document(added, owner.name))
+
+
+async def show(
+    invocation: Invocation,
+    tenant: Annotated[str | None, typer.Option(help="Name or id of the tenant; all without it.")] = None,
+) -> None:
+    """List credentials, without their secrets."""
+    from conduit import lookup
+    from conduit.instance import opened
+    from store import credentials
+
+    found = []
+    async with opened(invocation) as instance:
+        for owner in await lookup.every_tenant(instance.store, tenant):
+            async with instance.store.tenant(owner.tenant_id) as session:
+                found += [_document(item, owner.name) for item in await credentials.every(session)]
+    invocation.show(found, columns=("name", "tenant", "provider", "hosts", "version", "revoked", "id"))
+
+
+async def rotate(invocation: Invocation, tenant: TenantOption, name: NameOption) -> None:
+    """Put a new key in place of the old one; it is read from standard input. Calls in flight go on."""
+    secret = read_secret("the new key")
+
+    from conduit import lookup
+    from conduit.instance import actor, opened
+    from vault.secret import Secret
+
+    async with opened(invocation) as instance:
+        owner = await lookup.tenant(instance.store, tenant)
+        found = await lookup.credential(instance.store, owner.tenant_id, name)
+        rotated = await instance.operations.rotate_credential(
+            actor=actor(), tenant_id=owner.tenant_id, credential_id=found.id, secret=Secret(secret)
+        )
+    invocation.show(_document(rotated, owner.name))
+
+
+async def revoke(invocation: Invocation, tenant: TenantOption, name: NameOption) -> None:
+    """End a credential and destroy its key; its placeholders are refused from then on."""
+    from conduit import lookup
+    from conduit.instance import actor, opened
+
+    async with opened(invocation) as instance:
+        owner = await lookup.tenant(instance.store, tenant)
+        found = await lookup.credential(instance.store, owner.tenant_id, name)
+        revoked = await instance.operations.revoke_credential(
+            actor=actor(), tenant_id=owner.tenant_id, credential_id=found.id
+        )
+    invocation.show(_document(revoked, owner.name))
+
+
+def _provider_hosts(settings: Any, provider: str) -> list[str]:
+    """The host of the provider's API, or of the place that the operator has put instead of it."""
+    from urllib.parse import urlsplit
+
+    from conduit.instance import CATALOGUE_FOLDER
+    from store.catalogue import load_providers
+
+    known = load_providers(CATALOGUE_FOLDER / "providers.csv").get(provider)
+    replaced = settings.providers.get(provider)
+    origin = known.origin if known and known.origin else (replaced.upstream if replaced else "")
+    if not origin and known is None:
+        raise CommandFailed(f"{provider!r} is not a known provider; name its host with --host")
+    if not origin:
+        raise CommandFailed(f"{provider} has no host of its own; name your resource's with --host")
+    return [urlsplit(origin).hostname or ""]
+
+
+def _document(credential: Any, tenant: str) -> dict[str, object]:
+    return {
+        "id": str(credential.id),
+        "name": credential.name,
+        "tenant": tenant,
+        "provider": credential.provider,
+        "hosts": list(credential.hosts),
+        "version": credential.version,
+        "created_at": credential.created_at.isoformat(),
+        "rotated_at": credential.rotated_at.isoformat() if credential.rotated_at else None,
+        "revoked": credential.revoked_at is not None,
+    }

@@ -1,0 +1,67 @@
+"""``conduit user``: the people and machines that calls are attributed to."""
+
+from typing import Annotated, Any
+
+import typer
+
+from conduit.command import Invocation, command, group
+
+
+def register(application: typer.Typer) -> None:
+    user = group("user", "People and machines that calls are attributed to.", application)
+    command(user, "create")(create)
+    command(user, "list")(show)
+
+
+async def create(
+    invocation: Invocation,
+    name: Annotated[str, typer.Argument(help="Its name, unique in the tenant.")],
+    tenant: Annotated[str, typer.Option(help="Name or id of the tenant.")],
+    role: Annotated[str, typer.Option(help="What it is in the tenant.")] = "member",
+    team: Annotated[str | None, typer.Option(help="Its team, created with it if need be.")] = None,
+    cost_centre: Annotated[str | None, typer.Option(help="Where its use is charged to.")] = None,
+) -> None:
+    """Create a user of a tenant."""
+    from conduit import lookup
+    from conduit.instance import actor, opened
+
+    async with opened(invocation) as instance:
+        owner = await lookup.tenant(instance.store, tenant)
+        user = await instance.operations.create_user(
+            actor=actor(),
+            tenant_id=owner.tenant_id,
+            name=name,
+            role=role,
+            team=team,
+            cost_centre=cost_centre,
+        )
+    invocation.show(_document(user, owner.name))
+
+
+async def show(
+    invocation: Invocation,
+    tenant: Annotated[str | None, typer.Option(help="Name or id of the tenant; all without it.")] = None,
+) -> None:
+    """List users."""
+    from conduit import lookup
+    from conduit.instance import opened
+    from store import members
+
+    found = []
+    async with opened(invocation) as instance:
+        for owner in await lookup.every_tenant(instance.store, tenant):
+            async with instance.store.tenant(owner.tenant_id) as session:
+                found += [_document(user, owner.name) for user in await members.every(session)]
+    invocation.show(found)
+
+
+def _document(user: Any, tenant: str) -> dict[str, object]:
+    return {
+        "id": str(user.id),
+        "name": user.name,
+        "tenant": tenant,
+        "role": user.role,
+        "cost_centre": user.cost_centre,
+        "enabled": user.enabled,
+        "created_at": user.created_at.isoformat(),
+    }

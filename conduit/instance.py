@@ -1,0 +1,99 @@
+"""A running instance as a command sees it: its settings, its store, its vault.
+
+Nothing here starts or stops anything.
+"""
+
+import asyncio
+import fcntl
+import getpass
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from conduit.command import CommandFailed, Invocation
+from conduit.data_folder import DataFolder
+from conduit.embedded_postgres import EmbeddedPostgres
+from conduit.settings import Settings, load
+from store.acts import Actor
+from store.door import Store
+from store.operations import Operations
+from store.roles import read_secrets
+from vault.sources import KeySource, open_vault
+from vault.vault import Vault
+
+CONNECTIONS = 2
+
+# The catalogue and the providers that this version knows; what an operator decides is in the settings.
+CATALOGUE_FOLDER = Path(__file__).resolve().parent.parent / "config"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What a command works with."""
+
+    folder: Path
+    settings: Settings
+    store: Store
+    vault: Vault
+    operations: Operations
+
+
+def settings_of(invocation: Invocation) -> Settings:
+    """The instance's settings; raises ``ConfigurationError``."""
+    return load(invocation.config, os.environ)
+
+
+def vault_of(folder: Path, settings: Settings) -> Vault:
+    """The instance's vault, sealed where there is no key; raises ``KeySourceRefused``."""
+    kek = settings.vault.kek
+    return open_vault(
+        source=KeySource(kek.source), path=kek.path or folder / "vault" / "kek", variable=kek.variable
+    )
+
+
+@asynccontextmanager
+async def opened(invocation: Invocation) -> AsyncIterator[Instance]:
+    """Connect to the instance; raises ``CommandFailed`` when none is running."""
+    settings = settings_of(invocation)
+    folder = invocation.data.expanduser().absolute()
+    owner_url = settings.database.resolved() or _embedded_url(folder)
+    secrets = await asyncio.to_thread(read_secrets, owner_url)
+    vault = vault_of(folder, settings)
+    store = await Store.open(secrets.console_dsn, secrets.claim_key, pool_size=CONNECTIONS)
+    try:
+        yield Instance(folder, settings, store, vault, Operations(store, vault))
+    finally:
+        await store.close()
+
+
+def actor() -> Actor:
+    """Who acts through the command line: the account of the operating system."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):
+        name = f"uid {os.geteuid()}"
+    return Actor(name, "command line")
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a process holds the data folder."""
+    try:
+        descriptor = os.open(folder / "run" / "instance.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _embedded_url(folder: Path) -> str:
+    if not is_running(folder):
+        raise CommandFailed(f"no instance is running on {folder}; start it with `conduit up`")
+    return EmbeddedPostgres(DataFolder(folder)).owner_url

@@ -1,0 +1,111 @@
+"""Finding records by what people type: a name, or an id."""
+
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from uuid import UUID
+
+from conduit.command import CommandFailed
+from policy.identifiers import CredentialId, PlaceholderId, TenantId, UserId
+from policy.snapshot import Network
+from store import credentials, members, placeholders, tenants
+from store.claim import Purpose
+from store.door import Store
+from store.errors import NotFound
+
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_AMOUNT_MAX = 100_000
+
+
+async def tenant(store: Store, text: str) -> tenants.Tenant:
+    """The tenant of this name or id; raises ``CommandFailed``."""
+    identity = _uuid(text)
+    async with store.platform(Purpose.ADMINISTRATION) as session:
+        found = await tenants.find(session, name=text)
+        if found is None and identity is not None and identity != tenants.PLATFORM:
+            try:
+                found = await tenants.get(session, tenant_id=TenantId(identity))
+            except NotFound:
+                found = None
+    if found is None:
+        raise CommandFailed(f"there is no tenant {text!r}; `conduit tenant list` shows all")
+    return found
+
+
+async def every_tenant(store: Store, text: str | None) -> list[tenants.Tenant]:
+    """The one tenant that was named, or all of them."""
+    if text is not None:
+        return [await tenant(store, text)]
+    async with store.platform(Purpose.ADMINISTRATION) as session:
+        return await tenants.every(session)
+
+
+async def user(store: Store, tenant_id: TenantId, text: str) -> members.Member:
+    """The tenant's user of this name or id; raises ``CommandFailed``."""
+    identity = _uuid(text)
+    async with store.tenant(tenant_id) as session:
+        found = await members.find(session, name=text)
+        if found is None and identity is not None:
+            try:
+                found = await members.get(session, member_id=UserId(identity))
+            except NotFound:
+                found = None
+    if found is None:
+        raise CommandFailed(f"the tenant has no user {text!r}")
+    return found
+
+
+async def credential(store: Store, tenant_id: TenantId, text: str) -> credentials.Credential:
+    """The tenant's live credential of this name or id; raises ``CommandFailed``."""
+    identity = _uuid(text)
+    async with store.tenant(tenant_id) as session:
+        found = await credentials.find(session, name=text)
+        if found is None and identity is not None:
+            try:
+                found = await credentials.get(session, credential_id=CredentialId(identity))
+            except NotFound:
+                found = None
+    if found is None or found.revoked_at is not None:
+        raise CommandFailed(f"the tenant has no live credential {text!r}")
+    return found
+
+
+async def placeholder(store: Store, tenant_name: str | None, text: str) -> placeholders.Placeholder:
+    """The placeholder of this id, in the named tenant or in any; raises ``CommandFailed``."""
+    identity = _uuid(text)
+    if identity is None:
+        raise CommandFailed("a placeholder is named by its id; `conduit placeholder list` shows them")
+    for each in await every_tenant(store, tenant_name):
+        async with store.tenant(each.tenant_id) as session:
+            try:
+                return await placeholders.get(session, placeholder_id=PlaceholderId(identity))
+            except NotFound:
+                continue
+    raise CommandFailed(f"there is no placeholder {text}")
+
+
+def network(text: str) -> Network:
+    """A network in CIDR form, without host bits; raises ``CommandFailed``."""
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise CommandFailed(f"{text!r} is not a network, such as 10.20.0.0/16 or 2001:db8::/48") from None
+
+
+def moment(text: str, *, now: datetime, forward: bool) -> datetime:
+    """A time as people write it: ``90d`` (from now on, or back), ``2026-12-31``, RFC 3339."""
+    unit = _UNITS.get(text[-1:])
+    if unit is not None and text[:-1].isascii() and text[:-1].isdecimal():
+        amount = min(int(text[:-1]), _AMOUNT_MAX)
+        return now + amount * unit if forward else now - amount * unit
+    try:
+        stated = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandFailed(f"{text!r} is not a time; write 90d, 12h, or 2026-12-31") from None
+    return stated if stated.tzinfo else stated.replace(tzinfo=UTC)
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
