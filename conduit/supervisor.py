@@ -56,8 +56,8 @@ class Prepared:
     kek_document: str | None
 
 
-def run(*, data: Path, config: Path | None, workers: int | None) -> int:
-    """Run an instance until SIGTERM or SIGINT; a second one ends it without waiting for calls. The exit code.
+def up(data: Path, config: Path | None, workers: int | None) -> None:
+    """Run an instance until SIGTERM or SIGINT; a second one ends it without waiting for calls.
 
     Raises ``ConduitError``, or an error of the store or the vault, with one line for the operator.
     """
@@ -71,7 +71,6 @@ def run(*, data: Path, config: Path | None, workers: int | None) -> int:
         engines = Engines(folder, settings)
         stack.callback(lambda: engine_thread.submit(engines.stop).result())
         asyncio.run(Supervisor(folder, settings, config, workers, engines, engine_thread).run())
-    return 0
 
 
 class Supervisor:
