@@ -30,6 +30,10 @@ class Event(NamedTuple):
 class Events(Protocol):
     """What cuts a stream into events. Neither method ever raises, whatever the bytes are."""
 
+    @property
+    def open_bytes(self) -> int:
+        """How many bytes of an event that is not whole yet have been taken."""
+
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that ``chunk`` completes."""
 
@@ -47,6 +51,10 @@ class _Boundaries:
         self._rest = bytearray()
         self._searched = 0
         self._too_long = False
+
+    @property
+    def open_bytes(self) -> int:
+        return len(self._rest)
 
     def feed(self, chunk: bytes) -> list[Event]:
         self._rest += chunk

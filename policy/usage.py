@@ -68,6 +68,14 @@ class Meter:
         """Output tokens delivered, estimated, or reported where that is more."""
         return max(self._reading.output_tokens, self._estimated_output())
 
+    @property
+    def open_bytes(self) -> int:
+        """How many of the last bytes passed on belong to an event that is not whole yet.
+
+        Where a stream is cut, they must not stand before the error event.
+        """
+        return 0 if self._events is None or self._hides else self._events.open_bytes
+
     def feed(self, chunk: bytes) -> bytes:
         """Take one chunk; gives what to pass on: the same bytes, less a hidden usage chunk.
 
