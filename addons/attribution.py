@@ -14,7 +14,7 @@ from policy.head import METHODS, AmbiguousHead, FoundKey, check_target, find_key
 from policy.provider_keys import has_provider_form
 from policy.refusals import Reason, Refusal
 from vault.errors import Sealed
-from vault.placeholder import is_placeholder
+from vault.placeholder import PATTERN
 from vault.vault import Vault
 
 # What a caller writes to state why a coached endpoint is needed.
@@ -52,7 +52,8 @@ class Attribution(Step):
         return None
 
     def _present(self, key: FoundKey) -> PresentedKey:
-        ours = is_placeholder(key.text)
+        # By form alone: one that was mistyped is to be told that it is unknown, not that it is a real key.
+        ours = PATTERN.fullmatch(key.text) is not None
         digest = self._vault.digest(key.text) if ours else None
         return PresentedKey(key.place, digest, not ours and has_provider_form(key.text))
 

@@ -8,6 +8,7 @@ addon of ours that mitmproxy knows.
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from loguru import logger
@@ -18,6 +19,7 @@ from uuid_utils.compat import uuid7
 from addons import answering
 from addons.configuration import Bounds
 from addons.connections import ClientConnection, Connections, client_facts
+from addons.deadlines import Deadlines
 from addons.dialling import Dialling, Undialable
 from addons.inspection import too_large
 from addons.protocol import CUT, INVALID, TOO_LARGE, CloseAtOnce
@@ -35,27 +37,30 @@ from policy.refusals import Reason, Refusal
 _REFUSED_TLS = "conduit.refused_tls"
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a chain works with besides its steps; one of each a worker."""
+
+    connections: Connections
+    deadlines: Deadlines
+    dialling: Dialling
+    snapshots: Snapshots
+    tunnels: Tunnels
+
+
 class Chain:
     """The steps, and mitmproxy's hooks that drive them. Hook methods are documented by mitmproxy."""
 
     name = "chain"
 
-    def __init__(
-        self,
-        steps: Sequence[Step],
-        *,
-        bounds: Bounds,
-        connections: Connections,
-        dialling: Dialling,
-        snapshots: Snapshots,
-        tunnels: Tunnels,
-    ) -> None:
+    def __init__(self, steps: Sequence[Step], *, bounds: Bounds, around: Surroundings) -> None:
         self.steps = tuple(steps)
         self.bounds = bounds
-        self._connections = connections
-        self._dialling = dialling
-        self._snapshots = snapshots
-        self._tunnels = tunnels
+        self.deadlines = around.deadlines
+        self._connections = around.connections
+        self._dialling = around.dialling
+        self._snapshots = around.snapshots
+        self._tunnels = around.tunnels
         self._relay = Relay(self.steps)
 
     @property
@@ -72,6 +77,8 @@ class Chain:
         over = over or self._connections.count(client.peername[0]) > self.bounds.connections_per_address_max
         if over:
             client.error = "too many connections"
+        else:
+            self.deadlines.await_head(client)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         """Note the authority of a tunnel, which every request in it is held to."""
@@ -90,6 +97,8 @@ class Chain:
         try:
             for step in self.steps:
                 step.client_hello(data)
+            if data.ignore_connection:
+                self.deadlines.head_came(data.context.client)
         except Exception as problem:
             if not isinstance(problem, InvalidDestination):
                 logger.opt(exception=True).error("a TLS connection was refused because a step failed")
@@ -105,14 +114,24 @@ class Chain:
         """The last gate: whatever was not let go is not dialled."""
         try:
             await self._dialling.connect(data)
+            self.deadlines.await_connection(data.client, data.server)
         except Undialable as problem:
             data.server.error = str(problem)
         except Exception:
             logger.opt(exception=True).error("a connection was refused because its destination failed")
             data.server.error = "The destination could not be judged."
 
+    def server_connected(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """The provider is there."""
+        self.deadlines.connected(data.server)
+
+    def server_connect_error(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """The provider is not there."""
+        self.deadlines.connected(data.server)
+
     async def client_disconnected(self, client: connection.Client) -> None:
         """End what mitmproxy left open on this connection."""
+        self.deadlines.head_came(client)
         facts = self._connections.end(client)
         if facts is None:
             return
@@ -125,6 +144,7 @@ class Chain:
 
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Who and where, before the body is waited for."""
+        self.deadlines.head_came(flow.client_conn)
         visit = self._begin(flow)
         await self._run(visit, "head")
         if visit.exchange.refusal is None and flow.request.stream:
@@ -194,6 +214,7 @@ class Chain:
             return
         try:
             self._dialling.release(visit)
+            self.deadlines.await_answer(visit)
         except Exception:
             logger.opt(exception=True).error("call {} could not be let go", visit.exchange.id)
             self._refuse(visit, _fault())
@@ -206,6 +227,7 @@ class Chain:
         if visit is None or flow.response is None:
             flow.kill()
             return
+        self.deadlines.answered(visit)
         if visit.exchange.refusal is not None:
             return
         try:
@@ -253,6 +275,7 @@ class Chain:
         if visit.exchange.outcome is not None:
             return
         visit.exchange.outcome = outcome
+        self.deadlines.answered(visit)
         if facts is not None:
             facts.open_visits.pop(id(visit), None)
         for step in self.steps:

@@ -78,6 +78,7 @@ class Engine:
             QuietTlsConfig(),
         )
         self._master.options.update(**_options(configuration))
+        chain.deadlines.handlers = self._proxyserver.connections
         self._running: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

@@ -1,7 +1,7 @@
 """Assemble the data plane of one worker from settings, snapshot, vault, limiter and spool."""
 
 from dataclasses import replace
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import certifi
@@ -9,10 +9,11 @@ import certifi
 from addons import STEPS
 from addons.admission import Admission
 from addons.attribution import Attribution
-from addons.chain import Chain
+from addons.chain import Chain, Surroundings
 from addons.configuration import Bounds, Configuration, Listeners, Upstreams
 from addons.connections import Connections
 from addons.credentials import Credentials
+from addons.deadlines import Deadlines
 from addons.dialling import Dialling
 from addons.discovery import Discovery
 from addons.engine import Engine
@@ -26,6 +27,7 @@ from addons.snapshots import Snapshots
 from addons.step import Step
 from addons.tunnels import Tunnels
 from conduit.addresses import parse_address
+from conduit.errors import ConfigurationError
 from conduit.settings import Settings
 from policy.catalogue import Provider
 from policy.destination import Destination, canonical_authority
@@ -46,6 +48,7 @@ def configuration(settings: Settings, data: Path) -> Configuration:
     for name, chosen in settings.providers.items():
         scheme, _, authority = chosen.upstream.partition("://")
         origin = canonical_authority(authority, scheme)
+        _refuse_clear_text(name, origin)
         known = providers.get(name)
         if known is None:
             providers[name] = Provider(name, chosen.upstream, Shape.OPENAI_CHAT, ("authorization",))
@@ -74,6 +77,19 @@ def configuration(settings: Settings, data: Path) -> Configuration:
         output_step_tokens=settings.limits.output_step_tokens,
         authority_directory=data / "ca",
     )
+
+
+def _refuse_clear_text(name: str, origin: Destination) -> None:
+    """A key never crosses a network in the clear; within this machine there is none to cross."""
+    if origin.scheme == "http" and origin.host != "localhost" and not _is_loopback(origin.host):
+        raise ConfigurationError(f"providers.{name}.upstream: a key leaves over https only, but to loopback")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _upstreams(settings: Settings, data: Path, replaced: dict[str, Destination]) -> Upstreams:
@@ -128,12 +144,12 @@ def engine(
         Record: Record(spool),
         Measurement: Measurement(),
     }
-    chain = Chain(
-        [made[kind] for kind in STEPS],
-        bounds=configuration.bounds,
+    around = Surroundings(
         connections=connections,
+        deadlines=Deadlines(configuration),
         dialling=Dialling(configuration.upstreams, connections, own_ports),
         snapshots=snapshots,
         tunnels=Tunnels(spool),
     )
+    chain = Chain([made[kind] for kind in STEPS], bounds=configuration.bounds, around=around)
     return Engine(configuration, chain)

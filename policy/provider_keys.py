@@ -12,7 +12,7 @@ _FORMS = re.compile(
     | sk-ant-(?:api|admin|oat|ort)\d\d-[A-Za-z0-9_-]{20,}  # Anthropic
     | sk-or-v1-[0-9a-f]{32,}                           # OpenRouter
     | sk-[A-Za-z0-9]{32,}                              # OpenAI (old), DeepSeek, Moonshot, Qwen and resellers
-    | AIza[0-9A-Za-z_-]{35}                            # Google API key
+    | AIza[0-9A-Za-z_-]{35,}                           # Google API key
     | AQ\.[0-9A-Za-z_-]{20,}                           # Gemini API key, newer
     | ya29\.[0-9A-Za-z_-]{20,}                         # Google OAuth access token
     | xai-[A-Za-z0-9]{40,}                             # xAI

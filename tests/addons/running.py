@@ -4,6 +4,7 @@ Only the policy snapshot is made by hand, so that a test needs no database; the 
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from conduit.settings import Settings
 from policy.identifiers import TenantId
 from policy.limits import Limit
 from policy.money import MicroDollars
-from policy.snapshot import PolicySnapshot
+from policy.snapshot import EndpointRule, PolicySnapshot
 from store.frames import START, Frame, read
 from store.limiter import Limiter
 from store.limiter_plan import BudgetPeriod
@@ -66,7 +67,8 @@ class Running:
 
     def client(self, *, proxied: bool = False) -> httpx.AsyncClient:
         proxy = f"http://127.0.0.1:{self.ports['proxy']}" if proxied else None
-        return httpx.AsyncClient(proxy=proxy, verify=str(self.folder / "ca" / "ca.pem"), timeout=20)
+        trusted = ssl.create_default_context(cafile=self.folder / "ca" / "ca.pem")
+        return httpx.AsyncClient(proxy=proxy, verify=trusted, timeout=20)
 
     async def ask(self, *, key: str | None = None, **changed: Any) -> httpx.Response:
         """One chat completion in base-URL mode, with the placeholder."""
@@ -107,6 +109,15 @@ def with_limits(snapshot: PolicySnapshot, *limits: Limit) -> PolicySnapshot:
     return replace(snapshot, _limits={(limit.scope, limit.subject): (limit,) for limit in limits})
 
 
+def with_rules(snapshot: PolicySnapshot, *rules: EndpointRule) -> PolicySnapshot:
+    """The same policy with these decisions about endpoints."""
+    return replace(
+        snapshot,
+        _rules={(rule.tenant_id, rule.host): rule.state for rule in rules},
+        _decided=frozenset(rule.host for rule in rules),
+    )
+
+
 @asynccontextmanager
 async def running(
     folder: Path, valkey_url: str, provider: StandIn, **settings: Any
@@ -121,7 +132,9 @@ async def running(
         {
             "listen": {name: f"127.0.0.1:{port}" for name, port in ports.items()},
             "upstream": {
-                "resolve": provider.resolve("api.openai.com", "api.anthropic.com", "bank.example", "llm.example"),
+                "resolve": provider.resolve(
+                    "api.openai.com", "api.anthropic.com", "bank.example", "llm.example"
+                ),
                 "ca_file": provider.authority.ca_file,
             },
             **settings,

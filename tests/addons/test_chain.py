@@ -48,7 +48,9 @@ async def test_a_step_that_hangs_refuses_as_degraded(gateway: Running, monkeypat
         await asyncio.Event().wait()
 
     monkeypatch.setattr(kind, "body", hang)
-    monkeypatch.setattr(gateway.engine.chain, "bounds", replace(gateway.engine.chain.bounds, step_timeout_s=0.05))
+    monkeypatch.setattr(
+        gateway.engine.chain, "bounds", replace(gateway.engine.chain.bounds, step_timeout_s=0.05)
+    )
     answer = await gateway.ask()
     assert (answer.status_code, answer.headers["x-conduit-reason"]) == (503, "degraded")
     assert gateway.provider.seen == []

@@ -80,7 +80,7 @@ class Authority:
 
     def fingerprint(self, host: str) -> str:
         """SHA-256, in hex, of the certificate that a server in the name of ``host`` shows."""
-        self.context(host)
+        self.context(host, False)
         certificate = x509.load_pem_x509_certificate((self._folder / f"{host}.pem").read_bytes())
         return certificate.fingerprint(hashes.SHA256()).hex()
 

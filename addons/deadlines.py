@@ -1,0 +1,74 @@
+"""How long anything may take that mitmproxy waits for without end: heads, connections, first bytes.
+
+Each deadline is one timer of the event loop; when it fires, the connection that is late is closed, and what
+depended on it ends as any other broken connection does.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from mitmproxy import connection
+from mitmproxy.proxy import mode_servers
+
+from addons.configuration import Configuration
+from addons.visit import Visit
+
+
+class Deadlines:
+    """Arms and disarms. ``handlers`` is mitmproxy's own table of client connections, by id."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._bounds = configuration.bounds
+        self._upstreams = configuration.upstreams
+        self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
+        self.handlers: Mapping[tuple[Any, ...] | str, mode_servers.ProxyConnectionHandler] = {}
+
+    def await_head(self, client: connection.Client) -> None:
+        """A client has connected: its first whole request head, or TLS tunnel, is awaited."""
+        self._arm("head", client.id, self._bounds.head_timeout_s, client, client)
+
+    def head_came(self, client: connection.Client) -> None:
+        """It came, or the client went."""
+        self._disarm("head", client.id)
+
+    def await_connection(self, client: connection.Client, server: connection.Server) -> None:
+        """A provider is being connected to."""
+        self._arm("connect", server.id, self._upstreams.connect_timeout_s, client, server)
+
+    def connected(self, server: connection.Server) -> None:
+        """It answered, or failed by itself."""
+        self._disarm("connect", server.id)
+
+    def await_answer(self, visit: Visit) -> None:
+        """A request has left: the first byte of its answer is awaited."""
+        key = ("answer", str(visit.exchange.id))
+        loop = asyncio.get_running_loop()
+        self._timers[key] = loop.call_later(self._upstreams.first_byte_timeout_s, self._too_late, key, visit)
+
+    def answered(self, visit: Visit) -> None:
+        """It came, or nothing will."""
+        self._disarm("answer", str(visit.exchange.id))
+
+    def _arm(
+        self, kind: str, name: str, delay_s: float, client: connection.Client, late: connection.Connection
+    ) -> None:
+        key = (kind, name)
+        loop = asyncio.get_running_loop()
+        self._timers[key] = loop.call_later(delay_s, self._close, key, client, late)
+
+    def _disarm(self, kind: str, name: str) -> None:
+        timer = self._timers.pop((kind, name), None)
+        if timer is not None:
+            timer.cancel()
+
+    def _too_late(self, key: tuple[str, str], visit: Visit) -> None:
+        visit.timed_out = True
+        self._close(key, visit.flow.client_conn, visit.flow.server_conn)
+
+    def _close(self, key: tuple[str, str], client: connection.Client, late: connection.Connection) -> None:
+        self._timers.pop(key, None)
+        handler = self.handlers.get(client.id)
+        transport = handler.transports.get(late) if handler else None
+        if transport is not None and transport.handler is not None:
+            transport.handler.cancel("too late")

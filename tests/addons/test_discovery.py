@@ -1,0 +1,137 @@
+"""One destination by every claim; what disagrees is refused, what is not AI passes."""
+
+import asyncio
+import ssl
+
+import pytest
+
+from policy.exchange import EndpointState
+from policy.snapshot import EndpointRule
+from tests.addons.running import Running, with_rules
+from tests.standins.wire import certificate
+
+
+async def through_tunnel(gateway: Running, *, connect: str, sni: str, head: str) -> bytes:
+    """Open a CONNECT tunnel, speak TLS with ``sni`` in it, send ``head``; the whole answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.ports["proxy"])
+    writer.write(f"CONNECT {connect} HTTP/1.1\r\nhost: {connect}\r\n\r\n".encode())
+    assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        await writer.start_tls(context, server_hostname=sni)
+        writer.write(head.encode())
+        return await reader.read()
+    except (ssl.SSLError, ConnectionError):
+        return b""
+    finally:
+        writer.close()
+
+
+def head(gateway: Running, host: str, target: str = "/v1/chat/completions", extra: str = "") -> str:
+    return (
+        f"POST {target} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {gateway.placeholder}\r\n"
+        f"content-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n{extra}\r\n{{}}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("connect", "sni", "host", "target"),
+    [
+        ("api.anthropic.com:443", "api.openai.com", "api.openai.com", "/v1/chat/completions"),
+        ("api.openai.com:443", "api.anthropic.com", "api.openai.com", "/v1/chat/completions"),
+        ("api.openai.com:443", "api.openai.com", "api.anthropic.com", "/v1/chat/completions"),
+        ("api.openai.com:443", "api.openai.com", "api.openai.com", "http://evil.test/v1/chat/completions"),
+        ("127.0.0.1:443", "api.openai.com", "api.openai.com", "/v1/chat/completions"),
+        ("api.openai.com:443", "api.openai.com", "api.openai.com:8443", "/v1/chat/completions"),
+        ("api.openai.com:443", "api.openai.com", "api.openai.com", "/v1/../v1/chat/completions"),
+        ("api.openai.com:443", "api.openai.com", "api.openai.com", "/v1/%2e%2e/chat/completions"),
+        ("api.openai.com:443", "api.openai.com", "api.openai.com", "//v1/chat/completions"),
+    ],
+)
+async def test_a_destination_with_two_readings_is_refused(gateway: Running, connect, sni, host, target):
+    answer = await through_tunnel(gateway, connect=connect, sni=sni, head=head(gateway, host, target))
+    assert b"x-conduit-reason: request_malformed" in answer
+    assert gateway.provider.seen == []
+
+
+@pytest.mark.parametrize(
+    "host", ["api.openai.com", "API.OpenAI.com", "api.openai.com:443", "api.openai.com."]
+)
+async def test_every_spelling_of_the_right_destination_is_admitted(gateway: Running, host):
+    body = '{"model":"gpt-4o-mini","messages":[],"max_tokens":5}'
+    request = head(gateway, host).replace("content-length: 2", f"content-length: {len(body)}")[:-2] + body
+    answer = await through_tunnel(gateway, connect="api.openai.com:443", sni="api.openai.com", head=request)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert gateway.provider.wait_for(1)[0].header("host") == "api.openai.com"
+
+
+async def test_tls_that_is_not_ai_is_never_decrypted(gateway: Running):
+    proxy = f"http://127.0.0.1:{gateway.ports['proxy']}"
+    shown = await asyncio.to_thread(certificate, "bank.example", 443, proxy)
+    assert shown["sha256"] == gateway.provider.authority.fingerprint("bank.example")
+
+
+async def test_a_tunnel_is_recorded_by_its_name_alone(gateway: Running):
+    proxy = f"http://127.0.0.1:{gateway.ports['proxy']}"
+    await asyncio.to_thread(certificate, "bank.example", 443, proxy)
+    async with asyncio.timeout(5):
+        while not gateway.events():
+            await asyncio.sleep(0.01)
+    (event,) = gateway.events()
+    assert (event["kind"], event["host"], event["port"]) == ("tunnel", "bank.example", 443)
+
+
+async def test_plain_http_that_is_not_ai_passes(gateway: Running):
+    async with gateway.client(proxied=True) as client:
+        answer = await client.get("http://bank.example/account")
+    assert answer.json()["served_by"] == "stand-in"
+
+
+async def test_a_placeholder_never_leaves_for_a_host_that_is_no_ai(gateway: Running):
+    async with gateway.client(proxied=True) as client:
+        headers = {"authorization": f"Bearer {gateway.placeholder}"}
+        answer = await client.get("http://bank.example/account", headers=headers)
+    assert (answer.status_code, answer.headers["x-conduit-reason"]) == (403, "placeholder_misused")
+    assert gateway.provider.seen == []
+
+
+async def test_an_endpoint_that_nobody_sanctioned_is_refused(gateway: Running):
+    async with gateway.client() as client:
+        answer = await client.post(
+            gateway.url("anthropic", "/v1/messages"),
+            json={"model": "claude-3-5-haiku-latest", "max_tokens": 5, "messages": []},
+            headers={"authorization": f"Bearer {gateway.placeholder}"},
+        )
+    assert (answer.status_code, answer.headers["x-conduit-reason"]) == (403, "shadow_endpoint")
+    assert answer.json()["type"] == "error"
+    assert gateway.provider.seen == []
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [(EndpointState.BLOCKED, 403), (EndpointState.COACHED, 403), (EndpointState.SANCTIONED, 200)],
+)
+async def test_an_administrators_decision_outranks_the_default(gateway: Running, state, status):
+    policy = gateway.snapshots.current
+    (tenant,) = policy.tenants
+    rule = EndpointRule(tenant, "api.openai.com", state)
+    gateway.snapshots.current = with_rules(policy, rule)
+    assert (await gateway.ask()).status_code == status
+
+
+async def test_an_unknown_provider_in_the_path_is_named(gateway: Running):
+    async with gateway.client() as client:
+        answer = await client.get(gateway.url("nobody", "/v1/models"))
+    assert answer.status_code == 400
+    assert "openai" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [("127.0.0.1", 502), ("169.254.169.254", 502), ("10.0.0.1", 502), ("[::1]", 400)],
+)
+async def test_the_proxy_is_no_way_into_the_network(gateway: Running, address, status):
+    async with gateway.client(proxied=True) as client:
+        answer = await client.get(f"http://{address}:{gateway.ports['gateway']}/")
+    assert answer.status_code == status

@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policy.catalogue import Entry, InvalidCatalogue, build, is_api
+from store.catalogue import load_catalogue, load_providers
+
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+SHIPPED = load_catalogue(CONFIG / "ai_endpoints.csv")
+
+
+def an_entry(host: str) -> Entry:
+    return Entry(host, "acme", "api", "openai-chat", "global", "US", False, "test", "")
+
+
+def test_an_exact_host_outranks_a_pattern_and_a_longer_pattern_a_shorter():
+    catalogue = build(map(an_entry, ["*.example", "*.api.example", "eu.api.example"]))
+    assert catalogue.find("eu.api.example").host == "eu.api.example"
+    assert catalogue.find("us.api.example").host == "*.api.example"
+    assert catalogue.find("www.example").host == "*.example"
+
+
+@pytest.mark.parametrize("host", ["example", "notexample", "api.example.evil.test", "evilapi.example"])
+def test_a_pattern_covers_whole_labels_below_it_only(host):
+    assert build([an_entry("*.api.example")]).find(host) is None
+
+
+@given(st.text(alphabet="abc.", max_size=30))
+def test_any_name_is_looked_up(name):
+    SHIPPED.find(name)
+
+
+@pytest.mark.parametrize("host", ["*.", "API.example", "a.*.example"])
+def test_a_host_in_another_spelling_is_refused(host):
+    with pytest.raises(InvalidCatalogue):
+        build([an_entry(host)])
+
+
+def test_a_host_listed_twice_is_refused():
+    with pytest.raises(InvalidCatalogue, match="twice"):
+        build([an_entry("a.example"), an_entry("a.example")])
+
+
+def test_the_shipped_catalogue_knows_the_large_providers():
+    assert len(SHIPPED) >= 500
+    for host in ("api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com"):
+        assert is_api(SHIPPED.find(host))
+    assert not is_api(SHIPPED.find("chatgpt.com"))
+    assert SHIPPED.find("bank.example") is None
+
+
+def test_every_fact_has_its_source():
+    entries = [*SHIPPED.exact.values(), *SHIPPED.below.values()]
+    assert [entry.host for entry in entries if not entry.source] == []
+
+
+def test_every_public_origin_is_in_the_catalogue_under_its_provider():
+    for provider in load_providers(CONFIG / "providers.csv").values():
+        if provider.origin:
+            host = provider.origin.removeprefix("https://")
+            assert SHIPPED.find(host).provider == provider.id
