@@ -102,6 +102,12 @@ def upgrade() -> None:
         for command, purposes in commands.items():
             op.execute(platform_policy(table, command, purposes))
             op.execute(f"GRANT {command} ON conduit.{table} TO conduit_platform")
+    # What holds for all holds for each: a tenant's page shows it beside the tenant's own decisions.
+    op.execute(
+        "CREATE POLICY tenant_read ON conduit.platform_endpoint_rule FOR SELECT"
+        " TO conduit_console, conduit_auditor USING ((SELECT conduit.tenant()) IS NOT NULL)"
+    )
+    op.execute("GRANT SELECT ON conduit.platform_endpoint_rule TO conduit_console, conduit_auditor")
     op.execute(
         "GRANT SELECT ON conduit.policy_version"
         " TO conduit_gateway, conduit_console, conduit_auditor, conduit_platform"
