@@ -44,6 +44,6 @@ def enrolment_picture(secret: str, account: str) -> str:
     """The QR code of the ``otpauth://`` address as an inline SVG without style or script."""
     address = pyotp.TOTP(secret, interval=STEP_S).provisioning_uri(name=account, issuer_name=ISSUER)
     picture: str = segno.make(address, error="m").svg_inline(
-        scale=5, border=4, dark="#111827", light="#ffffff", title="QR code for your authenticator app"
+        border=4, omitsize=True, dark="#111827", light="#ffffff", title="QR code for your authenticator app"
     )
     return picture

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from litestar import MediaType, Request, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromQuery
-from litestar.response import ServerSentEvent, Template
+from litestar.response import Redirect, Response, ServerSentEvent, Template
 
 from console.charts import calls_chart
 from console.errors import NotFound
@@ -68,7 +68,7 @@ async def decide(
     data: Annotated[Decision, Body(media_type=RequestEncodingType.URL_ENCODED)],
     tenant: FromQuery[str] = "",
     period: FromQuery[str] = "",
-) -> Template:
+) -> Response[Any]:
     """Sanction or block an endpoint, for the tenant in view or for all, and show the parts anew."""
     person = person_of(request)
     view = view_of(person, tenant=tenant, period=period)
@@ -76,6 +76,8 @@ async def decide(
     await services_of(request).operations.set_endpoint_state(
         actor=actor_of(request, via="console"), host=data.host, state=data.state, tenant_id=view.tenant_id
     )
+    if "hx-request" not in request.headers:
+        return Redirect("/" + view.query, status_code=303)
     return await _render("panels.html", request, view, decided=data)
 
 
@@ -125,6 +127,7 @@ async def _context(services: Services, view: View) -> dict[str, Any]:
         "scope_note": "decisions here hold for every tenant that has none of its own"
         if view.tenant_id is None
         else f"decisions here hold for {known[view.tenant_id]} alone",
+        "decided_for": "for all tenants" if view.tenant_id is None else f"for {known[view.tenant_id]}",
         "spender": "tenant" if view.tenant_id is None else "user",
         "tenants_named": view.tenant_id is None,
     }

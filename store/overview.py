@@ -18,7 +18,7 @@ from policy.money import MicroDollars
 
 ENDPOINTS_MAX = 200
 RANKED_MAX = 8
-EVENTS_MAX = 50
+EVENTS_MAX = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,5 +275,8 @@ def _line(row: Row[Any]) -> EventLine:
 
 
 def _act(body: dict[str, Any]) -> str | None:
-    parts = [str(body[key]) for key in ("action", "target") if body.get(key)]
-    return " ".join(parts) or None
+    """What was done, and to what: its name where the act has one, which says more than an id."""
+    if not body.get("action"):
+        return None
+    detail = body.get("detail") or {}
+    return f"{body['action']} {detail.get('name') or body.get('target', '')}".strip()

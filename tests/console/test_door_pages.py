@@ -7,14 +7,14 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from console.enrolment import FIRST_NAME, invite, invite_first
+from console.enrolment import invite
 from console.permissions import Role
 from console.services import Services
 from console.sign_in import FAILURES_BEFORE_LOCK
 from store import administrators
 from store.claim import Purpose
 from store.tenants import PLATFORM
-from tests.console.conftest import PASSWORD, TESTER, Clock, a_client, enrol, form_token, sign_in, signed_in
+from tests.console.conftest import PASSWORD, TESTER, Clock, a_client, enrol, sign_in, signed_in
 
 
 async def test_password_and_code_let_somebody_in(client: httpx.AsyncClient, services: Services) -> None:
