@@ -27,16 +27,20 @@ def tree_hash(entries: list[bytes]) -> bytes:
 
 def accepts(path: Path, public_key: str) -> bool:
     """Whether the export is whole and signed by ``public_key`` (``name+id+base64``)."""
+    try:
+        return _accepts(path, public_key)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _accepts(path: Path, public_key: str) -> bool:
     lines = path.read_bytes().split(b"\n")
     if len(lines) < 2 or lines[-1]:
         return False
-    try:
-        last = json.loads(lines[-2])
-        note = last["checkpoint"].encode()
-        tenant = UUID(last["tenant_id"])
-        entries = [_entry(line, number) for number, line in enumerate(lines[:-2], 1)]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return False
+    last = json.loads(lines[-2])
+    note = last["checkpoint"].encode()
+    tenant = UUID(last["tenant_id"])
+    entries = [_entry(line, number) for number, line in enumerate(lines[:-2], 1)]
     if last != {"checkpoint": note.decode(), "key": public_key, "tenant_id": str(tenant)}:
         return False
     return (
