@@ -28,7 +28,7 @@ ARGS :=
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(DEVELOPMENT) ## environment with everything that development needs
@@ -73,6 +73,19 @@ lock: $(UV) ## resolve the dependencies anew and write requirements/
 	$(EXPORT) --no-dev --output-file requirements/runtime.txt
 	$(EXPORT) --all-extras --all-groups --output-file requirements/development.txt
 	@! grep -n '://' requirements/*.txt || { echo 'requirements must name no registry' >&2; exit 1; }
+
+.PHONY: compose-secrets
+compose-secrets: secrets/redis_url ## make random passwords for docker-compose.yml, in ./secrets
+
+secrets/redis_url:
+	@umask 077 && mkdir -p secrets && random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }; \
+	postgres=$$(random) && valkey=$$(random) && umask 022 && \
+	printf '%s' "$$postgres" > secrets/postgres_password && \
+	printf 'postgresql://conduit_migrator:%s@postgres:5432/conduit' "$$postgres" > secrets/database_url && \
+	printf 'requirepass %s\nappendonly yes\nappendfsync everysec\nsave ""\nmaxmemory 1gb\nmaxmemory-policy noeviction\n' \
+	  "$$valkey" > secrets/valkey_config && \
+	printf 'redis://:%s@valkey:6379/0' "$$valkey" > secrets/redis_url
+	@echo 'Made the passwords of docker-compose.yml in ./secrets'
 
 .PHONY: clean
 clean: ## remove the environment and all caches, but no data
