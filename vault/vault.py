@@ -123,6 +123,27 @@ class Vault:
         """The tenant's ring with every data key wrapped by the current key-encryption key."""
         return self._rewrap(tenant.data_key, lambda key_id: envelope.data_key_context(tenant.id, key_id))
 
+    def seal_second_factor(self, secret: Secret, *, tenant_id: TenantId, name: str) -> bytes:
+        """Wrap an administrator's secret of one-time codes by the key-encryption key, for this owner alone.
+
+        Asks a remote key source, as ``open_second_factor`` does: call it in a thread. Raises ``Sealed``.
+        """
+        if self._kek is None:
+            raise Sealed("the vault has no key-encryption key")
+        context = envelope.second_factor_context(tenant_id, name)
+        with secret.revealed() as text:
+            wrapped = self._kek.wrap(text.encode(), context=context)
+        key_id = os.urandom(envelope.KEY_ID_BYTES)
+        return envelope.pack_ring((WrappedKey(key_id=key_id, kek=wrapped.name, wrapped=wrapped.sealed),))
+
+    def open_second_factor(self, sealed: bytes, *, tenant_id: TenantId, name: str) -> Secret:
+        """The secret of one-time codes; raises ``Unopenable`` when altered or another's, and ``Sealed``."""
+        if self._kek is None:
+            raise Sealed("the vault has no key-encryption key")
+        kept = envelope.unpack_ring(sealed)[0]
+        context = envelope.second_factor_context(tenant_id, name)
+        return Secret(self._kek.unwrap(kept.wrapped, name=kept.kek, context=context).decode())
+
     def rewrapped_second_factor(self, sealed: bytes, *, tenant_id: TenantId, name: str) -> bytes:
         """An administrator's secret of one-time codes, wrapped by the current key-encryption key."""
         context = envelope.second_factor_context(tenant_id, name)
