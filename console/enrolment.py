@@ -26,6 +26,7 @@ from store.door import Store
 from store.errors import OneTimeUseSpent
 from store.tenants import PLATFORM
 from vault import aead
+from vault.secret import Secret
 
 INVITATION_LIFETIME = timedelta(hours=24)
 # The form's own life: the secret that its picture shows travels inside it, sealed, and ends with this.
@@ -83,12 +84,14 @@ class Enroller:
         self._factors.check_open()
         invitation = await self._invitation(token)
         secret = new_secret() if sealed is None else self._secret(token, sealed)
-        return Enrolling(
-            name=invitation.name,
-            secret=secret,
-            picture=enrolment_picture(secret, invitation.name),
-            sealed=self._fernet.encrypt(digest(token) + secret.encode()).decode(),
-        )
+        # The one place that shows a second factor: to the person who enrols it, before it is theirs.
+        with secret.revealed() as text:
+            return Enrolling(
+                name=invitation.name,
+                secret=text,
+                picture=enrolment_picture(text, invitation.name),
+                sealed=self._fernet.encrypt(digest(token) + text.encode()).decode(),
+            )
 
     async def accept(self, chosen: Chosen) -> None:
         """Make the account; the link is used up in the same transaction.
@@ -126,7 +129,7 @@ class Enroller:
         except OneTimeUseSpent:
             raise InvitationSpent from None
 
-    def _secret(self, token: str, sealed: str) -> str:
+    def _secret(self, token: str, sealed: str) -> Secret:
         """The secret inside the form, if the form was made for this link and is not too old."""
         try:
             plain = self._fernet.decrypt(sealed, ttl=FORM_LIFETIME_S)
@@ -134,7 +137,7 @@ class Enroller:
             raise Invalid("This form is too old. Open the link again.") from None
         if plain[:32] != digest(token):
             raise Invalid("This form belongs to another link. Open the link again.")
-        return plain[32:].decode()
+        return Secret(plain[32:].decode())
 
 
 async def invite(

@@ -10,6 +10,7 @@ import pyotp
 import segno
 
 from console.errors import SignInFailed
+from vault.secret import Secret
 
 ISSUER = "APIConduit"
 STEP_S = 30
@@ -17,23 +18,24 @@ STEP_S = 30
 STEPS_AROUND = (0, -1, 1)
 
 
-def new_secret() -> str:
+def new_secret() -> Secret:
     """A fresh base32 secret of 160 bits, as RFC 4226 §4 recommends."""
-    return pyotp.random_base32()
+    return Secret(pyotp.random_base32())
 
 
-def accepted_step(secret: str, code: str, *, now: datetime) -> int:
+def accepted_step(secret: Secret, code: str, *, now: datetime) -> int:
     """The number of the time step that ``code`` stands for, the current one or a neighbour.
 
     Raises ``SignInFailed`` when it stands for none. Every step is compared, so that time tells nothing.
     """
-    totp = pyotp.TOTP(secret, interval=STEP_S)
     claimed = "".join(code.split()).encode()
     current = int(now.timestamp()) // STEP_S
     found: int | None = None
-    for offset in STEPS_AROUND:
-        expected = totp.at(now + timedelta(seconds=offset * STEP_S)).encode()
-        if compare_digest(expected, claimed) and found is None:
+    with secret.revealed() as text:
+        totp = pyotp.TOTP(text, interval=STEP_S)
+        expected = [totp.at(now + timedelta(seconds=offset * STEP_S)) for offset in STEPS_AROUND]
+    for offset, one in zip(STEPS_AROUND, expected, strict=True):
+        if compare_digest(one.encode(), claimed) and found is None:
             found = current + offset
     if found is None:
         raise SignInFailed

@@ -27,6 +27,7 @@ from store.claim import Purpose
 from store.door import Store
 from store.errors import OneTimeUseSpent
 from vault.errors import Unopenable
+from vault.secret import Secret
 
 # NIST SP 800-63B-4 at AAL2: at most 24 h, and an hour without use; an admin console can be stricter.
 SESSION_LIFETIME = timedelta(hours=12)
@@ -120,7 +121,7 @@ class SignIn:
             raise SignInFailed
         return account, step
 
-    async def _secret(self, account: Administrator | None) -> str:
+    async def _secret(self, account: Administrator | None) -> Secret:
         if account is None:
             return self._decoy_secret
         try:

@@ -88,10 +88,11 @@ def keys() -> LocalKeys:
 @pytest.fixture
 def services(store: Store, clock: Clock, keys: LocalKeys) -> Services:
     passwords = Passwords(PasswordHasher.from_parameters(CHEAPEST))
-    factors = SecondFactors(keys)
+    vault = Vault(keys)
+    factors = SecondFactors(vault)
     return Services(
         store=store,
-        operations=Operations(store, Vault(keys)),
+        operations=Operations(store, vault),
         sign_in=SignIn(store, passwords, factors, clock),
         enroller=Enroller(store, passwords, factors, clock, key=bytes(32)),
         live=Live(store),
