@@ -1,0 +1,1 @@
+"""What the running product does when something under it dies, hangs or fills up."""
