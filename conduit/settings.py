@@ -177,6 +177,16 @@ class Vault(Section):
     kek: KeyEncryptionKey = Field(KeyEncryptionKey(), description="The key-encryption key.")
 
 
+class Console(Section):
+    """The console, seen from its users' browsers."""
+
+    origin: Origin | None = Field(
+        None,
+        description="Where browsers reach it, such as `https://conduit.example`, when a proxy that ends TLS "
+        "stands in front. With `https` cookies are for TLS alone.",
+    )
+
+
 class Snapshot(Section):
     """The policy that each worker holds in memory."""
 
@@ -221,6 +231,7 @@ class Settings(Section):
     limits: Limits = Field(Limits(), description="Bounds on what a client may send.")
     vault: Vault = Field(Vault(), description="The vault of provider credentials.")
     snapshot: Snapshot = Field(Snapshot(), description="The policy that workers hold.")
+    console: Console = Field(Console(), description="The console, seen from browsers.")
     audit: Audit = Field(Audit(), description="The record and its checkpoints.")
     logging: Logging = Field(Logging(), description="Logs for people.")
     workers: PositiveInt | None = Field(None, description="Gateway processes; unset: one for each core.")
