@@ -120,7 +120,7 @@ class Canary:
             return Breach(probe.name, "told that the other tenant has such a row")
         except _Undo as undone:
             seen = undone.seen
-        return Breach(probe.name, "showed the other tenant's row") if _shows(seen, target) else None
+        return Breach(probe.name, "showed the other tenant's row") if shows(seen, target) else None
 
 
 class _Undo(Exception):
@@ -130,10 +130,10 @@ class _Undo(Exception):
         self.seen = seen
 
 
-def _shows(seen: Any, target: Rows) -> bool:
+def shows(seen: Any, target: Rows) -> bool:
     """Whether an answer holds a row of the target: its tenant, or its secret bytes."""
     if isinstance(seen, list | tuple):
-        return any(_shows(item, target) for item in seen)
+        return any(shows(item, target) for item in seen)
     if is_dataclass(seen):
         return any(getattr(seen, field.name) in (target.tenant_id, target.envelope) for field in fields(seen))
     return False

@@ -1,8 +1,10 @@
 """The store on a real PostgreSQL: migrated once for the test process; each test makes tenants of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from policy.identifiers import TenantId
@@ -50,3 +52,15 @@ async def tenant(store: Store) -> TenantId:
 @pytest.fixture
 async def other_tenant(store: Store) -> TenantId:
     return await a_tenant(store)
+
+
+@contextmanager
+def broken(postgres_url: str, statement: str, mending: str) -> Iterator[None]:
+    """What an operator who knows best might do to the schema; undone afterwards."""
+    with psycopg.connect(postgres_url, autocommit=True) as owner:
+        owner.execute("SET ROLE conduit_owner")
+        owner.execute(statement)
+        try:
+            yield
+        finally:
+            owner.execute(mending)

@@ -121,8 +121,8 @@ def _grant_console() -> None:
     for table in WRITTEN_BY_CONSOLE:
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON conduit.{table} TO conduit_console")
     op.execute(f"GRANT SELECT, UPDATE ({TENANT_SETTINGS}) ON conduit.tenant TO conduit_console")
-    op.execute("GRANT SELECT ON conduit.endpoint_seen, conduit.usage, conduit.checkpoint TO conduit_console")
-    op.execute("GRANT SELECT, INSERT ON conduit.event TO conduit_console")
+    op.execute("GRANT SELECT ON conduit.endpoint_seen, conduit.usage TO conduit_console")
+    op.execute("GRANT SELECT, INSERT ON conduit.event, conduit.checkpoint TO conduit_console")
     op.execute("GRANT SELECT, INSERT, UPDATE ON conduit.chain_head TO conduit_console")
     op.execute(f"GRANT SELECT ({ADMINISTRATOR_SHOWN}) ON conduit.administrator TO conduit_console")
     op.execute(f"GRANT SELECT ({INVITATION_SHOWN}) ON conduit.invitation TO conduit_console")
