@@ -1,0 +1,283 @@
+"""The real program on a real database: each command does what it says, or says in one line why not."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.conduit.instances import Program, running_store
+from vault.placeholder import is_placeholder
+
+KEY = "sk-the-real-key-nobody-may-see"
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[Program]:
+    path = Path(tempfile.mkdtemp(prefix="conduit-test-"))
+    with running_store(path / "var") as started:
+        yield started
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def tenant(program: Program) -> str:
+    """The name of a new tenant that no other test knows."""
+    name = f"tenant-{uuid4()}"
+    program.json("tenant", "create", name)
+    return name
+
+
+def with_credential(program: Program, tenant: str, *more: str) -> str:
+    """A user ``alice``, a credential ``main``, and a placeholder; its id."""
+    program.json("user", "create", "--tenant", tenant, "alice")
+    add = ("credential", "add", "--tenant", tenant, "--provider", "openai", "--name", "main")
+    program.json(*add, stdin=f"{KEY}\n")
+    issue = ("placeholder", "issue", "--tenant", tenant, "--user", "alice", "--credential", "main")
+    return str(program.json(*issue, *more)["id"])
+
+
+def test_a_placeholder_is_printed_once_and_kept_nowhere(program: Program, tenant: str) -> None:
+    program.json("user", "create", "--tenant", tenant, "alice")
+    add = ("credential", "add", "--tenant", tenant, "--provider", "openai", "--name", "main")
+    added = program.json(*add, stdin=f"{KEY}\n")
+    assert added["hosts"] == ["api.openai.com"]
+
+    issued = program(
+        *("placeholder", "issue", "--tenant", tenant, "--user", "alice", "--credential", "main"),
+        *("--expires", "90d", "--models", "gpt-5, gpt-5-mini", "--cidr", "10.0.0.0/8"),
+    ).document
+    assert set(issued) == {"id", "placeholder"}
+    assert is_placeholder(issued["placeholder"])
+
+    (listed,) = program.json("placeholder", "list", "--tenant", tenant)
+    assert listed["id"] == issued["id"]
+    assert listed["models"] == ["gpt-5", "gpt-5-mini"]
+    assert listed["networks"] == ["10.0.0.0/8"]
+    for command in ("placeholder", "credential"):
+        shown = program(command, "list", "--tenant", tenant)
+        assert issued["placeholder"] not in shown.out + shown.err
+        assert KEY not in shown.out + shown.err
+
+
+def test_a_placeholder_is_revoked_by_its_id_and_only_once(program: Program, tenant: str) -> None:
+    identity = with_credential(program, tenant)
+    assert program.json("placeholder", "revoke", "--tenant", tenant, identity)["revoked"]
+    again = program("placeholder", "revoke", "--tenant", tenant, identity)
+    assert again.code == 1
+    assert again.err.count("\n") == 1
+
+
+def test_another_tenants_placeholder_is_not_found(program: Program, tenant: str) -> None:
+    identity = with_credential(program, tenant)
+    other = f"other-{uuid4()}"
+    program.json("tenant", "create", other)
+    refused = program("placeholder", "revoke", "--tenant", other, identity)
+    assert refused.code == 1
+    assert program.json("placeholder", "list", "--tenant", tenant)[0]["revoked"] is False
+
+
+@pytest.mark.parametrize("stdin", ["", "\n", "  \n"])
+def test_an_empty_secret_is_refused(program: Program, tenant: str, stdin: str) -> None:
+    add = ("credential", "add", "--tenant", tenant, "--provider", "openai", "--name", "main")
+    refused = program(*add, stdin=stdin)
+    assert refused.code == 1
+    assert "standard input" in refused.err
+    assert program.json("credential", "list", "--tenant", tenant) == []
+
+
+def test_a_provider_without_a_host_of_its_own_asks_for_one(program: Program, tenant: str) -> None:
+    add = ("credential", "add", "--tenant", tenant, "--provider", "azure", "--name", "main")
+    refused = program(*add, stdin=KEY)
+    assert (refused.code, "--host" in refused.err) == (1, True)
+    added = program.json(*add, "--host", "Contoso.openai.azure.com", stdin=KEY)
+    assert added["hosts"] == ["contoso.openai.azure.com"]
+
+
+def test_a_credential_is_rotated_and_revoked(program: Program, tenant: str) -> None:
+    with_credential(program, tenant)
+    named = ("--tenant", tenant, "--name", "main")
+    assert program.json("credential", "rotate", *named, stdin="sk-new")["version"] == 2
+    assert program.json("credential", "revoke", *named)["revoked"]
+    assert program("credential", "rotate", *named, stdin="sk-newer").code == 1
+
+
+def test_limits_are_set_together_and_replaced(program: Program, tenant: str) -> None:
+    set_limit = ("limit", "set", "--tenant", tenant)
+    budget = ("--budget-usd", "12.50", "--window", "month")
+    rules = program.json(*set_limit, "--requests-per-minute", "60", *budget)
+    assert {(rule["kind"], rule["amount"]) for rule in rules} == {
+        ("requests_per_minute", 60),
+        ("budget_micro_dollars", 12_500_000),
+    }
+    program.json(*set_limit, "--requests-per-minute", "5")
+    listed = program.json("limit", "list", "--tenant", tenant)
+    assert {rule["kind"]: rule["amount"] for rule in listed}["requests_per_minute"] == 5
+    (removed,) = [rule["id"] for rule in listed if rule["kind"] == "requests_per_minute"]
+    program.json("limit", "remove", "--tenant", tenant, removed)
+    assert len(program.json("limit", "list", "--tenant", tenant)) == 1
+
+
+def test_limits_of_a_user_and_of_a_placeholder(program: Program, tenant: str) -> None:
+    identity = with_credential(program, tenant)
+    set_limit = ("limit", "set", "--tenant", tenant, "--concurrent", "2")
+    (of_user,) = program.json(*set_limit, "--user", "alice")
+    (of_placeholder,) = program.json(*set_limit, "--placeholder", identity)
+    assert (of_user["scope"], of_placeholder["scope"]) == ("user", "placeholder")
+    assert of_placeholder["subject"] == identity
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--budget-usd", "5"),
+        ("--window", "day"),
+        (),
+        ("--requests-per-minute", "-1"),
+        ("--requests-per-minute", "many"),
+        ("--budget-usd", "5", "--window", "year"),
+    ],
+)
+def test_limits_that_make_no_sense_are_wrong_usage(
+    program: Program, tenant: str, arguments: tuple[str, ...]
+) -> None:
+    assert program("limit", "set", "--tenant", tenant, *arguments).code == 2
+
+
+def test_networks_belong_to_one_tenant(program: Program, tenant: str) -> None:
+    other = f"other-{uuid4()}"
+    program.json("tenant", "create", other)
+    cidr = f"10.{uuid4().int % 200}.{uuid4().int % 250}.0/24"
+    assert program.json("network", "add", "--tenant", tenant, cidr)["network"] == cidr
+    refused = program("network", "add", "--tenant", other, cidr)
+    assert (refused.code, tenant in refused.err) == (1, False)
+    assert [item["network"] for item in program.json("network", "list", "--tenant", tenant)] == [cidr]
+    program.json("network", "remove", "--tenant", tenant, cidr)
+    program.json("network", "add", "--tenant", other, cidr)
+
+
+@pytest.mark.parametrize("cidr", ["10.0.0.1/24", "0.0.0.0/0", "::/0", "10.0.0.0/4", "office", ""])
+def test_what_is_no_network_of_a_tenant_is_refused(program: Program, tenant: str, cidr: str) -> None:
+    refused = program("network", "add", "--tenant", tenant, cidr)
+    assert (refused.code, refused.err.count("\n")) == (1, 1)
+
+
+def test_endpoints_are_decided_for_all_and_for_one(program: Program, tenant: str) -> None:
+    host = f"{uuid4()}.example"
+    program.json("endpoint", "set", host.upper(), "--state", "coached")
+    program.json("endpoint", "set", host, "--state", "sanctioned", "--tenant", tenant, "--note", "pilot")
+    states = {
+        (rule["tenant"], rule["state"]) for rule in program.json("endpoint", "list") if rule["host"] == host
+    }
+    assert states == {(None, "coached"), (tenant, "sanctioned")}
+    assert program("endpoint", "set", host, "--state", "open").code == 2
+    assert program("endpoint", "set", "not a host", "--state", "blocked").code == 1
+
+
+def test_names_are_taken_once(program: Program, tenant: str) -> None:
+    again = program("tenant", "create", tenant.upper())
+    assert (again.code, "exists already" in again.err) == (1, True)
+
+
+def test_an_unknown_tenant_is_one_line(program: Program) -> None:
+    refused = program("user", "create", "--tenant", "nobody", "alice")
+    assert (refused.code, refused.out, refused.err.count("\n")) == (1, "", 1)
+
+
+def test_every_act_is_in_the_record_with_its_actor(program: Program, tenant: str) -> None:
+    identity = with_credential(program, tenant)
+    events = program.json("audit", "list", "--tenant", tenant)
+    assert [event["action"] for event in events] == ["placeholder.issue", "credential.add", "user.create"]
+    assert events[0]["target"] == identity
+    assert all(event["via"] == "command line" and event["actor"] for event in events)
+    assert KEY not in json.dumps(events)
+
+
+def test_the_record_verifies_live_and_exported_and_an_altered_export_does_not(
+    program: Program, tenant: str, tmp_path: Path
+) -> None:
+    with_credential(program, tenant)
+    (verified,) = program.json("audit", "verify", "--tenant", tenant)
+    assert verified["events"] == 3
+    export = tmp_path / "record.jsonl"
+    program.json("audit", "export", "--tenant", tenant, "--out", str(export))
+    assert program.json("audit", "verify", "--file", str(export))["pinned"]
+
+    export.write_text(export.read_text().replace("alice", "mallo"))
+    broken = program("audit", "verify", "--file", str(export))
+    assert broken.code == 1
+    assert "1" in broken.err
+    assert broken.err.count("\n") == 1
+
+
+def test_usage_sums_nothing_before_the_first_call(program: Program, tenant: str) -> None:
+    used = program.json("usage", "--tenant", tenant)
+    assert (used["requests"], used["micro_dollars"], used["users"]) == (0, 0, [])
+    assert program.json("discovery", "list", "--tenant", tenant) == []
+
+
+def test_rotations_keep_what_is_sealed_and_shredding_ends_it(program: Program, tenant: str) -> None:
+    with_credential(program, tenant)
+    assert program.json("vault", "rotate-kek")["tenants"] >= 1
+    assert program.json("vault", "rotate-tenant", "--tenant", tenant)["credentials"] == 1
+    assert (
+        program.json("credential", "rotate", "--tenant", tenant, "--name", "main", stdin="sk-2")["version"]
+        == 2
+    )
+
+    shredded = program.json("vault", "shred-tenant", "--tenant", tenant)
+    assert (shredded["envelopes"], shredded["unopenable"]) == (1, 1)
+    assert program("credential", "rotate", "--tenant", tenant, "--name", "main", stdin="sk-3").code == 1
+
+
+def test_a_sealed_vault_refuses_what_needs_it_and_stores_nothing(program: Program, tenant: str) -> None:
+    add = ("credential", "add", "--tenant", tenant, "--provider", "openai", "--name", "main")
+    sealed = program(*add, stdin=KEY, CONDUIT_VAULT__KEK__PATH=str(program.data / "no-such-file"))
+    assert sealed.code == 1
+    assert program.json("credential", "list", "--tenant", tenant) == []
+
+
+def test_people_get_a_table_and_names_cannot_move_their_cursor(program: Program) -> None:
+    name = f"\x1b[2Jred-{uuid4()}"
+    program.json("tenant", "create", name)
+    shown = program("tenant", "list")
+    assert name.removeprefix("\x1b") in shown.out
+    assert "\x1b" not in shown.out
+
+
+def test_options_may_stand_before_the_command(program: Program) -> None:
+    assert isinstance(program("--json", "tenant", "list").document, list)
+
+
+def test_no_instance_is_one_clear_line(tmp_path: Path) -> None:
+    refused = Program(tmp_path / "nowhere")("tenant", "list")
+    assert (refused.code, refused.out) == (1, "")
+    assert "conduit up" in refused.err
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [("tenant",), ("tenant", "crate"), ("tenant", "create"), ("--nothing",)]
+)
+def test_wrong_usage_is_exit_code_two(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    assert Program(tmp_path)(*arguments).code == 2
+
+
+def test_an_unknown_setting_is_one_line(program: Program) -> None:
+    refused = program("tenant", "list", CONDUIT_LISTN__PROXY="127.0.0.1:1")
+    assert (refused.code, refused.err.count("\n")) == (1, 1)
+
+
+def test_evidence_is_not_part_of_this_version(tmp_path: Path) -> None:
+    asked = Program(tmp_path)("evidence", "--framework", "soc2", "--out", str(tmp_path / "out"))
+    assert (asked.code, "not part of this version" in asked.err) == (1, True)
+
+
+def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    helped = Program(tmp_path)("--help", PYTHONPROFILEIMPORTTIME="1")
+    assert helped.code == 0
+    for heavy in ("sqlalchemy", "mitmproxy", "cryptography", "pydantic", "litestar"):
+        assert f" {heavy}\n" not in helped.err
