@@ -101,6 +101,25 @@ async def totals(
     return await many(session, Total, query)
 
 
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """Whose spending, over the half-open time ``[since, until)``."""
+
+    grouping: Grouping
+    subject: UUID
+    since: datetime
+    until: datetime
+
+
+async def spending(session: AsyncSession, of: Spending) -> MicroDollars:
+    """The cost of one subject's calls; those without a known price count as nothing."""
+    used = USAGE.c
+    query = select(func.coalesce(func.sum(used.cost_micro_dollars), 0)).where(
+        used[of.grouping.value] == of.subject, used.at >= of.since, used.at < of.until
+    )
+    return MicroDollars(int((await session.execute(query)).scalar_one()))
+
+
 async def latest(session: AsyncSession, *, limit: int) -> list[UsageRow]:
     """The last rows, newest first."""
     return await many(session, UsageRow, select(*_COLUMNS).order_by(USAGE.c.at.desc()).limit(limit))
