@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policy.exchange import Mode, Outcome
 from store.canonical import NotCanonical, canonical
 
 exact = st.recursive(
@@ -36,6 +37,12 @@ def test_escapes_only_what_json_demands() -> None:
 def test_what_has_no_one_text_is_refused(value: object) -> None:
     with pytest.raises(NotCanonical):
         canonical({"value": value})
+
+
+def test_a_member_of_an_enumeration_is_its_value() -> None:
+    assert canonical({"outcome": Outcome.CUT, "deep": [{"mode": Mode.EXPLICIT}]}) == (
+        b'{"deep":[{"mode":"explicit"}],"outcome":"cut"}'
+    )
 
 
 def test_half_a_surrogate_pair_still_is_recorded() -> None:
