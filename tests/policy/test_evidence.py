@@ -1,0 +1,106 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policy.evidence import AnswerEvidence, RequestEvidence, score
+from tests.policy.labelled_traffic import AI, CHAT, CURL, NOT_AI, TOOLS, Flow
+
+
+def judged(flow: Flow, *, answered: bool) -> str:
+    return score(flow.request, flow.answered if answered else None).verdict
+
+
+def table() -> dict[str, dict[str, int]]:
+    """How many flows of each label got each verdict, from the request alone and with its answer."""
+    counts = {}
+    for label, flows in (("AI", AI), ("not AI", NOT_AI)):
+        for answered in (False, True):
+            verdicts = [judged(flow, answered=answered) for flow in flows]
+            row = f"{label}, {'with answer' if answered else 'request alone'}"
+            counts[row] = {verdict: verdicts.count(verdict) for verdict in ("ai", "suspect", "none")}
+    return counts
+
+
+def test_recall_and_false_positives_on_the_labelled_traffic(capsys: pytest.CaptureFixture[str]) -> None:
+    counts = table()
+    with capsys.disabled():
+        print(f"\n{'':26} {'ai':>5} {'suspect':>8} {'none':>5}")
+        for row, verdicts in counts.items():
+            print(f"{row:26} {verdicts['ai']:5} {verdicts['suspect']:8} {verdicts['none']:5}")
+    assert len(AI) >= 60
+    assert len(NOT_AI) >= 200
+    assert counts["AI, request alone"]["ai"] >= 0.9 * len(AI)
+    assert counts["AI, with answer"]["ai"] >= 0.98 * len(AI)
+    assert counts["AI, with answer"]["none"] == 0
+    for row in ("not AI, request alone", "not AI, with answer"):
+        assert counts[row]["ai"] == 0
+        assert counts[row]["suspect"] <= 0.01 * len(NOT_AI)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"path": "/v1/chat/completions"},
+        {"headers": {"user-agent": "OpenAI/Python 3", "openai-organization": "org-1"}},
+        {"body": json.dumps({**CHAT, "model": "gpt-4o", "tools": TOOLS}).encode()},
+    ],
+)
+def test_one_kind_of_evidence_alone_is_at_most_suspect(fields: dict[str, object]) -> None:
+    defaults: dict[str, object] = {
+        "method": "POST",
+        "host": "x.test",
+        "path": "/",
+        "headers": {},
+        "body": b"",
+    }
+    assert score(RequestEvidence(**{**defaults, **fields}), None).verdict == "suspect"  # type: ignore[arg-type]
+
+
+def test_the_reasons_name_each_kind_and_quote_nothing() -> None:
+    verdict = score(Flow("x", "/v1/chat/completions", CHAT, CURL).request, None)
+    assert verdict.verdict == "ai"
+    assert verdict.evidence == ("path /chat/completions", "body of a chat request")
+
+
+def test_a_whole_familys_answer_stands_alone() -> None:
+    answer = b'{"choices":[{"message":{}}],"usage":{"prompt_tokens":1,"total_tokens":2}}'
+    request = RequestEvidence("GET", "x.test", "/", {}, b"")
+    assert score(request, AnswerEvidence(200, {"content-type": "application/json"}, answer)).verdict == "ai"
+
+
+@pytest.mark.parametrize("length", [100_000, 2_000_000])
+def test_padding_a_body_beyond_reading_hides_nothing(length: int) -> None:
+    padded = {**CHAT, "messages": [*CHAT["messages"], {"role": "user", "content": "x" * length}]}  # type: ignore[misc]
+    whole = json.dumps(padded).encode()
+    for body in (whole, whole[:65_536]):
+        request = RequestEvidence("POST", "x.test", "/v1/chat/completions", {}, body)
+        assert score(request, None).verdict == "ai"
+
+
+def test_a_disguised_path_says_so() -> None:
+    verdict = score(RequestEvidence("POST", "x.test", "/a/../v1/chat%2fcompletions", {}, b""), None)
+    assert verdict.evidence == ("path /chat/completions, disguised",)
+
+
+words = st.sampled_from(
+    ["model", "messages", "role", "user", "content", "prompt", "input", "tools", "usage", "choices", "data"]
+)
+values = st.recursive(
+    words | st.none() | st.integers() | st.floats(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(
+    st.text(max_size=40),
+    st.dictionaries(st.sampled_from(["content-type", "authorization", "user-agent"]), st.text(max_size=30)),
+    values.map(lambda value: str(value).replace("'", '"').encode()) | st.binary(max_size=60),
+)
+def test_any_exchange_is_judged_and_none_raises(path: str, headers: dict[str, str], body: bytes) -> None:
+    request = RequestEvidence("POST", "x.test", path, headers, body)
+    verdict = score(request, AnswerEvidence(200, headers, body))
+    assert 0 <= verdict.score <= 100
+    assert (verdict.verdict == "ai") == (verdict.score >= 60)
