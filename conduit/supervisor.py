@@ -142,7 +142,8 @@ class Supervisor:
 
     def _keeper(self, module: str, process: str, prepared: Prepared, number: int = 0) -> Keeper:
         """A place for a child, which is told the settings in force when it is started."""
-        console = module == CONSOLE
+        # The duties read every tenant and try every repository function, as only the console's role may.
+        as_console = module in (CONSOLE, DUTIES)
 
         def boot() -> Boot:
             return Boot(
@@ -151,7 +152,7 @@ class Supervisor:
                 parent=os.getpid(),
                 data=prepared.folder.path,
                 settings=self._settings,
-                dsn=prepared.roles.console_dsn if console else prepared.roles.gateway_dsn,
+                dsn=prepared.roles.console_dsn if as_console else prepared.roles.gateway_dsn,
                 claim_key=prepared.roles.claim_key,
                 redis_url=prepared.urls.redis,
                 kek_document=prepared.kek_document,

@@ -126,7 +126,10 @@ def _grant_console() -> None:
     op.execute("GRANT SELECT, INSERT, UPDATE ON conduit.chain_head TO conduit_console")
     op.execute(f"GRANT SELECT ({ADMINISTRATOR_SHOWN}) ON conduit.administrator TO conduit_console")
     op.execute(f"GRANT SELECT ({INVITATION_SHOWN}) ON conduit.invitation TO conduit_console")
-    op.execute("GRANT EXECUTE ON FUNCTION conduit.prepare_usage_months TO conduit_console, conduit_gateway")
+    op.execute(
+        "GRANT EXECUTE ON FUNCTION conduit.prepare_usage_months"
+        " TO conduit_console, conduit_gateway, conduit_platform"
+    )
 
 
 def _grant_gateway() -> None:
