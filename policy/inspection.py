@@ -40,9 +40,10 @@ _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]")
 _DEARER_TIERS = frozenset({"priority", "fast"})
 
 # Providers whose OpenAI-shaped streams take `stream_options.include_usage` and send usage only when asked.
-# Mistral, Cohere and Perplexity send it unasked; some of them refuse fields that they do not know.
+# Mistral, Cohere and Perplexity send it unasked; some of them, and older versions of Azure's API, refuse
+# fields that they do not know.
 USAGE_WHEN_ASKED = frozenset(
-    {"openai", "azure", "groq", "deepseek", "openrouter", "together", "fireworks", "x-ai", "cerebras"}
+    {"openai", "groq", "deepseek", "openrouter", "together", "fireworks", "x-ai", "cerebras"}
 )
 
 type Document = Mapping[str, object]
