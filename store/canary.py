@@ -120,7 +120,11 @@ class Canary:
             return Breach(probe.name, "told that the other tenant has such a row")
         except _Undo as undone:
             seen = undone.seen
-        return Breach(probe.name, "showed the other tenant's row") if shows(seen, target) else None
+        if shows(seen, target):
+            return Breach(probe.name, "showed the other tenant's row")
+        if probe.aims and isinstance(seen, int) and seen:
+            return Breach(probe.name, "counted, or acted on, the other tenant's row")
+        return None
 
 
 class _Undo(Exception):

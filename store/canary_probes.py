@@ -312,6 +312,12 @@ PROBES: tuple[Probe, ...] = (
         usage.totals,
         lambda s, _: usage.totals(s, since=AGES_AGO, until=AGES_AHEAD, grouping=usage.Grouping.TENANT),
     ),
+    Probe(
+        usage.spending,
+        lambda s, r: usage.spending(
+            s, usage.Spending(usage.Grouping.USER, r.member_id, since=AGES_AGO, until=AGES_AHEAD)
+        ),
+    ),
     Probe(usage.latest, lambda s, _: usage.latest(s, limit=1000)),
     Probe(usage.prepare_months, lambda s, _: usage.prepare_months(s, months_ahead=1)),
     Probe(events.latest, lambda s, _: events.latest(s, limit=1000)),
