@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import uuid5
 
 from loguru import logger
 from sqlalchemy import text
@@ -23,9 +22,9 @@ from store.checkpoint import Checkpoint, SigningKey
 from store.claim import Purpose
 from store.door import Store
 from store.errors import StoreError
+from store.incidents import incident
 from store.merkle import Frontier
-from store.shipper import INCIDENTS, wait
-from store.spool import incident
+from store.shipper import wait
 from store.witness import HeldCheckpoints, HeldInvalid, Witness, WitnessUnavailable
 
 INTERVAL_S = 10.0
@@ -153,9 +152,10 @@ class Checkpointer:
             return
         self._reported.add(tenant)
         logger.critical("the record of tenant {} gets no more checkpoints: {}", tenant, problem)
-        event = incident("record_rewritten", tenant=str(tenant), problem=problem)
+        once = f"{tenant} {problem}"
+        event = incident("record_rewritten", once=once, tenant=str(tenant), problem=problem)
         async with self._store.platform(Purpose.SHIPPING) as session:
-            await append(session, [{**event, "id": str(uuid5(INCIDENTS, f"{tenant} {problem}"))}])
+            await append(session, [event])
 
     async def _offer(self) -> None:
         """Hand the newest checkpoint of each record to all witnesses; a failure is repeated next round."""

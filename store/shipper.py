@@ -6,15 +6,13 @@ segment is removed when all of it has been shipped and no call that it opened is
 """
 
 import asyncio
-import fcntl
-import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from loguru import logger
 from sqlalchemy import text
@@ -29,14 +27,13 @@ from store.derived import TOKEN_KINDS, record_derived
 from store.door import Store
 from store.errors import InvalidRecord, MissingReference, StoreError
 from store.frames import START, Damage, Frame, Position, read, segment_path, segments
-from store.spool import LOCK, SHIPPED, incident
+from store.incidents import incident
+from store.spool_folder import announce, is_dead
 
 BATCH_EVENTS = 500
 POLL_INTERVAL_S = 0.05
 BACKOFF_MAX_S = 5.0
 LAST_ROUNDS = 100
-# For incidents about a place in a spool, so that reading the place twice gives one event.
-INCIDENTS = UUID("5b0c3f5e-6f0c-5f0e-9d5b-0d6f4c7b7a11")
 # What one event can bring about by its content; anything else is the database's state, and is waited out.
 UNSHIPPABLE = (EventInvalid, NotCanonical, MissingReference, InvalidRecord)
 
@@ -122,7 +119,7 @@ class Writer:
         for number in segments(self.directory):
             if number < self.position.segment and number not in needed:
                 segment_path(self.directory, number).unlink(missing_ok=True)
-        _announce(self.directory, self.position)
+        announce(self.directory, self.position)
 
     def _take(self, frame: Frame, reading: Reading) -> None:
         try:
@@ -162,7 +159,7 @@ class Writer:
 
     def _incident(self, action: str, place: Position, **detail: int | str) -> dict[str, Any]:
         where = f"{self.name}/{place.segment}/{place.offset}"
-        return {**incident(action, place=where, **detail), "id": str(uuid5(INCIDENTS, where))}
+        return incident(action, once=where, place=where, **detail)
 
 
 class Shipper:
@@ -267,9 +264,9 @@ class Shipper:
     async def _quarantine(self, event: Mapping[str, Any], error: Exception) -> None:
         body = canonical(event).decode()
         logger.error("an event cannot be recorded ({}); kept as an incident", type(error).__name__)
-        kept = incident("event_unshippable", error=type(error).__name__, record=body)
+        kept = incident("event_unshippable", once=body, error=type(error).__name__, record=body)
         async with self._store.platform(Purpose.SHIPPING) as session:
-            await append(session, [{**kept, "id": str(uuid5(INCIDENTS, body))}])
+            await append(session, [kept])
 
     def _failed(self, error: Exception) -> None:
         if not self._failing:
@@ -319,35 +316,10 @@ def _key(event: Mapping[str, Any]) -> tuple[UUID, UUID] | None:
         return None
 
 
-def is_dead(directory: Path) -> bool:
-    """Whether the writer's process is gone: the kernel has dropped its lock."""
-    try:
-        descriptor = os.open(directory / LOCK, os.O_RDONLY)
-    except FileNotFoundError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
-
-
 def _lost(event: Mapping[str, Any]) -> dict[str, Any]:
     """The event of a call whose worker died under it: what it used is unknown, and said to be."""
     nothing = dict.fromkeys(TOKEN_KINDS, 0)
     return {**nothing, "cost_micro_dollars": 0, **event, "outcome": Outcome.LOST.value, "estimated": True}
-
-
-def _announce(directory: Path, position: Position) -> None:
-    """Tell the writer how far its records have come, for its figures."""
-    unfinished = directory / f".{SHIPPED}"
-    try:
-        unfinished.write_text(f"{position.segment} {position.offset}", "ascii")
-        unfinished.replace(directory / SHIPPED)
-    except OSError as error:
-        logger.debug("the figures of spool {} are stale: {}", directory.name, error.strerror)
 
 
 async def wait(stopping: asyncio.Event, seconds: float) -> None:

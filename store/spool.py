@@ -9,14 +9,12 @@ lives: the kernel drops the lock with the process, and so tells the shipper that
 """
 
 import contextlib
-import fcntl
 import os
 import threading
 import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +22,10 @@ from loguru import logger
 from uuid_utils.compat import uuid7
 
 from store.canonical import NotCanonical, canonical
-from store.frames import HEADER, RECORD_BYTES_MAX, START, Position, encode, segment_path, segments
+from store.frames import HEADER, RECORD_BYTES_MAX, START, Position, encode, segment_path
+from store.incidents import incident
+from store.spool_folder import BALLAST, claim, shipped_position, size, sync_directory
 
-LOCK = "lock"
-BALLAST = "ballast"
-SHIPPED = "shipped"
 # Segments are read whole by the shipper, so this also bounds its memory for each writer.
 SEGMENT_BYTES = 4 * 1024 * 1024
 # About 6,000 refusals or endings of calls under way when the disk is full.
@@ -37,6 +34,8 @@ BYTES_MAX = 1024 * 1024 * 1024
 SYNC_INTERVAL_S = 0.02
 MEASURE_INTERVAL_S = 1.0
 MARKS_MAX = 4096
+# Endings kept in memory while the disk is full: about 10,000.
+OWED_BYTES_MAX = 8 * 1024 * 1024
 
 
 class SpoolError(Exception):
@@ -68,7 +67,7 @@ class Bounds:
 class SpoolFigures:
     """What to show of a spool: bytes and seconds that wait for the shipper.
 
-    ``unrecorded`` counts the endings that found no room since this was last written down as an incident.
+    ``unrecorded`` counts the endings that found no room and have not been made good.
     """
 
     pending_bytes: int
@@ -102,6 +101,8 @@ class Spool:
         self._others_bytes = 0
         self._own_bytes = 0
         self._unrecorded = 0
+        self._owed: deque[bytes] = deque()
+        self._owed_bytes = 0
         self._ballast_whole = False
         self._sync_failed = False
         self._closed = False
@@ -109,7 +110,7 @@ class Spool:
         self._marks: deque[tuple[Position, float]] = deque()
         self._wake, self._stopping = threading.Event(), threading.Event()
         try:
-            self.directory, self._lock = _claim(directory, f"{writer}.{uuid7().hex}")
+            self.directory, self._lock = claim(directory, f"{writer}.{uuid7().hex}")
             self._open_segment()
             self._measure()
         except OSError as error:
@@ -130,7 +131,8 @@ class Spool:
 
         ``record`` is ``{"type": "admitted" | "ended", "event": {…}}``. An ``admitted`` is refused while
         the reserve is broached; any other type may use the reserve. Raises ``SpoolUnavailable`` or
-        ``UnwritableRecord``, and then nothing of the record remains.
+        ``UnwritableRecord``: then it is not recorded. Any other type than ``admitted`` is kept in memory
+        and written when there is room again.
         """
         try:
             frame = encode(canonical(record))
@@ -144,7 +146,8 @@ class Spool:
                 self._check_room(len(frame), reserve)
                 self._write(frame, reserve)
             except SpoolUnavailable:
-                self._unrecorded += reserve
+                if reserve:
+                    self._owe(frame)
                 raise
         if not self._wake.is_set():
             self._wake.set()
@@ -152,12 +155,12 @@ class Spool:
     def figures(self) -> SpoolFigures:
         """The state for metrics and readiness; looks at the directory, so not for every call."""
         shipped = shipped_position(self.directory)
-        pending = _size(self.directory, shipped)
+        pending = size(self.directory, shipped)
         with self._mutex:
             while self._marks and self._marks[0][0] <= shipped:
                 self._marks.popleft()
             oldest = time.monotonic() - self._marks[0][1] if self._marks else 0.0
-            return SpoolFigures(pending, oldest, self._unrecorded, self._ready())
+            return SpoolFigures(pending, oldest, self._unrecorded + len(self._owed), self._ready())
 
     def flush(self) -> None:
         """Sync everything appended so far to the disk; blocks. Raises ``SpoolUnavailable``."""
@@ -193,6 +196,13 @@ class Spool:
             raise SpoolUnavailable("the spool has reached its bound; records wait for the database")
         if not reserve and not self._ready():
             raise SpoolUnavailable("the disk is full or failing; the reserve is kept for endings")
+
+    def _owe(self, frame: bytes) -> None:
+        if self._closed or self._owed_bytes + len(frame) > OWED_BYTES_MAX:
+            self._unrecorded += 1
+            return
+        self._owed.append(frame)
+        self._owed_bytes += len(frame)
 
     def _write(self, frame: bytes, reserve: bool) -> None:
         if self._position.offset + len(frame) > self._bounds.segment_bytes:
@@ -279,7 +289,7 @@ class Spool:
                 if descriptor >= 0:
                     os.fdatasync(descriptor)
             if segment != self._synced_segment:
-                _sync_directory(self.directory)
+                sync_directory(self.directory)
                 self._synced_segment = segment
         except OSError as error:
             self._failed(error)
@@ -305,13 +315,13 @@ class Spool:
         except OSError as error:
             logger.debug("the spool's reserve is not restored yet: {}", error.strerror)
             return
-        self._confess()
+        self._make_good()
 
     def _measure(self) -> None:
         """Count what lies on the disk: shipped segments vanish, and other writers share the bound."""
-        others = sum(_size(path) for path in self._root.iterdir() if path != self.directory and path.is_dir())
+        others = sum(size(path) for path in self._root.iterdir() if path != self.directory and path.is_dir())
         with self._mutex:
-            self._others_bytes, self._own_bytes = others, _size(self.directory)
+            self._others_bytes, self._own_bytes = others, size(self.directory)
 
     def _restore_ballast(self) -> None:
         descriptor = os.open(self.directory / BALLAST, os.O_WRONLY | os.O_CREAT, 0o600)
@@ -322,68 +332,28 @@ class Spool:
         with self._mutex:
             self._ballast_whole = True
 
-    def _confess(self) -> None:
-        """Record, once there is room, how many records were refused while even the reserve was used up."""
+    def _make_good(self) -> None:
+        """Once there is room: write the endings that found none, and how many were lost to memory's bound."""
         with self._mutex:
-            count = self._unrecorded
-            if not count or not self._ready():
+            if not self._ready():
                 return
-            self._unrecorded = 0
+            while self._owed:
+                frame = self._owed[0]
+                try:
+                    self._check_room(len(frame), reserve=True)
+                    self._write(frame, reserve=True)
+                except SpoolUnavailable:
+                    return
+                self._owed_bytes -= len(self._owed.popleft())
+            count, self._unrecorded = self._unrecorded, 0
+        self._wake.set()
+        if count:
+            self._confess(count)
+
+    def _confess(self, count: int) -> None:
         event = incident("records_refused", count=count, writer=self.writer)
         try:
             self.append({"type": "ended", "event": event})
         except SpoolUnavailable:
             with self._mutex:
-                # The refused confession has counted itself.
-                self._unrecorded += count - 1
-
-
-def incident(action: str, **detail: int | str) -> dict[str, Any]:
-    """An event of the platform's chain about the record itself."""
-    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return {
-        "schema": 1,
-        "id": str(uuid7()),
-        "at": moment,
-        "kind": "incident",
-        "action": action,
-        "detail": detail,
-    }
-
-
-def _claim(root: Path, name: str) -> tuple[Path, int]:
-    """Make a writer's directory that appears only once it is locked, so that no reader takes it for dead."""
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    hidden = root / f".{name}"
-    hidden.mkdir(mode=0o700)
-    lock = os.open(hidden / LOCK, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return hidden.rename(root / name), lock
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def shipped_position(directory: Path) -> Position:
-    """How far the shipper says to have come; for figures only, PostgreSQL holds the truth."""
-    try:
-        segment, offset = (directory / SHIPPED).read_text("ascii").split()
-        return Position(int(segment), int(offset))
-    except (OSError, ValueError):
-        return START
-
-
-def _size(directory: Path, start: Position = START) -> int:
-    """The bytes in a writer's segments after ``start``; segments may vanish while they are counted."""
-    total = 0
-    for number in segments(directory):
-        if number < start.segment:
-            continue
-        with contextlib.suppress(FileNotFoundError):
-            total += segment_path(directory, number).stat().st_size
-    return total - start.offset if total else 0
+                self._unrecorded += count

@@ -14,8 +14,9 @@ import pytest
 
 from store import spool as spool_module
 from store.frames import RECORD_BYTES_MAX, START, Frame, Position, read, segments
-from store.shipper import is_dead
-from store.spool import BALLAST, Bounds, Spool, SpoolUnavailable, UnwritableRecord, incident
+from store.incidents import incident
+from store.spool import Bounds, Spool, SpoolUnavailable, UnwritableRecord
+from store.spool_folder import BALLAST, is_dead
 
 KILLS = int(os.environ.get("CONDUIT_TEST_KILLS", "30"))
 SMALL = Bounds(bytes_max=64 * 1024, segment_bytes=8 * 1024, ballast_bytes=8 * 1024)
@@ -105,17 +106,30 @@ def test_what_other_writers_left_counts_towards_the_bound(tmp_path: Path) -> Non
     second.close()
 
 
-def test_refused_endings_are_confessed_once_there_is_room(spool: Spool) -> None:
-    fill(spool, "ended")
-    assert spool.figures().unrecorded == 1
+def make_room(spool: Spool) -> None:
+    """As the shipper does; then what the background thread does every second."""
     for number in segments(spool.directory)[:-1]:
         spool_module.segment_path(spool.directory, number).unlink()
     spool._upkeep()
-    events = [
-        item.record["event"] for item in read(spool.directory, START, final=True) if isinstance(item, Frame)
-    ]
-    assert [event["detail"]["count"] for event in events if event.get("action") == "records_refused"] == [1]
+
+
+def test_endings_that_found_no_room_are_made_good(spool: Spool) -> None:
+    written = fill(spool, "ended")
+    with pytest.raises(SpoolUnavailable):
+        spool.append(record(written + 1, note="x" * 200))
+    assert spool.figures().unrecorded == 2
+    make_room(spool)
+    assert numbers(spool.directory)[-2:] == [written, written + 1]
     assert spool.figures().unrecorded == 0
+
+
+def test_endings_beyond_memorys_bound_are_confessed(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_module, "OWED_BYTES_MAX", 0)
+    fill(spool, "ended")
+    make_room(spool)
+    found = [item for item in read(spool.directory, START, final=True) if isinstance(item, Frame)]
+    assert found[-1].record["event"]["action"] == "records_refused"
+    assert found[-1].record["event"]["detail"]["count"] == 1
 
 
 def test_a_full_disk_refuses_and_the_next_segment_goes_on(spool: Spool) -> None:
