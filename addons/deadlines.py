@@ -19,14 +19,14 @@ class Deadlines:
     """Arms and disarms. ``handlers`` is mitmproxy's own table of client connections, by id."""
 
     def __init__(self, configuration: Configuration) -> None:
-        self._bounds = configuration.bounds
+        self.head_timeout_s = configuration.bounds.head_timeout_s
         self._upstreams = configuration.upstreams
         self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
         self.handlers: Mapping[tuple[Any, ...] | str, mode_servers.ProxyConnectionHandler] = {}
 
     def await_head(self, client: connection.Client) -> None:
         """A client has connected: its first whole request head, or TLS tunnel, is awaited."""
-        self._arm("head", client.id, self._bounds.head_timeout_s, client, client)
+        self._arm("head", client.id, self.head_timeout_s, client, client)
 
     def head_came(self, client: connection.Client) -> None:
         """It came, or the client went."""

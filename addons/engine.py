@@ -124,6 +124,8 @@ def _options(configuration: Configuration) -> dict[str, Any]:
         "confdir": str(configuration.authority_directory),
         "connection_strategy": "lazy",
         "upstream_cert": False,
+        # The chain reads the Host that the client sent, and writes the one that the provider gets.
+        "keep_host_header": True,
         "ssl_verify_upstream_trusted_ca": str(upstreams.ca_bundle),
         "ciphers_client": _CIPHERS,
         "http3": False,

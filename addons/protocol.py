@@ -58,6 +58,14 @@ class Stream(layers.HttpStream):
             return True
         return (yield from super().check_killed(emit_error_hook))
 
+    def handle_connect(self) -> Commands:
+        """A tunnel, where this door has tunnels; elsewhere CONNECT is a request like others, and refused."""
+        if self.mode is layers.HTTPMode.regular:
+            yield from super().handle_connect()
+        else:
+            yield layers.HttpRequestHeadersHook(self.flow)
+            yield from self._refuse_early()
+
     def _refuse_early(self) -> Commands:
         # mitmproxy would wait for the whole body first, and for ever where it never ends.
         yield layers.HttpResponseHeadersHook(self.flow)

@@ -67,8 +67,11 @@ class Running:
 
     def client(self, *, proxied: bool = False) -> httpx.AsyncClient:
         proxy = f"http://127.0.0.1:{self.ports['proxy']}" if proxied else None
-        trusted = ssl.create_default_context(cafile=self.folder / "ca" / "ca.pem")
-        return httpx.AsyncClient(proxy=proxy, verify=trusted, timeout=20)
+        return httpx.AsyncClient(proxy=proxy, verify=self.trusted(), timeout=20)
+
+    def trusted(self) -> ssl.SSLContext:
+        """Trusts the gateway's own authority."""
+        return ssl.create_default_context(cafile=self.folder / "ca" / "ca.pem")
 
     async def ask(self, *, key: str | None = None, **changed: Any) -> httpx.Response:
         """One chat completion in base-URL mode, with the placeholder."""
