@@ -6,7 +6,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,9 @@ from conduit.data_folder import DataFolder
 from conduit.embedded_postgres import EmbeddedPostgres
 from conduit.embedded_valkey import EmbeddedValkey
 from conduit.settings import PREFIX, TEST_PREFIX
+from store.door import Store
+from store.migrate import upgrade
+from store.roles import RoleSecrets
 
 pytest_plugins = ["tests.standins.fixtures"]
 
@@ -60,3 +63,17 @@ def valkey_url(engine_folder: DataFolder) -> Iterator[str]:
     server.start()
     yield server.url
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def role_secrets(postgres_url: str) -> RoleSecrets:
+    """How the serving roles sign in to a migrated database."""
+    return upgrade(postgres_url)
+
+
+@pytest.fixture
+async def store(role_secrets: RoleSecrets) -> AsyncIterator[Store]:
+    """The console's store: it may write policy. Each test makes tenants of its own."""
+    opened = await Store.open(role_secrets.console_dsn, role_secrets.claim_key)
+    yield opened
+    await opened.close()
