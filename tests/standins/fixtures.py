@@ -1,4 +1,4 @@
-"""Two running instances for all tests: one on loopback (gateway, proxy), one between networks (transparent)."""
+"""Two running instances for all tests: one on loopback (gateway, proxy), one in network namespaces."""
 
 from collections.abc import Iterator
 

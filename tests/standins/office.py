@@ -77,7 +77,8 @@ class Office:
 
     def events(self, *options: str) -> list[dict[str, Any]]:
         """``conduit audit list`` of this tenant."""
-        return list(self.product.cli("audit", "list", "--tenant", self.tenant, *options))
+        limit = () if "--limit" in options else ("--limit", "200")
+        return list(self.product.cli("audit", "list", "--tenant", self.tenant, *limit, *options))
 
     def event(self, **facts: object) -> dict[str, Any]:
         """The newest event with these facts, once the shipper has brought it; ``TimeoutError`` after 15 s."""
