@@ -32,6 +32,7 @@ from policy.money import MICRO_DOLLARS_MAX, MicroDollars
 from store.breaker import Breaker
 from store.errors import StoreError
 from store.limiter_plan import RATE_MAX, BudgetPeriod, Plan, Plans, keys_of
+from store.valkey import CONNECTIONS_MAX
 
 SCRIPT = Path(__file__).with_name("limiter.lua").read_text(encoding="utf-8")
 _DIGEST = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
@@ -104,6 +105,7 @@ class Limiter:
     ) -> None:
         self._command: Callable[..., Awaitable[Any]] = client.execute_command
         self._spent = spent
+        self._turns = asyncio.Semaphore(CONNECTIONS_MAX)
         self._timeout_s = timeout_s
         self._spent_timeout_s = spent_timeout_s
         self._clock = clock
@@ -251,6 +253,11 @@ class Limiter:
 
     async def _evaluate(self, keys: tuple[str, str, str], *arguments: str | int) -> list[int]:
         """One round trip, bounded; the breaker answers for a Valkey that has just failed to."""
+        # A crowd waits here, in order, and not in the time given to Valkey.
+        async with self._turns:
+            return await self._evaluate_now(keys, arguments)
+
+    async def _evaluate_now(self, keys: tuple[str, str, str], arguments: tuple[str | int, ...]) -> list[int]:
         if not self._breaker.admits():
             raise _NotSent("Valkey did not answer a moment ago")
         loop = asyncio.get_running_loop()

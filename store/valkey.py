@@ -4,6 +4,9 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+# For each process: more would only wait for the same server.
+CONNECTIONS_MAX = 32  # in use at once; the pool has room for those that are being closed
+
 
 def connect(url: str) -> Redis:
     """A client for ``redis://``, ``rediss://`` or ``unix://``; nothing is sent before the first command.
@@ -18,6 +21,6 @@ def connect(url: str) -> Redis:
         socket_timeout=None,
         socket_connect_timeout=1.0,
         retry=Retry(NoBackoff(), 1),
-        max_connections=256,
+        max_connections=2 * CONNECTIONS_MAX,
     )
     return client

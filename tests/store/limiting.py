@@ -1,0 +1,86 @@
+"""What the limiter's tests share: a tenant of their own with limits, and demands on them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from policy.identifiers import ExchangeId, LimitId, TenantId
+from policy.limits import Demand, Limit, LimitKind, LimitScope, Window
+from policy.money import MicroDollars
+from store.limiter import Limiter
+from store.limiter_plan import BudgetPeriod
+from store.valkey import connect
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOON_MS = 1_792_929_600_000  # 2026-10-25 13:00 in Berlin, the day of a clock change
+
+
+@dataclass
+class Usage:
+    """Stands for PostgreSQL's usage rows: what each scope has spent, whatever the period."""
+
+    spent: dict[LimitScope, int] = field(default_factory=dict)
+    asked: int = 0
+
+    async def __call__(self, tenant: TenantId, budgets: tuple[BudgetPeriod, ...]) -> tuple[MicroDollars, ...]:
+        self.asked += 1
+        return tuple(MicroDollars(self.spent.get(budget.scope, 0)) for budget in budgets)
+
+
+@dataclass
+class Clock:
+    """Milliseconds since 1970, moved by the test."""
+
+    ms: int = NOON_MS
+
+    def __call__(self) -> int:
+        return self.ms
+
+    def pass_s(self, seconds: float) -> None:
+        self.ms += round(seconds * 1000)
+
+
+class Tenant:
+    """A tenant that no other test knows, and its limiter."""
+
+    def __init__(
+        self, valkey_url: str, *, clock: Callable[[], int] | None = None, usage: Usage | None = None
+    ) -> None:
+        self.id = TenantId(uuid4())
+        self.user, self.placeholder = uuid4(), uuid4()
+        self.usage = usage or Usage()
+        self.client = connect(valkey_url)
+        # The machine that runs the tests may be busy; bounds in time are tested where Valkey hangs.
+        self.limiter = Limiter(self.client, spent=self.usage, clock=clock, timeout_s=5.0)
+
+    def limit(
+        self,
+        kind: LimitKind,
+        amount: int,
+        scope: LimitScope = LimitScope.TENANT,
+        window: Window | None = None,
+    ) -> Limit:
+        subjects: dict[LimitScope, UUID] = {
+            LimitScope.TENANT: self.id,
+            LimitScope.USER: self.user,
+            LimitScope.PLACEHOLDER: self.placeholder,
+        }
+        return Limit(LimitId(uuid4()), self.id, scope, subjects[scope], kind, amount, window)
+
+    def requests(self, amount: int, scope: LimitScope = LimitScope.TENANT) -> Limit:
+        return self.limit(LimitKind.REQUESTS_PER_MINUTE, amount, scope)
+
+    def tokens(self, amount: int, scope: LimitScope = LimitScope.TENANT) -> Limit:
+        return self.limit(LimitKind.TOKENS_PER_MINUTE, amount, scope)
+
+    def concurrent(self, amount: int, scope: LimitScope = LimitScope.TENANT) -> Limit:
+        return self.limit(LimitKind.CONCURRENT, amount, scope)
+
+    def budget(
+        self, amount: int, scope: LimitScope = LimitScope.TENANT, window: Window = Window.DAY
+    ) -> Limit:
+        return self.limit(LimitKind.BUDGET_MICRO_DOLLARS, amount, scope, window)
+
+    def demand(self, *limits: Limit, tokens: int = 0, cost: int = 0, lease_s: int = 60) -> Demand:
+        return Demand(ExchangeId(uuid4()), self.id, limits, BERLIN, tokens, MicroDollars(cost), lease_s)
