@@ -20,6 +20,7 @@ from conduit.errors import ConduitError
 
 DATA = Path("var")
 CONFIG = Path("config/conduit.yaml")
+PIPE_WIDTH = 10_000
 
 DataOption = Annotated[
     Path | None,
@@ -160,11 +161,15 @@ def _show_table(document: object, columns: Sequence[str]) -> None:
 
     rows: list[dict[str, Any]] = document if isinstance(document, list) else [document]  # type: ignore[list-item]
     names = list(columns) or (list(rows[0]) if rows else [])
-    table = Table(*[name.replace("_", " ") for name in names], box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        # An id that is cut is no id.
+        table.add_column(name.replace("_", " "), overflow="fold", no_wrap=name == "id")
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in names))
-    # markup=False: a name may hold [brackets]; width None lets a pipe have whole lines.
-    Console(markup=False, highlight=False, soft_wrap=True).print(table if rows else "nothing found")
+    # A pipe gets whole lines. No markup, because a name may hold [brackets].
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    Console(markup=False, highlight=False, width=width).print(table if rows else "nothing found")
 
 
 def _cell(value: object) -> str:

@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from typer.testing import CliRunner
+
+from conduit.cli import application
 from conduit.data_folder import DataFolder
 from conduit.embedded_postgres import EmbeddedPostgres
 from store.migrate import upgrade
 from vault import key_file
 
 PROGRAM = Path(sys.executable).parent / "conduit"
+_RUNNER = CliRunner()
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,15 @@ class Program:
     data: Path
 
     def __call__(self, *arguments: str, stdin: str = "", **environment: str) -> Ran:
+        """Run a command within this process, which costs a twentieth of a process of its own."""
+        words = [*arguments, "--data", str(self.data)]
+        outcome = _RUNNER.invoke(application, words, input=stdin, env=environment)
+        if outcome.exception is not None and not isinstance(outcome.exception, SystemExit):
+            raise outcome.exception
+        return Ran(outcome.exit_code, outcome.stdout, outcome.stderr)
+
+    def process(self, *arguments: str, stdin: str = "", **environment: str) -> Ran:
+        """Run a command as the installed program."""
         outcome = subprocess.run(
             [str(PROGRAM), *arguments, "--data", str(self.data)],
             input=stdin,

@@ -253,7 +253,7 @@ def test_options_may_stand_before_the_command(program: Program) -> None:
 
 
 def test_no_instance_is_one_clear_line(tmp_path: Path) -> None:
-    refused = Program(tmp_path / "nowhere")("tenant", "list")
+    refused = Program(tmp_path / "nowhere").process("tenant", "list")
     assert (refused.code, refused.out) == (1, "")
     assert "conduit up" in refused.err
     assert not (tmp_path / "nowhere").exists()
@@ -277,7 +277,7 @@ def test_evidence_is_not_part_of_this_version(tmp_path: Path) -> None:
 
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
-    helped = Program(tmp_path)("--help", PYTHONPROFILEIMPORTTIME="1")
+    helped = Program(tmp_path).process("--help", PYTHONPROFILEIMPORTTIME="1")
     assert helped.code == 0
     for heavy in ("sqlalchemy", "mitmproxy", "cryptography", "pydantic", "litestar"):
         assert f" {heavy}\n" not in helped.err
