@@ -11,22 +11,7 @@ from policy.identifiers import TenantId
 from store import tenants
 from store.claim import Purpose
 from store.door import Store
-from store.migrate import upgrade
 from store.roles import RoleSecrets
-
-
-@pytest.fixture(scope="session")
-def role_secrets(postgres_url: str) -> RoleSecrets:
-    """How the serving roles sign in to a migrated database."""
-    return upgrade(postgres_url)
-
-
-@pytest.fixture
-async def store(role_secrets: RoleSecrets) -> AsyncIterator[Store]:
-    """The console's store: it may write policy."""
-    opened = await Store.open(role_secrets.console_dsn, role_secrets.claim_key)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture
