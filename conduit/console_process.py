@@ -20,6 +20,7 @@ from conduit.boot import Boot, announce_ready, receive
 from conduit.errors import ChildFailed
 from conduit.instance import vault_of
 from conduit.readiness import checks
+from console.api_tokens import ApiTokens
 from console.app import create_app
 from console.enrolment import Enroller
 from console.health import Health
@@ -80,6 +81,7 @@ def assembled(boot: Boot, store: Store) -> Services:
         store=store,
         operations=Operations(store, vault),
         sign_in=SignIn(store, passwords, factors, now),
+        tokens=ApiTokens(store, now),
         enroller=Enroller(
             store, passwords, factors, now, key=aead.derive(boot.claim_key, b"console enrolment")
         ),

@@ -7,14 +7,16 @@ from litestar import Litestar
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import State
 from litestar.middleware import DefineMiddleware
-from litestar.openapi import OpenAPIConfig
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.plugins.pydantic import PydanticPlugin
 from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 
 from console import door_pages, overview_page, probes
+from console.api import ROUTER
+from console.forgery import ForgeryCheck, configuration
 from console.headers import before_send
+from console.openapi import openapi
 from console.problems import answer
 from console.services import Services
 from console.sessions import Authentication
@@ -42,14 +44,18 @@ def create_app(services: Services) -> Litestar:
             probes.live,
             probes.ready,
             probes.scrape,
+            ROUTER,
             create_static_files_router("/static", [HERE / "static"], include_in_schema=False),
         ],
         state=State({"services": services}),
-        middleware=[DefineMiddleware(Authentication, exclude=WITHOUT_SESSION)],
+        # The order is the order of judgement: not forged, then who is asking; guards follow.
+        middleware=[
+            DefineMiddleware(ForgeryCheck, config=_forgery(services)),
+            DefineMiddleware(Authentication, exclude=WITHOUT_SESSION),
+        ],
         exception_handlers={Exception: answer},
-        csrf_config=_csrf(services),
         template_config=TemplateConfig(instance=JinjaTemplateEngine.from_environment(_templates())),
-        openapi_config=OpenAPIConfig(title="APIConduit", version="1", path="/api/v1/openapi"),
+        openapi_config=openapi(secure=services.secure),
         plugins=[PydanticPlugin(prefer_alias=True)],
         before_send=[before_send(secure=services.secure)],
         request_max_body_size=BODY_BYTES_MAX,
@@ -66,12 +72,5 @@ def _templates() -> Environment:
     )
 
 
-def _csrf(services: Services) -> CSRFConfig:
-    return CSRFConfig(
-        secret=services.form_key,
-        cookie_name="__Host-conduit-form" if services.secure else "conduit-form",
-        cookie_secure=services.secure,
-        cookie_httponly=True,
-        cookie_samesite="strict",
-        exclude=WITHOUT_SESSION,
-    )
+def _forgery(services: Services) -> CSRFConfig:
+    return configuration(key=services.form_key, secure=services.secure, exclude=WITHOUT_SESSION)

@@ -4,7 +4,7 @@ A guard answers for the route's tenant first: a tenant that is not the person's 
 the role, so that nothing tells whether it exists.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,9 +14,10 @@ from litestar.handlers import BaseRouteHandler
 from console.errors import NotAllowed, NotFound, NotSignedIn
 from console.permissions import Permission, Role, permissions_of
 from policy.identifiers import TenantId
+from store.console_sessions import ConsoleSession
 from store.tenants import PLATFORM
 
-Guard = Callable[[ASGIConnection, BaseRouteHandler], None]  # type: ignore[type-arg]
+Guard = Callable[[ASGIConnection, BaseRouteHandler], Awaitable[None]]  # type: ignore[type-arg]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Person:
             raise NotAllowed
 
 
-def signed_in(connection: ASGIConnection, _handler: BaseRouteHandler) -> None:  # type: ignore[type-arg]
+async def signed_in(connection: ASGIConnection, _handler: BaseRouteHandler) -> None:  # type: ignore[type-arg]
     """The guard of routes that anybody signed in may use; raises ``NotSignedIn``."""
     person_of(connection)
 
@@ -55,7 +56,7 @@ def signed_in(connection: ASGIConnection, _handler: BaseRouteHandler) -> None:  
 def requires(permission: Permission) -> Guard:
     """A guard for routes; those under a tenant have ``tenant_id`` in their path."""
 
-    def guard(connection: ASGIConnection, _handler: BaseRouteHandler) -> None:  # type: ignore[type-arg]
+    async def guard(connection: ASGIConnection, _handler: BaseRouteHandler) -> None:  # type: ignore[type-arg]
         tenant_id: UUID | None = connection.path_params.get("tenant_id")
         person_of(connection).require(
             permission, tenant_id=None if tenant_id is None else TenantId(tenant_id)
@@ -71,3 +72,14 @@ def person_of(connection: ASGIConnection) -> Person:  # type: ignore[type-arg]
     if not isinstance(person, Person):
         raise NotSignedIn
     return person
+
+
+def person_in(found: ConsoleSession | None) -> Person:
+    """Whose live session it is; raises ``NotSignedIn`` for none, and for a role that does not exist."""
+    if found is None:
+        raise NotSignedIn
+    try:
+        role = Role(found.role)
+    except ValueError:
+        raise NotSignedIn from None
+    return Person(found.administrator_id, found.tenant_id, found.name, role)

@@ -12,6 +12,7 @@ class Permission(StrEnum):
     ``platform`` spans every tenant; ``tenant`` is one tenant; ``self`` is the person's own record.
     """
 
+    PLATFORM_ADMINISTRATOR_INVITE = "platform:administrator:invite"
     PLATFORM_ENDPOINT_SET = "platform:endpoint:set"
     PLATFORM_ENDPOINT_VIEW = "platform:endpoint:view"
     PLATFORM_EVENT_VIEW = "platform:event:view"
@@ -19,6 +20,10 @@ class Permission(StrEnum):
     PLATFORM_TENANT_VIEW = "platform:tenant:view"
     PLATFORM_USAGE_VIEW = "platform:usage:view"
     SELF_PROFILE_VIEW = "self:profile:view"
+    SELF_TOKEN_CREATE = "self:token:create"  # noqa: S105 - a permission
+    SELF_TOKEN_REVOKE = "self:token:revoke"  # noqa: S105 - a permission
+    SELF_TOKEN_VIEW = "self:token:view"  # noqa: S105 - a permission
+    TENANT_ADMINISTRATOR_INVITE = "tenant:administrator:invite"
     TENANT_CREDENTIAL_VIEW = "tenant:credential:view"
     TENANT_ENDPOINT_SET = "tenant:endpoint:set"
     TENANT_ENDPOINT_VIEW = "tenant:endpoint:view"
@@ -52,19 +57,21 @@ class Role(StrEnum):
 
 
 _VIEWS = frozenset(permission for permission in Permission if permission.value.endswith(":view"))
+_SELF = frozenset(permission for permission in Permission if permission.value.startswith("self:"))
 _TENANT = frozenset(permission for permission in Permission if permission.value.startswith("tenant:"))
 
 ROLES: dict[Role, frozenset[Permission]] = {
-    Role.AUDITOR: _VIEWS,
-    Role.MEMBER: frozenset({Permission.SELF_PROFILE_VIEW}),
+    Role.AUDITOR: _VIEWS | _SELF,
+    Role.MEMBER: _SELF,
     Role.PLATFORM_ADMINISTRATOR: frozenset(Permission),
     Role.SECURITY_ANALYST: _VIEWS
+    | _SELF
     | {
         Permission.PLATFORM_ENDPOINT_SET,
         Permission.TENANT_ENDPOINT_SET,
         Permission.TENANT_PLACEHOLDER_REVOKE,
     },
-    Role.TENANT_ADMINISTRATOR: _TENANT | {Permission.SELF_PROFILE_VIEW},
+    Role.TENANT_ADMINISTRATOR: _TENANT | _SELF,
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from litestar.connection import ASGIConnection
 
+from console.api_tokens import ApiTokens
 from console.enrolment import Enroller
 from console.health import Health
 from console.live import Live
@@ -23,6 +24,7 @@ class Services:
     store: Store
     operations: Operations
     sign_in: SignIn
+    tokens: ApiTokens
     enroller: Enroller
     live: Live
     health: Health

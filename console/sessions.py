@@ -3,6 +3,7 @@
 The cookie holds a random token and nothing else. Revoking the row ends the session at the next request.
 """
 
+from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -10,7 +11,9 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
 
+from console.api_tokens import PREFIX
 from console.errors import NotSignedIn
+from console.forgery import bearer
 from console.people import person_of
 from console.services import services_of
 from store.acts import Actor
@@ -41,7 +44,8 @@ def session_cookie(token: str | None, *, secure: bool) -> Cookie:
 
 def token_of(connection: Connection) -> str | None:
     """The session token that the browser sent."""
-    return connection.cookies.get(cookie_name(secure=services_of(connection).secure)) or None
+    token = connection.cookies.get(cookie_name(secure=services_of(connection).secure))
+    return token if token and not token.startswith(PREFIX) else None
 
 
 def address_of(connection: Connection) -> IPv4Address | IPv6Address | None:
@@ -60,15 +64,28 @@ def actor_of(connection: Connection, *, via: str) -> Actor:
     return Actor(person_of(connection).name, via, None if address is None else str(address))
 
 
+class Proof(StrEnum):
+    """By what a request showed who is asking."""
+
+    COOKIE = "cookie"
+    TOKEN = "token"  # noqa: S105 - a kind of proof, not a secret
+
+
 class Authentication(AbstractAuthenticationMiddleware):
-    """Puts the signed-in person into the connection, or nobody; guards then decide."""
+    """Puts the signed-in person into the connection, or nobody; guards then decide.
+
+    A bearer token counts alone where there is one: the forgery check has let the request through for it.
+    """
 
     async def authenticate_request(self, connection: Connection) -> AuthenticationResult:
-        token = token_of(connection)
-        if token is None:
-            return AuthenticationResult(user=None, auth=None)
+        services = services_of(connection)
         try:
-            person = await services_of(connection).sign_in.person(token)
+            token = bearer(connection.headers)
+            if token is not None:
+                return AuthenticationResult(user=await services.tokens.person(token), auth=Proof.TOKEN)
+            cookie = token_of(connection)
+            if cookie is not None:
+                return AuthenticationResult(user=await services.sign_in.person(cookie), auth=Proof.COOKIE)
         except NotSignedIn:
-            return AuthenticationResult(user=None, auth=None)
-        return AuthenticationResult(user=person, auth=token)
+            pass
+        return AuthenticationResult(user=None, auth=None)

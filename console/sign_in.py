@@ -13,12 +13,11 @@ from ipaddress import IPv4Address, IPv6Address
 from loguru import logger
 
 from console import events
-from console.errors import NotSignedIn, SignInFailed
+from console.errors import SignInFailed
 from console.metrics import SIGN_INS
 from console.one_time_codes import accepted_step, new_secret
 from console.passwords import Passwords
-from console.people import Person
-from console.permissions import Role
+from console.people import Person, person_in
 from console.second_factors import SecondFactors
 from console.tokens import digest, new_token
 from store import administrators, chain, console_sessions
@@ -92,13 +91,7 @@ class SignIn:
             found = await console_sessions.resume(
                 session, digest=digest(token), now=now, idle_since=now - SESSION_IDLE
             )
-        if found is None:
-            raise NotSignedIn
-        try:
-            role = Role(found.role)
-        except ValueError:
-            raise NotSignedIn from None
-        return Person(found.administrator_id, found.tenant_id, found.name, role)
+        return person_in(found)
 
     async def leave(self, token: str, person: Person) -> None:
         """End the session of a token; harmless when it has ended."""

@@ -16,6 +16,7 @@ from console.people import Person
 from console.periods import Period, period_named
 from console.permissions import Permission
 from policy.identifiers import TenantId
+from store import tenants
 from store.claim import Purpose
 from store.door import Store
 
@@ -68,3 +69,14 @@ def _tenant_id(text: str) -> TenantId:
         return TenantId(UUID(text))
     except ValueError:
         raise NotFound from None
+
+
+async def known_tenant(store: Store, tenant_id: UUID) -> tenants.Tenant:
+    """The tenant of a path; raises ``NotFound`` for none, and for those that only the platform itself uses.
+
+    The route's guard has settled before that the person may know of it.
+    """
+    if tenant_id in tenants.INTERNAL:
+        raise NotFound
+    async with reading(store, TenantId(tenant_id)) as session:
+        return await tenants.get(session, tenant_id=TenantId(tenant_id))

@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 from argon2.profiles import CHEAPEST
 from litestar import Litestar
 
+from console.api_tokens import ApiTokens
 from console.app import create_app
 from console.enrolment import Chosen, Enroller, invite
 from console.health import Health
@@ -25,10 +26,8 @@ from policy.exchange import EndpointState
 from policy.identifiers import TenantId
 from store.acts import Actor
 from store.door import Store
-from store.migrate import upgrade
 from store.operations import Operations
 from store.overview import Defaults
-from store.roles import RoleSecrets
 from store.tenants import PLATFORM
 from vault.kek import KeyDocument, LocalKeys
 from vault.vault import Vault
@@ -63,18 +62,6 @@ class Enrolled:
         return pyotp.TOTP(self.secret).at(self.clock())
 
 
-@pytest.fixture(scope="session")
-def role_secrets(postgres_url: str) -> RoleSecrets:
-    return upgrade(postgres_url)
-
-
-@pytest.fixture
-async def store(role_secrets: RoleSecrets) -> AsyncIterator[Store]:
-    opened = await Store.open(role_secrets.console_dsn, role_secrets.claim_key)
-    yield opened
-    await opened.close()
-
-
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -94,6 +81,7 @@ def services(store: Store, clock: Clock, keys: LocalKeys) -> Services:
         store=store,
         operations=Operations(store, vault),
         sign_in=SignIn(store, passwords, factors, clock),
+        tokens=ApiTokens(store, clock),
         enroller=Enroller(store, passwords, factors, clock, key=bytes(32)),
         live=Live(store),
         health=Health({}),

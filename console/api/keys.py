@@ -1,0 +1,82 @@
+"""Credentials, which are only listed here, and placeholders."""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, delete, get, post
+from litestar.params import FromPath, JSONBody
+
+from console.api.shapes import PROBLEMS, Credential, IssuedPlaceholder, NewPlaceholder, Placeholder
+from console.people import requires
+from console.permissions import Permission
+from console.services import services_of
+from console.sessions import actor_of
+from console.views import known_tenant, reading
+from policy.identifiers import CredentialId, PlaceholderId, UserId
+from store import credentials, placeholders
+
+
+@get(
+    "/tenants/{tenant_id:uuid}/credentials",
+    guards=[requires(Permission.TENANT_CREDENTIAL_VIEW)],
+    responses=PROBLEMS,
+)
+async def list_credentials(request: Request[Any, Any, Any], tenant_id: FromPath[UUID]) -> list[Credential]:
+    """The tenant's provider keys, never the keys themselves."""
+    tenant = await known_tenant(services_of(request).store, tenant_id)
+    async with reading(services_of(request).store, tenant.tenant_id) as session:
+        return [Credential.model_validate(found) for found in await credentials.every(session)]
+
+
+@get(
+    "/tenants/{tenant_id:uuid}/placeholders",
+    guards=[requires(Permission.TENANT_PLACEHOLDER_VIEW)],
+    responses=PROBLEMS,
+)
+async def list_placeholders(request: Request[Any, Any, Any], tenant_id: FromPath[UUID]) -> list[Placeholder]:
+    """The tenant's placeholders, without their text, which is kept nowhere."""
+    tenant = await known_tenant(services_of(request).store, tenant_id)
+    async with reading(services_of(request).store, tenant.tenant_id) as session:
+        return [Placeholder.model_validate(found) for found in await placeholders.every(session)]
+
+
+@post(
+    "/tenants/{tenant_id:uuid}/placeholders",
+    guards=[requires(Permission.TENANT_PLACEHOLDER_ISSUE)],
+    responses=PROBLEMS,
+)
+async def issue_placeholder(
+    request: Request[Any, Any, Any], tenant_id: FromPath[UUID], data: JSONBody[NewPlaceholder]
+) -> IssuedPlaceholder:
+    """Issue a placeholder. Its text is in this answer and nowhere else."""
+    tenant = await known_tenant(services_of(request).store, tenant_id)
+    issued = await services_of(request).operations.issue_placeholder(
+        actor=actor_of(request, via="api"),
+        tenant_id=tenant.tenant_id,
+        binding=placeholders.Binding(
+            member_id=UserId(data.user_id),
+            credential_id=CredentialId(data.credential_id),
+            models=data.models,
+            networks=data.networks,
+            expires_at=data.expires_at,
+        ),
+    )
+    with issued.text.revealed() as text:
+        return IssuedPlaceholder(id=issued.record.id, placeholder=text)
+
+
+@delete(
+    "/tenants/{tenant_id:uuid}/placeholders/{placeholder_id:uuid}",
+    guards=[requires(Permission.TENANT_PLACEHOLDER_REVOKE)],
+    responses=PROBLEMS,
+)
+async def revoke_placeholder(
+    request: Request[Any, Any, Any], tenant_id: FromPath[UUID], placeholder_id: FromPath[UUID]
+) -> None:
+    """End a placeholder; calls with it are refused within a second."""
+    tenant = await known_tenant(services_of(request).store, tenant_id)
+    await services_of(request).operations.revoke_placeholder(
+        actor=actor_of(request, via="api"),
+        tenant_id=tenant.tenant_id,
+        placeholder_id=PlaceholderId(placeholder_id),
+    )

@@ -1,0 +1,243 @@
+"""What the API takes and gives. A field that is not named here is refused; no secret of ours is ever given.
+
+Money is whole micro-dollars (a millionth of a US dollar), moments are RFC 3339 with an offset.
+"""
+
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar.openapi.datastructures import ResponseSpec
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
+
+from console.permissions import Role
+from policy.exchange import EndpointState
+from policy.limits import LimitKind, Window
+from policy.money import MICRO_DOLLARS_MAX
+
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
+
+
+class Given(BaseModel):
+    """Base of what a caller sends. Values are never echoed in errors: one may be a secret."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Shown(BaseModel):
+    """Base of what a caller gets: exactly these fields of a record, and no others that it may have."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class Problem(BaseModel):
+    """An error, RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+PROBLEMS = {
+    status: ResponseSpec(Problem, description=words, media_type="application/problem+json")
+    for status, words in {
+        400: "The body cannot be read",
+        401: "Nobody is signed in",
+        403: "The role does not allow it, or the form token is missing",
+        404: "There is no such thing, or it is another tenant's",
+        409: "It exists already",
+        422: "The input is not valid",
+        503: "A dependency is down",
+    }.items()
+}
+
+
+class Profile(Shown):
+    id: UUID
+    tenant_id: UUID
+    name: str
+    role: Role
+    permissions: list[str]
+
+
+class NewToken(Given):
+    days: int = Field(90, ge=1, le=365, description="How long it lives.")
+
+
+class IssuedToken(Shown):
+    """``token`` is shown this once."""
+
+    id: UUID
+    token: str
+    expires_at: datetime
+
+
+class Token(Shown):
+    id: UUID
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+
+
+class NewTenant(Given):
+    name: Name
+    region: str = Field("eu", min_length=1, max_length=40)
+    time_zone: str = Field("UTC", max_length=60)
+
+
+class Tenant(Shown):
+    tenant_id: UUID
+    name: str
+    region: str
+    time_zone: str
+    enabled: bool
+    created_at: datetime
+
+
+class NewUser(Given):
+    name: Name
+    team: Name | None = None
+    cost_centre: Name | None = None
+
+
+class User(Shown):
+    id: UUID
+    name: str
+    team_id: UUID | None
+    cost_centre: str | None
+    enabled: bool
+    created_at: datetime
+
+
+class NewInvitation(Given):
+    name: Name
+    role: Role
+
+
+class IssuedInvitation(Shown):
+    """``path`` is where the invited person sets up the account; it works once and is shown this once."""
+
+    path: str
+    expires_at: datetime
+
+
+class Credential(Shown):
+    """A provider key as far as anybody may see it."""
+
+    id: UUID
+    provider: str
+    name: str
+    hosts: list[str]
+    version: int
+    created_at: datetime
+    rotated_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewPlaceholder(Given):
+    user_id: UUID
+    credential_id: UUID
+    models: frozenset[str] = frozenset()
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    expires_at: datetime | None = None
+
+
+class Placeholder(Shown):
+    id: UUID
+    member_id: UUID = Field(serialization_alias="user_id")
+    credential_id: UUID
+    models: frozenset[str]
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class IssuedPlaceholder(Shown):
+    """``placeholder`` is shown this once. It is worth nothing outside this gateway."""
+
+    id: UUID
+    placeholder: str
+
+
+class NewNetwork(Given):
+    network: IPv4Network | IPv6Network
+
+
+class Network(Shown):
+    id: UUID
+    network: IPv4Network | IPv6Network
+    created_at: datetime
+
+
+class NewLimit(Given):
+    kind: LimitKind
+    amount: StrictInt = Field(ge=0, le=MICRO_DOLLARS_MAX)
+    window: Window | None = None
+
+
+class NewLimits(Given):
+    """For the tenant, or for one user or one placeholder of it."""
+
+    limits: list[NewLimit] = Field(min_length=1, max_length=20)
+    user_id: UUID | None = None
+    placeholder_id: UUID | None = None
+
+
+class Limit(Shown):
+    id: UUID
+    scope: str
+    member_id: UUID | None = Field(serialization_alias="user_id")
+    placeholder_id: UUID | None
+    kind: LimitKind
+    amount: int
+    budget_window: Window | None = Field(serialization_alias="window")
+    updated_at: datetime
+
+
+class NewEndpointState(Given):
+    state: EndpointState
+    note: str = Field("", max_length=2000)
+
+
+class EndpointRule(Shown):
+    host: str
+    state: EndpointState
+    note: str
+    updated_at: datetime
+
+
+class Endpoint(Shown):
+    """``state`` is what is in force; ``mixed`` where tenants differ."""
+
+    host: str
+    provider: str | None
+    verdict: str
+    score: int
+    evidence: list[str]
+    state: str
+    calls: int
+    first_seen: datetime
+    last_seen: datetime
+
+
+class Usage(Shown):
+    """Sums over one subject of the grouping asked for; ``unpriced`` calls have no known cost."""
+
+    tenant_id: UUID
+    subject: UUID | str | None
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cost_micro_dollars: int
+    unpriced: int
+
+
+class Event(Shown):
+    """A link of the tenant's chain; ``event`` is what was written down."""
+
+    tenant_id: UUID
+    sequence: int
+    event: dict[str, Any]

@@ -1,0 +1,37 @@
+"""Tenants."""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, get, post
+from litestar.params import FromPath, JSONBody
+
+from console.api.shapes import PROBLEMS, NewTenant, Tenant
+from console.people import requires
+from console.permissions import Permission
+from console.services import services_of
+from console.sessions import actor_of
+from console.views import known_tenant, reading
+from store import tenants
+
+
+@get("/tenants", guards=[requires(Permission.PLATFORM_TENANT_VIEW)], responses=PROBLEMS)
+async def list_all(request: Request[Any, Any, Any]) -> list[Tenant]:
+    """Every tenant, by name."""
+    async with reading(services_of(request).store, None) as session:
+        return [Tenant.model_validate(tenant) for tenant in await tenants.every(session)]
+
+
+@post("/tenants", guards=[requires(Permission.PLATFORM_TENANT_CREATE)], responses=PROBLEMS)
+async def create(request: Request[Any, Any, Any], data: JSONBody[NewTenant]) -> Tenant:
+    """Create a tenant with a data key of its own."""
+    created = await services_of(request).operations.create_tenant(
+        actor=actor_of(request, via="api"), name=data.name, region=data.region, time_zone=data.time_zone
+    )
+    return Tenant.model_validate(created)
+
+
+@get("/tenants/{tenant_id:uuid}", guards=[requires(Permission.TENANT_TENANT_VIEW)], responses=PROBLEMS)
+async def show(request: Request[Any, Any, Any], tenant_id: FromPath[UUID]) -> Tenant:
+    """One tenant."""
+    return Tenant.model_validate(await known_tenant(services_of(request).store, tenant_id))
