@@ -9,10 +9,11 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from conduit.data_folder import DataFolder
-from conduit.embedded_postgres import EmbeddedPostgres
+from conduit.embedded_postgres import OWNER, SUPERUSER, EmbeddedPostgres
 from conduit.embedded_valkey import EmbeddedValkey
 from conduit.settings import PREFIX, TEST_PREFIX
 from store.door import Store
@@ -49,6 +50,9 @@ def postgres_url(engine_folder: DataFolder) -> Iterator[str]:
         return
     server = EmbeddedPostgres(engine_folder)
     server.start()
+    password = (engine_folder.path / "postgres" / "superuser.password").read_text()
+    with psycopg.connect(server.owner_url, user=SUPERUSER, password=password, dbname="postgres") as superuser:
+        superuser.execute(f"ALTER ROLE {OWNER} CREATEDB")  # some tests need a database of their own
     yield server.owner_url
     server.stop()
 

@@ -51,8 +51,8 @@ def tcp_ports_of(pid: int | None) -> list[str]:
     return [line for line in tables.splitlines() if f"socket:[{line.split()[9]}]" in sockets]
 
 
-def test_owner_of_the_database_is_no_superuser(postgres_url: str) -> None:
-    with psycopg.connect(postgres_url) as connection:
+def test_owner_of_the_database_is_no_superuser(postgres: EmbeddedPostgres) -> None:
+    with psycopg.connect(postgres.owner_url) as connection:
         powers = "rolsuper, rolbypassrls, rolcreatedb, rolcreaterole"
         found = connection.execute(f"SELECT {powers} FROM pg_roles WHERE rolname = current_user")
         assert found.fetchone() == (False, False, False, True)
