@@ -9,13 +9,22 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar.openapi.datastructures import ResponseSpec
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from console.permissions import Role
 from policy.exchange import EndpointState
 from policy.limits import LimitKind, Window
 from policy.money import MICRO_DOLLARS_MAX
 
+
+def _whole(value: object) -> object:
+    if type(value) is not int:
+        raise ValueError("should be a whole number")
+    return value
+
+
+# Not pydantic's strict mode: Litestar's decoder passes its own choice of mode over the field's.
+WholeNumber = Annotated[int, BeforeValidator(_whole)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
 
 
@@ -174,7 +183,7 @@ class Network(Shown):
 
 class NewLimit(Given):
     kind: LimitKind
-    amount: StrictInt = Field(ge=0, le=MICRO_DOLLARS_MAX)
+    amount: WholeNumber = Field(ge=0, le=MICRO_DOLLARS_MAX)
     window: Window | None = None
 
 

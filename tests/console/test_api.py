@@ -1,0 +1,205 @@
+"""The REST API as a program uses it."""
+
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from console.api_tokens import PREFIX
+from console.permissions import Role
+from console.services import Services
+from policy.identifiers import TenantId
+from store.door import Store
+from store.roles import RoleSecrets
+from store.tenants import PLATFORM
+from tests.console.conftest import TESTER, Clock, a_client, signed_in
+from tests.console.seeds import a_busy_day, ship
+from tests.console.test_access import a_tenant, bearer
+from vault.secret import Secret
+
+KEY = "sk-live-canary-8f3f1c22e1"
+
+
+@pytest.fixture
+async def program(app: Litestar, services: Services) -> httpx.AsyncClient:
+    return await bearer(services, app, Role.PLATFORM_ADMINISTRATOR, PLATFORM)
+
+
+async def test_a_tenant_is_set_up_from_nothing(program: httpx.AsyncClient, services: Services) -> None:
+    name = f"Acme {uuid4()}"
+    tenant = (await program.post("/api/v1/tenants", json={"name": name})).json()
+    at = f"/api/v1/tenants/{tenant['tenant_id']}"
+    user = (await program.post(f"{at}/users", json={"name": "ada", "team": "research"})).json()
+    credential = await services.operations.add_credential(
+        actor=TESTER,
+        tenant_id=TenantId(UUID(tenant["tenant_id"])),
+        provider="openai",
+        name="main",
+        hosts=["api.openai.com"],
+        secret=Secret(KEY),
+    )
+    binding = {"user_id": user["id"], "credential_id": str(credential.id), "models": ["gpt-5.2"]}
+    issued = await program.post(f"{at}/placeholders", json=binding)
+    assert issued.status_code == 201, issued.text
+    assert issued.json()["placeholder"].startswith("sk-")
+    budget = {"kind": "budget_micro_dollars", "amount": 2_500_000, "window": "month"}
+    assert (await program.post(f"{at}/limits", json={"limits": [budget]})).json()[0]["amount"] == 2_500_000
+    network = f"10.{uuid4().int % 250}.{uuid4().int % 250}.0/24"
+    assert (await program.post(f"{at}/networks", json={"network": network})).status_code == 201
+    state = await program.put(f"{at}/endpoints/llm.example", json={"state": "blocked"})
+    assert state.json()["state"] == "blocked"
+    listed = [
+        (await program.get(f"{at}/{noun}")).json() for noun in ("users", "placeholders", "limits", "networks")
+    ]
+    assert [len(items) for items in listed] == [1, 1, 1, 1]
+    revoked = await program.delete(f"{at}/placeholders/{issued.json()['id']}")
+    assert revoked.status_code == 204
+
+
+async def test_no_answer_holds_a_secret(program: httpx.AsyncClient, services: Services) -> None:
+    tenant_id = await a_tenant(services)
+    user = await services.operations.create_user(actor=TESTER, tenant_id=tenant_id, name="ada")
+    credential = await services.operations.add_credential(
+        actor=TESTER,
+        tenant_id=tenant_id,
+        provider="openai",
+        name="main",
+        hosts=["api.openai.com"],
+        secret=Secret(KEY),
+    )
+    at = f"/api/v1/tenants/{tenant_id}"
+    binding = {"user_id": str(user.id), "credential_id": str(credential.id)}
+    placeholder = (await program.post(f"{at}/placeholders", json=binding)).json()["placeholder"]
+    for path in (
+        f"{at}/credentials",
+        f"{at}/placeholders",
+        f"{at}/events",
+        "/api/v1/me",
+        "/api/v1/me/tokens",
+    ):
+        text = (await program.get(path)).text
+        assert KEY not in text
+        assert placeholder not in text
+        assert program.headers["authorization"].split()[1] not in text
+        assert "digest" not in text
+        assert "envelope" not in text
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/api/v1/tenants", {"name": "x", "tenant_id": str(uuid4())}, "tenant_id"),
+        ("users", {"name": "ada", "role": "platform_administrator"}, "role"),
+        ("users", {"name": " padded "}, "name"),
+        ("limits", {"limits": [{"kind": "concurrent", "amount": True}]}, "amount"),
+        ("limits", {"limits": [{"kind": "concurrent", "amount": "5"}]}, "amount"),
+        ("limits", {"limits": [{"kind": "concurrent", "amount": 2**53}]}, "amount"),
+        ("networks", {"network": "10.0.0.1/8"}, "network"),
+        ("invitations", {"name": "ada", "role": "nobody"}, "role"),
+    ],
+)
+async def test_what_is_not_asked_for_is_refused(
+    program: httpx.AsyncClient, services: Services, path: str, body: dict[str, object], field: str
+) -> None:
+    at = path if path.startswith("/") else f"/api/v1/tenants/{await a_tenant(services)}/{path}"
+    answer = await program.post(at, json=body)
+    assert answer.status_code == 422, answer.text
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    assert field in answer.json()["detail"]
+
+
+async def test_a_refused_value_is_not_echoed(program: httpx.AsyncClient) -> None:
+    answer = await program.post("/api/v1/tenants", json={"name": "x", "api_key": KEY})
+    assert answer.status_code == 422
+    assert KEY not in answer.text
+
+
+async def test_a_tenants_name_is_taken_once(program: httpx.AsyncClient) -> None:
+    name = f"Acme {uuid4()}"
+    assert (await program.post("/api/v1/tenants", json={"name": name})).status_code == 201
+    assert (await program.post("/api/v1/tenants", json={"name": name})).status_code == 409
+
+
+async def test_nobody_of_a_tenant_becomes_somebody_of_the_platform(app: Litestar, services: Services) -> None:
+    tenant_id = await a_tenant(services)
+    program = await bearer(services, app, Role.TENANT_ADMINISTRATOR, tenant_id)
+    at = f"/api/v1/tenants/{tenant_id}/invitations"
+    up = await program.post(at, json={"name": f"eve {uuid4()}", "role": "platform_administrator"})
+    assert up.status_code == 422
+    beside = await program.post(at, json={"name": f"bob {uuid4()}", "role": "auditor"})
+    assert beside.json()["path"].startswith("/setup?token=")
+
+
+async def test_usage_and_events_are_exact(
+    app: Litestar, services: Services, clock: Clock, role_secrets: RoleSecrets
+) -> None:
+    tenant_id = await a_tenant(services)
+    events = a_busy_day(tenant_id, "Acme", clock.now)
+    gateway = await Store.open(role_secrets.gateway_dsn, role_secrets.claim_key)
+    await ship(gateway, events)
+    await gateway.close()
+    program = await bearer(services, app, Role.TENANT_ADMINISTRATOR, tenant_id)
+    (total,) = (
+        await program.get(f"/api/v1/tenants/{tenant_id}/usage", params={"group_by": "tenant_id"})
+    ).json()
+    assert total["cost_micro_dollars"] == sum(event.get("cost_micro_dollars", 0) for event in events)
+    assert total["unpriced"] == sum(
+        "cost_micro_dollars" not in event for event in events if event["decision"] == "allow"
+    )
+    calls = (await program.get(f"/api/v1/tenants/{tenant_id}/events?kind=call&limit=1000")).json()
+    assert {item["event"]["id"] for item in calls} == {event["id"] for event in events}
+    seen = (await program.get(f"/api/v1/tenants/{tenant_id}/endpoints")).json()
+    assert {item["host"]: item["state"] for item in seen}["llm.sidecar.example"] == "monitored"
+
+
+async def test_a_cookie_alone_changes_nothing_through_the_api(app: Litestar, services: Services) -> None:
+    client = await signed_in(app, services)
+    body = {"name": f"Acme {uuid4()}"}
+    assert (await client.post("/api/v1/tenants", json=body)).status_code == 403
+    token = client.cookies["conduit-form"]
+    with_token = await client.post("/api/v1/tenants", json=body, headers={"x-csrftoken": token})
+    assert with_token.status_code == 201
+
+
+async def test_a_token_cannot_make_tokens_and_a_session_can(
+    app: Litestar, services: Services, program: httpx.AsyncClient
+) -> None:
+    assert (await program.post("/api/v1/me/tokens", json={})).status_code == 403
+    client = await signed_in(app, services)
+    form = {"x-csrftoken": client.cookies["conduit-form"]}
+    issued = await client.post("/api/v1/me/tokens", json={"days": 1}, headers=form)
+    assert issued.status_code == 201, issued.text
+    token = issued.json()["token"]
+    other = a_client(app)
+    assert (await other.get("/api/v1/me", headers={"authorization": f"Bearer {token}"})).status_code == 200
+    assert (await client.delete(f"/api/v1/me/tokens/{issued.json()['id']}", headers=form)).status_code == 204
+    assert (await other.get("/api/v1/me", headers={"authorization": f"Bearer {token}"})).status_code == 401
+
+
+async def test_a_token_is_no_cookie_and_a_cookie_no_token(
+    app: Litestar, services: Services, program: httpx.AsyncClient
+) -> None:
+    token = program.headers["authorization"].split()[1]
+    assert token.startswith(PREFIX)
+    posing = a_client(app)
+    posing.cookies.set("conduit", token)
+    assert (await posing.get("/")).status_code == 303
+    client = await signed_in(app, services)
+    cookie = client.cookies["conduit"]
+    assert (await posing.get("/api/v1/me", headers={"authorization": f"Bearer {cookie}"})).status_code == 401
+
+
+async def test_a_token_ends_when_its_days_are_over(
+    app: Litestar, services: Services, program: httpx.AsyncClient, clock: Clock
+) -> None:
+    assert (await program.get("/api/v1/me")).status_code == 200
+    clock.advance(hours=25)
+    assert (await program.get("/api/v1/me")).status_code == 401
+
+
+async def test_the_api_describes_itself_without_secrets(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/api/v1/openapi/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    assert "/api/v1/tenants/{tenant_id}/placeholders" in document["paths"]
+    assert "application/problem+json" in str(document["paths"]["/api/v1/tenants"]["post"]["responses"]["422"])
