@@ -22,7 +22,7 @@ from addons.connections import ClientConnection, Connections, client_facts
 from addons.deadlines import Deadlines
 from addons.dialling import Dialling, Undialable
 from addons.inspection import too_large
-from addons.protocol import CUT, INVALID, TOO_LARGE, CloseAtOnce
+from addons.protocol import CUT, INVALID, REPLACED, TOO_LARGE, CloseAtOnce
 from addons.relay import Relay
 from addons.snapshots import Snapshots
 from addons.step import Step
@@ -233,11 +233,9 @@ class Chain:
         try:
             self._relay.begin(visit)
         except Exception:
-            logger.opt(exception=True).error(
-                "the answer of call {} was cut: a step failed", visit.exchange.id
-            )
-            visit.exchange.refusal = _fault()
-            flow.kill()
+            logger.opt(exception=True).error("the answer of {} is not passed on", visit.exchange.id)
+            self._refuse(visit, _unreadable())
+            flow.metadata[REPLACED] = True
 
     async def response(self, flow: http.HTTPFlow) -> None:
         """The answer is complete: the provider's, or ours."""
@@ -263,7 +261,7 @@ class Chain:
         message = flow.error.msg if flow.error else ""
         if message.startswith(("Client disconnected", "stream reset by client", "killed")):
             self._end(visit, Outcome.ABORTED_BY_CLIENT)
-        elif visit.answer_head_seen:
+        elif visit.answer_head_seen and flow.response is not None:
             self._end(visit, Outcome.ABORTED_BY_PROVIDER)
         else:
             self._refuse(visit, _unreachable(visit))
@@ -298,6 +296,11 @@ class Chain:
 
 def _fault() -> Refusal:
     return Refusal(Reason.INTERNAL, "The gateway failed; the request did not leave. Try again.", "no-fault")
+
+
+def _unreadable() -> Refusal:
+    message = "The provider's answer could not be read, so it is not passed on."
+    return Refusal(Reason.UPSTREAM_UNREACHABLE, message, "answer-readable")
 
 
 def _unreachable(visit: Visit) -> Refusal:

@@ -22,7 +22,7 @@ from policy.exchange import EndpointState, Mode, Shape
 from policy.inspection import operation_of
 from policy.refusals import Refusal
 
-# Of a body to an unknown host, so much is held for evidence; a longer one is judged by its head alone.
+# Of a body to an unknown host, so much is looked at for evidence.
 EVIDENCE_BYTES_MAX = 8 * 1024 * 1024
 
 # Two readers of such a path may see two paths (RFC 3986 section 6.2.2).
@@ -112,9 +112,9 @@ class Discovery(Step):
         return endpoints.state_of(visit.snapshot, tenant, host, entry, self._configuration.defaults)
 
     def _await_evidence(self, visit: Visit) -> Refusal | None:
-        """Hold the body of a request to an unknown host, if it is short enough to be looked at."""
+        """Hold the body of a request to an unknown host; one too long to be held is judged by its head."""
         length = visit.headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > EVIDENCE_BYTES_MAX:
+        if length.isdecimal() and int(length) > self._configuration.bounds.body_bytes_max:
             visit.flow.request.stream = True
             return self._judge(visit, b"")
         return None

@@ -57,10 +57,14 @@ class Metering(Step):
             return chunk
         passed = visit.meter.feed(chunk)
         growth = visit.growth
-        if growth is not None and not growth.note(visit.meter.output_tokens_so_far, datetime.now(UTC)):
-            visit.exchange.refusal = growth.refusal or growth.outrun()
-            visit.flow.metadata[CUT] = True
-        return passed
+        if growth is None or growth.note(visit.meter.output_tokens_so_far, datetime.now(UTC)):
+            return passed
+        unfinished = visit.meter.open_bytes
+        if unfinished > len(passed):
+            return passed  # its beginning has left already: the cut waits for the event's end
+        visit.exchange.refusal = growth.refusal or growth.outrun()
+        visit.flow.metadata[CUT] = True
+        return passed[: len(passed) - unfinished]
 
     def answer_end(self, visit: Visit) -> bytes:
         """The last part: what the meter held, or the ending of a cut stream."""
@@ -69,7 +73,8 @@ class Metering(Step):
         rest = visit.meter.finish()
         refusal = visit.exchange.refusal
         if visit.flow.metadata.get(CUT) and refusal is not None:
-            return stream_ending(refusal, visit.shape, str(visit.exchange.id))
+            content_type = visit.flow.response.headers.get("content-type", "") if visit.flow.response else ""
+            return stream_ending(refusal, visit.shape, str(visit.exchange.id), content_type=content_type)
         return rest
 
     def ended(self, visit: Visit) -> None:

@@ -31,7 +31,9 @@ _ENHANCE_YOUR_CALM = 11
 CUT = "conduit.cut"
 INVALID = "conduit.invalid"
 REQUEST_BYTES_MAX = "conduit.request_bytes_max"
+RESPONSE_BYTES_MAX = "conduit.response_bytes_max"
 TOO_LARGE = "conduit.too_large"
+REPLACED = "conduit.replaced"
 
 Commands = Generator[commands.Command, Any, Any]
 
@@ -52,11 +54,24 @@ class Stream(layers.HttpStream):
         return False
 
     def check_killed(self, emit_error_hook: bool) -> Commands:
-        """Called right after ``requestheaders``: a response set there is sent at once."""
+        """Called after each hook: a response set in ``requestheaders``, or in place of another, is sent."""
         if self.flow.response and self.client_state == self.state_wait_for_request_headers:
             yield from self._refuse_early()
             return True
+        if self.flow.metadata.pop(REPLACED, False):
+            yield from self._replace_answer()
+            return True
         return (yield from super().check_killed(emit_error_hook))
+
+    def _replace_answer(self) -> Commands:
+        # The provider's answer has begun, and the chain has put its own in its place.
+        reset = layers.RequestProtocolError(self.stream_id, "replaced", layers.ErrorCode.CANCEL)
+        yield layers.SendHttp(reset, self.context.server)
+        yield layers.HttpResponseHook(self.flow)
+        self.flow.live = False
+        self.client_state = self.server_state = self.state_errored
+        yield from self._send_own_answer()
+        yield layers.DropStream(self.stream_id)
 
     def handle_connect(self) -> Commands:
         """A tunnel, where this door has tunnels; elsewhere CONNECT is a request like others, and refused."""
@@ -97,14 +112,28 @@ class Stream(layers.HttpStream):
     def state_consume_request_body(self, event: events.Event) -> Commands:
         """Buffer the body, up to the bound in bytes that the chain set for this exchange."""
         limit = self.flow.metadata.get(REQUEST_BYTES_MAX)
-        if isinstance(event, layers.RequestData) and limit is not None:
-            held = len(self.request_body_buf) + len(event.data)
-            if held > limit:
-                self.request_body_buf.clear()
-                self.flow.metadata[TOO_LARGE]()
-                yield from self._refuse_early()
-                return
-        yield from super().state_consume_request_body(event)
+        held = len(self.request_body_buf) + len(getattr(event, "data", b""))
+        if limit is None or held <= limit:
+            yield from super().state_consume_request_body(event)
+            return
+        self.request_body_buf.clear()
+        self.flow.metadata[TOO_LARGE]()
+        yield from self._refuse_early()
+
+    def state_consume_response_body(self, event: events.Event) -> Commands:
+        """Buffer the answer, up to the bound in bytes that the chain set for this exchange."""
+        limit = self.flow.metadata.get(RESPONSE_BYTES_MAX)
+        held = len(self.response_body_buf) + len(getattr(event, "data", b""))
+        if limit is None or held <= limit:
+            yield from super().state_consume_response_body(event)
+            return
+        too_long = layers.ErrorCode.RESPONSE_TOO_LARGE
+        yield layers.SendHttp(
+            layers.RequestProtocolError(self.stream_id, "too long", too_long), self.context.server
+        )
+        yield from self.handle_protocol_error(
+            layers.ResponseProtocolError(self.stream_id, "the answer is too long", too_long)
+        )
 
     def state_stream_response_body(self, event: events.Event) -> Commands:
         """Relay the answer; once the chain marks it as cut, end it cleanly and reset the provider."""
@@ -240,7 +269,7 @@ def install(answer: Callable[[int, str], http.Response]) -> None:
     """
 
     def error_page(status: int, message: str = "") -> bytes:
-        return _http1.http1.assemble_response(answer(status, message))
+        return bytes(_http1.http1.assemble_response(answer(status, message)))
 
     original_reader = _http1.make_body_reader
     replacements = (

@@ -6,13 +6,17 @@ from loguru import logger
 from mitmproxy import http
 
 from addons.answering import REQUEST_ID
-from addons.protocol import CUT
+from addons.protocol import CUT, RESPONSE_BYTES_MAX
 from addons.step import Step
 from addons.visit import Visit
+from policy.decoding import Decoder, Undecodable, decoder_for, is_plain
 from policy.refusals import Reason, Refusal
 
 # A JSON answer up to this size is handled whole: one pass instead of a call for each chunk.
 WHOLE_BYTES_MAX = 256 * 1024
+
+# An encoded answer is held whole up to this size, then looked into.
+HELD_BYTES_MAX = 32 * 1024 * 1024
 
 # Alternative services would lead the client around us (RFC 7838).
 _DROPPED = ("alt-svc", "x-conduit-reason")
@@ -40,9 +44,15 @@ class Relay:
         if visit.passes:
             response.stream = True
             return
+        encoding = response.headers.get("content-encoding", "")
+        visit.decoder = _decode(visit, response)
         for step in self._steps:
             step.answer_head(visit)
-        if not _is_short(response):
+        if _is_short(response) or (visit.decoder is not None and not _is_events(response)):
+            # Held whole: an answer of which nothing had to change goes on encoded, as it came.
+            visit.encoding = encoding
+            visit.flow.metadata[RESPONSE_BYTES_MAX] = HELD_BYTES_MAX
+        else:
             self._unframe(visit, response)
             response.stream = self._stream(visit)
 
@@ -51,10 +61,16 @@ class Relay:
         response = visit.flow.response
         if response is None or response.stream or visit.passes:
             return
-        body = response.raw_content or b""
-        passed = self._chunk(visit, body) + self._end(visit)
-        if passed is not body and passed != body:
-            response.raw_content = passed
+        came = response.raw_content or b""
+        plain = visit.decoder.feed(came) if visit.decoder is not None else came
+        visit.decoder = None
+        passed = self._chunk(visit, plain) + self._end(visit)
+        if passed == plain:
+            if visit.encoding:
+                response.headers["content-encoding"] = visit.encoding
+            return
+        response.raw_content = passed
+        if "transfer-encoding" not in response.headers:
             response.headers["content-length"] = str(len(passed))
 
     def _stream(self, visit: Visit) -> Callable[[bytes], _Chunks]:
@@ -73,6 +89,8 @@ class Relay:
         return relay
 
     def _chunk(self, visit: Visit, chunk: bytes) -> bytes:
+        if visit.decoder is not None:
+            chunk = visit.decoder.feed(chunk)
         for step in self._steps:
             chunk = step.answer_chunk(visit, chunk)
         return chunk
@@ -95,6 +113,26 @@ class Relay:
 def _overrides(step: Step) -> bool:
     kind = type(step)
     return kind.answer_chunk is not Step.answer_chunk or kind.answer_head is not Step.answer_head
+
+
+def _is_events(response: http.Response) -> bool:
+    return response.headers.get("content-type", "").startswith("text/event-stream")
+
+
+def _decode(visit: Visit, response: http.Response) -> Decoder | None:
+    """Plain bytes are asked for; where they come encoded all the same, the steps still see them plain.
+
+    An answer to a call with our key in an encoding that cannot be looked into is not passed on.
+    """
+    encoding = response.headers.get("content-encoding", "")
+    if is_plain(encoding):
+        return None
+    decoder = decoder_for(encoding)
+    if decoder is not None:
+        del response.headers["content-encoding"]
+    elif visit.secret is not None:
+        raise Undecodable(f"the provider answered in the encoding {encoding!r}")
+    return decoder
 
 
 def _is_short(response: http.Response) -> bool:

@@ -18,6 +18,7 @@ from policy.snapshot import Placeholder, PolicySnapshot
 
 if TYPE_CHECKING:
     from addons.growth import GrowingReservation
+    from policy.decoding import Decoder
     from policy.redaction import Scrubber
     from policy.usage import Meter
     from vault.secret import Secret
@@ -52,6 +53,8 @@ class Visit:
     secret: "Secret | None" = None
     meter: "Meter | None" = None
     scrubber: "Scrubber | None" = None
+    decoder: "Decoder | None" = None
+    encoding: str = ""
     answer_head_seen: bool = False
     timed_out: bool = False
     rate_headers: tuple[tuple[str, str], ...] = ()

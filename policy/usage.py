@@ -5,9 +5,9 @@ Nothing here raises: an answer that cannot be read is counted by its bytes.
 """
 
 import json
-import zlib
 from datetime import datetime
 
+from policy.decoding import is_plain
 from policy.exchange import Call, Shape, Usage
 from policy.inspection import USAGE_WHEN_ASKED
 from policy.money import MicroDollars
@@ -17,8 +17,6 @@ from policy.sse import Event, Events, JsonArray, JsonLines, ServerSentEvents
 
 # A whole JSON answer is kept until its end, so that its usage can be read; a longer one is estimated.
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
-# An encoded answer is decoded for reading only, and no further than this.
-DECODED_BYTES_MAX = 64 * 1024 * 1024
 # English makes about 4.5 bytes of UTF-8 a token, program text 3.3, Chinese 3: a low number, as it is charged.
 BYTES_PER_TOKEN = 3
 # No tokenizer in use packs more text than this into one token on average; a report that says so is wrong.
@@ -33,8 +31,8 @@ _MEDIA = ("audio/", "image/", "video/", "application/octet-stream")
 class Meter:
     """Feed it the answer's body; ask it for ``usage`` at any time, also after an abort.
 
-    ``content_type`` and ``content_encoding`` are the answer's headers. gzip and deflate are decoded for
-    reading, bounded; other encodings are counted by bytes. ``hide_usage`` drops the usage-only chunk of an
+    ``content_type`` and ``content_encoding`` are the answer's headers; what is still encoded is counted by
+    its bytes (``policy.decoding`` comes before). ``hide_usage`` drops the usage-only chunk of an
     OpenAI chat stream, for providers that send it only when asked.
     """
 
@@ -52,13 +50,13 @@ class Meter:
         self._reading = Reading(shape)
         self._media_type = content_type.partition(";")[0].strip().lower()
         self._events = _events_of(self._media_type, shape, operation)
-        self._decoder = _Decoder.for_encoding(content_encoding)
+        self._readable = is_plain(content_encoding)
         self._hides = (
             hide_usage
             and shape is Shape.OPENAI_CHAT
             and provider in USAGE_WHEN_ASKED
             and self._media_type == "text/event-stream"
-            and isinstance(self._decoder, _Identity)
+            and self._readable
         )
         self._body: bytearray | None = bytearray() if self._media_type.endswith("json") else None
         self._unread_bytes = 0
@@ -84,11 +82,10 @@ class Meter:
         if self._events is None:
             self._keep(chunk)
             return chunk
-        decoded = self._decoder.decode(chunk)
-        if decoded is None:
+        if not self._readable:
             self._unread_bytes += len(chunk)
             return chunk
-        passed = self._observe(self._events.feed(decoded))
+        passed = self._observe(self._events.feed(chunk))
         return passed if self._hides else chunk
 
     def finish(self) -> bytes:
@@ -128,12 +125,11 @@ class Meter:
         return None
 
     def _keep(self, chunk: bytes) -> None:
-        decoded = self._decoder.decode(chunk) if self._body is not None else None
-        if self._body is None or decoded is None or len(self._body) + len(decoded) > ANSWER_BYTES_MAX:
+        if self._body is None or not self._readable or len(self._body) + len(chunk) > ANSWER_BYTES_MAX:
             self._unread_bytes += len(chunk) + len(self._body or b"")
             self._body = None
         else:
-            self._body += decoded
+            self._body += chunk
 
     def _observe(self, events: list[Event]) -> bytes:
         passed = []
@@ -178,44 +174,6 @@ class Meter:
         unread = -(-self._unread_bytes // per_token)
         text = max(self._reading.text_events, -(-self._reading.text_bytes // BYTES_PER_TOKEN))
         return text + unread
-
-
-class _Identity:
-    def decode(self, chunk: bytes) -> bytes | None:
-        return chunk
-
-
-class _Unreadable:
-    def decode(self, _: bytes) -> bytes | None:
-        return None
-
-
-class _Decoder:
-    """gzip and deflate, no further than ``DECODED_BYTES_MAX``; after that, or an error, nothing more."""
-
-    def __init__(self, window: int) -> None:
-        self._zlib = zlib.decompressobj(window)
-        self._left = DECODED_BYTES_MAX
-
-    @staticmethod
-    def for_encoding(encoding: str) -> "_Decoder | _Identity | _Unreadable":
-        named = encoding.strip().lower()
-        if named in {"", "identity"}:
-            return _Identity()
-        if named in {"gzip", "x-gzip", "deflate"}:
-            return _Decoder(zlib.MAX_WBITS | 32)
-        return _Unreadable()
-
-    def decode(self, chunk: bytes) -> bytes | None:
-        if self._left <= 0:
-            return None
-        try:
-            decoded = self._zlib.decompress(chunk, self._left)
-        except zlib.error:
-            self._left = 0
-            return None
-        self._left = 0 if self._zlib.unconsumed_tail else self._left - len(decoded)
-        return decoded
 
 
 def _events_of(media_type: str, shape: Shape, operation: str) -> Events | None:

@@ -1,8 +1,10 @@
 """Whatever goes wrong in a step, the caller gets a refusal and the provider sees nothing."""
 
 import asyncio
+import contextlib
 from dataclasses import replace
 
+import httpx
 import pytest
 
 from addons import STEPS
@@ -78,7 +80,5 @@ async def test_a_step_that_fails_on_the_answer_never_leaves_the_client_waiting(g
     metering = next(step for step in gateway.engine.chain.steps if step.name == "metering")
     monkeypatch.setattr(metering, method, fail)
     async with asyncio.timeout(5):
-        try:
+        with contextlib.suppress(httpx.RemoteProtocolError):
             await gateway.ask(stream=True)
-        except Exception as error:
-            assert "RemoteProtocolError" in type(error).__name__

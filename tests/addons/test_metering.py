@@ -1,0 +1,134 @@
+"""The answer flows by unchanged and at once, is counted, and ends where the money does."""
+
+import asyncio
+import json
+
+import httpx
+import pytest
+from uuid_utils.compat import uuid7
+
+from policy.identifiers import LimitId
+from policy.limits import Limit, LimitKind, LimitScope, Window
+from tests.addons.running import Running, with_limits
+from tests.standins.answers import Answer
+
+STREAM = "openai-chat-stream"
+
+
+async def wait_for_end(gateway: Running) -> dict:
+    """The event of the one call, once it has ended."""
+    async with asyncio.timeout(5):
+        while not (ended := [event for event in gateway.events() if "outcome" in event]):
+            await asyncio.sleep(0.01)
+    return ended[0]
+
+
+def a_budget(gateway: Running, micro_dollars: int) -> Limit:
+    (tenant,) = gateway.snapshots.current.tenants
+    kind, window = LimitKind.BUDGET_MICRO_DOLLARS, Window.MONTH
+    return Limit(LimitId(uuid7()), tenant, LimitScope.TENANT, tenant, kind, micro_dollars, window)
+
+
+def request(gateway: Running, **changed) -> dict:
+    body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    return {
+        "method": "POST",
+        "url": gateway.url("openai", "/v1/chat/completions"),
+        "json": body | changed,
+        "headers": {"authorization": f"Bearer {gateway.placeholder}"},
+    }
+
+
+async def test_chunks_reach_the_client_while_the_provider_holds_the_rest(gateway: Running):
+    held = Answer.of(STREAM).held(before=3)
+    gateway.provider.play("api.openai.com", held)
+    async with gateway.client() as client, client.stream(**request(gateway)) as answer:
+        first = await asyncio.wait_for(anext(answer.aiter_raw()), 5)
+        assert first.startswith(b"data: ")
+        assert not held.gate.opened.is_set()
+        held.gate.open()
+
+
+async def test_usage_is_asked_for_and_hidden_from_who_did_not_ask(gateway: Running):
+    async with gateway.client() as client:
+        answer = await client.request(**request(gateway))
+    (seen,) = gateway.provider.wait_for(1)
+    assert seen.json["stream_options"] == {"include_usage": True}
+    events = [line[6:] for line in answer.text.split("\n\n") if line.startswith("data: {")]
+    assert events
+    assert all(json.loads(event)["choices"] for event in events)
+    assert answer.text.endswith("data: [DONE]\n\n")
+    event = await wait_for_end(gateway)
+    assert event["output_tokens"] > 0
+    assert event["estimated"] is False
+
+
+async def test_usage_is_passed_on_to_who_asked(gateway: Running):
+    async with gateway.client() as client:
+        answer = await client.request(**request(gateway, stream_options={"include_usage": True}))
+    assert '"usage":{' in answer.text.replace(" ", "")
+    assert answer.content == Answer.of(STREAM).body
+
+
+async def test_an_abort_by_the_client_is_settled_by_estimate(gateway: Running):
+    held = Answer.of(STREAM).held(before=3)
+    gateway.provider.play("api.openai.com", held)
+    async with gateway.client() as client, client.stream(**request(gateway)) as answer:
+        await anext(answer.aiter_raw())
+    event = await wait_for_end(gateway)
+    held.gate.open()
+    assert (event["outcome"], event["estimated"]) == ("aborted_by_client", True)
+    assert event["cost_micro_dollars"] > 0
+
+
+async def test_an_abort_by_the_provider_is_settled_and_seen_as_broken(gateway: Running):
+    gateway.provider.play("api.openai.com", Answer.of(STREAM).reset(before=3))
+    with pytest.raises(httpx.RemoteProtocolError):
+        async with gateway.client() as client:
+            await client.request(**request(gateway))
+    assert (await wait_for_end(gateway))["outcome"] == "aborted_by_provider"
+
+
+def long_stream() -> Answer:
+    """Four thousand words, one a chunk, without an end of their own."""
+    chunk = {"choices": [{"index": 0, "delta": {"content": "word "}, "finish_reason": None}]}
+    data = f"data: {json.dumps({'object': 'chat.completion.chunk', 'model': 'gpt-4o-mini'} | chunk)}\n\n"
+    return Answer(200, (("content-type", "text/event-stream"),), (data.encode() * 40,) * 100).slow(0.001)
+
+
+async def test_a_stream_ends_as_its_protocol_ends_when_the_budget_does(gateway: Running):
+    limit = a_budget(gateway, 1_000)
+    gateway.snapshots.current = with_limits(gateway.snapshots.current, limit)
+    gateway.provider.play("api.openai.com", long_stream())
+    async with gateway.client() as client:
+        answer = await client.request(**request(gateway))
+    last = [line for line in answer.text.split("\n\n") if line.startswith("data: {")][-1]
+    assert "budget_exhausted" in last
+    event = await wait_for_end(gateway)
+    assert (event["outcome"], event["reason"]) == ("cut", "budget_exhausted")
+    assert event["cost_micro_dollars"] <= limit.amount + 1024
+
+
+async def test_a_call_that_cannot_fit_its_budget_does_not_leave(gateway: Running):
+    gateway.snapshots.current = with_limits(gateway.snapshots.current, a_budget(gateway, 10))
+    answer = await gateway.ask(max_tokens=10_000)
+    assert (answer.status_code, answer.headers["x-conduit-reason"]) == (429, "budget_exhausted")
+    assert gateway.provider.seen == []
+
+
+async def test_a_model_without_a_price_is_refused_under_a_budget(gateway: Running):
+    gateway.snapshots.current = with_limits(gateway.snapshots.current, a_budget(gateway, 10**9))
+    answer = await gateway.ask(model="nobody-knows-this")
+    assert answer.headers["x-conduit-reason"] == "unpriced_model"
+
+
+async def test_a_rate_limit_says_when_to_come_back(gateway: Running):
+    (tenant,) = gateway.snapshots.current.tenants
+    kind = LimitKind.REQUESTS_PER_MINUTE
+    limit = Limit(LimitId(uuid7()), tenant, LimitScope.TENANT, tenant, kind, 2)
+    gateway.snapshots.current = with_limits(gateway.snapshots.current, limit)
+    answers = [await gateway.ask() for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[0].headers["x-ratelimit-limit-requests"] == "2"
+    assert answers[2].headers["x-conduit-reason"] == "rate_limited"
+    assert int(answers[2].headers["retry-after"]) > 0

@@ -1,0 +1,39 @@
+import gzip
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policy import decoding
+from policy.decoding import Decoder, Undecodable, decoder_for, is_plain
+
+
+@given(st.binary(max_size=2000), st.integers(1, 50), st.sampled_from([gzip.compress, zlib.compress]))
+def test_any_chunking_gives_the_same_plain_bytes(plain, size, encode):
+    encoded, decoder = encode(plain), Decoder()
+    chunks = [encoded[start : start + size] for start in range(0, len(encoded), size)]
+    assert b"".join(map(decoder.feed, chunks)) == plain
+
+
+def test_a_bomb_is_decoded_no_further_than_the_bound(monkeypatch):
+    monkeypatch.setattr(decoding, "DECODED_BYTES_MAX", 10_000)
+    with pytest.raises(Undecodable):
+        Decoder().feed(gzip.compress(b"0" * 10_000_000))
+
+
+@pytest.mark.parametrize("chunk", [b"not gzip at all", gzip.compress(b"a") + gzip.compress(b"b")])
+def test_what_is_not_one_encoded_answer_is_refused(chunk):
+    with pytest.raises(Undecodable):
+        Decoder().feed(chunk)
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "unheard-of"])
+def test_other_encodings_have_no_decoder(encoding):
+    assert decoder_for(encoding) is None
+    assert not is_plain(encoding)
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", " Identity "])
+def test_the_identity_needs_none(encoding):
+    assert is_plain(encoding)
