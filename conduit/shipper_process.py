@@ -13,13 +13,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+from loguru import logger
 
 from conduit.boot import Boot, announce_ready, receive
 from conduit.settings import Audit
 from store.checkpoint import pinned_keys, signing_key
 from store.checkpointer import Checkpointer
 from store.door import Store
-from store.shipper import POLL_INTERVAL_S, Shipper, wait
+from store.errors import StoreUnavailable
+from store.shipper import BACKOFF_MAX_S, POLL_INTERVAL_S, Shipper, wait
 from store.witness import FolderWitness, HeldCheckpoints, WebhookWitness, Witness
 
 CONNECTIONS = 2
@@ -57,6 +59,19 @@ async def serve(boot: Boot) -> None:
                     await checkpointer.try_round()
     finally:
         await store.close()
+
+
+async def _open_store(boot: Boot, stopping: asyncio.Event) -> Store | None:
+    """The store as soon as the database answers; ``None`` if told to stop before."""
+    backoff_s = POLL_INTERVAL_S
+    while not stopping.is_set():
+        try:
+            return await Store.open(boot.dsn, boot.claim_key, pool_size=CONNECTIONS)
+        except StoreUnavailable as error:
+            logger.warning("records wait in the spool: {}", error)
+            await wait(stopping, backoff_s)
+            backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
+    return None
 
 
 def _witnesses(audit: Audit, client: httpx.AsyncClient) -> list[Witness]:

@@ -91,24 +91,33 @@ async def verify(
     invocation: Invocation,
     file: Annotated[Path | None, typer.Option(help="An export, checked offline.")] = None,
     key: Annotated[list[str] | None, typer.Option(help="Public key that must have signed it.")] = None,
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option(help="Checkpoints that a witness kept, a file or a folder: the record must agree."),
+    ] = None,
     tenant: TenantOption = None,
 ) -> None:
     """Check that nothing was altered, removed, inserted, reordered or cut off: live, or in an export."""
-    from store.checkpoint import VerifierKey
+    from store.checkpoint import VerifierKey, pinned_keys
+    from store.witness import witnessed
 
-    keys = tuple(VerifierKey.parse(text) for text in key or ())
-    shown = [_verify_file(invocation, file, keys)] if file else await _verify_live(invocation, tenant, keys)
+    # Where the instance that signed is at hand, its own public keys are the ones to expect.
+    keys = tuple(VerifierKey.parse(text) for text in key or ()) or pinned_keys(_public_keys(invocation.data))
+    kept = witnessed(checkpoint or (), keys)
+    if file:
+        shown = [_verify_file(invocation, file, keys, kept)]
+    else:
+        shown = await _verify_live(invocation, tenant, keys, kept)
     invocation.show(shown if file is None or not invocation.json else shown[0])
 
 
-def _verify_file(invocation: Invocation, file: Path, keys: tuple[Any, ...]) -> dict[str, object]:
-    from store.checkpoint import pinned_keys
+def _verify_file(
+    invocation: Invocation, file: Path, keys: tuple[Any, ...], kept: list[Any]
+) -> dict[str, object]:
     from store.verify import verify_export
 
-    # Where the instance that signed is at hand, its own public key is the one to expect.
-    pinned = keys or pinned_keys(invocation.data / "audit" / "checkpoint.pub")
     try:
-        verified = verify_export(file, pinned=pinned)
+        verified = verify_export(file, pinned=keys, held=kept)
     except OSError as error:
         raise CommandFailed(f"{file} cannot be read: {error.strerror}") from error
     if not verified.pinned:
@@ -119,23 +128,21 @@ def _verify_file(invocation: Invocation, file: Path, keys: tuple[Any, ...]) -> d
 
 
 async def _verify_live(
-    invocation: Invocation, tenant: str | None, keys: tuple[Any, ...]
+    invocation: Invocation, tenant: str | None, keys: tuple[Any, ...], kept: list[Any]
 ) -> list[dict[str, object]]:
     from conduit import lookup
     from conduit.instance import opened
-    from store.checkpoint import signing_key
     from store.tenants import PLATFORM
     from store.verify import verify_record
 
     found: list[dict[str, object]] = []
     async with opened(invocation) as instance:
-        held = _held(instance.folder)
-        trusted = keys or (signing_key(instance.folder / "audit").verifier,)
+        held = [*_held(instance.folder), *kept]
         names = {item.tenant_id: item.name for item in await lookup.every_tenant(instance.store, tenant)}
         if tenant is None:
             names[PLATFORM] = "platform"
         for tenant_id, name in names.items():
-            verified = await verify_record(instance.store, tenant_id, trusted=trusted, held=held)
+            verified = await verify_record(instance.store, tenant_id, trusted=keys, held=held)
             found.append({**_verified(verified), "tenant": name})
     return found
 
@@ -145,8 +152,12 @@ def _held(folder: Path) -> list[Any]:
     from store.checkpoint import pinned_keys
     from store.witness import HeldCheckpoints
 
-    audit = folder / "audit"
-    return HeldCheckpoints(audit / "held", pinned_keys(audit / "checkpoint.pub")).every()
+    return HeldCheckpoints(folder / "audit" / "held", pinned_keys(_public_keys(folder))).every()
+
+
+def _public_keys(folder: Path) -> Path:
+    """One key a line: the instance's own, and those of other instances that share its database."""
+    return folder / "audit" / "checkpoint.pub"
 
 
 def _verified(verified: Any) -> dict[str, object]:
