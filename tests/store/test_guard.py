@@ -39,10 +39,10 @@ HOLES = {
     "truncate granted": "GRANT TRUNCATE ON conduit.event TO conduit_gateway",
     "a loose reference": "ALTER TABLE conduit.usage_other ADD CONSTRAINT loose FOREIGN KEY (outcome)"
     " REFERENCES conduit.platform_endpoint_rule (host)",
-    "a loose key": "CREATE UNIQUE INDEX loose ON conduit.member (name)",
+    "a loose key": "CREATE UNIQUE INDEX loose ON conduit.member (name) WHERE false",
     "an owner's view": "CREATE VIEW conduit.everyone AS SELECT * FROM conduit.member",
     "a materialised view": "CREATE MATERIALIZED VIEW conduit.everyone AS SELECT 1 AS one",
-    "a function's path": "ALTER FUNCTION conduit.tenant() RESET search_path",
+    "a function's path": "ALTER FUNCTION conduit.claimed(text) RESET search_path",
     "a function for all": "GRANT EXECUTE ON FUNCTION conduit.read_all_envelopes TO PUBLIC",
 }
 

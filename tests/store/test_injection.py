@@ -161,7 +161,7 @@ def attacks(scene: Scene) -> st.SearchStrategy[str]:
             f"SELECT conduit.write_data_key('{victim}', 9, 'x')",
             "SELECT * FROM conduit.read_all_envelopes()",
             "SELECT * FROM conduit.read_all_data_keys()",
-            "SELECT * FROM conduit.claimed()",
+            "SELECT conduit.claimed('t'), conduit.claimed('p')",
             "SELECT * FROM conduit_private.claim_key",
             "SELECT * FROM conduit_private.root",
             f"CREATE FUNCTION pg_temp.tenant() RETURNS uuid LANGUAGE sql AS $$ SELECT '{victim}'::uuid $$",
@@ -225,10 +225,8 @@ def run(scene: Scene, dsn: str, statements: list[str], claim: str) -> str:
         connection.execute("BEGIN")
         connection.execute("SELECT set_config('conduit.claim', %s, true)", [claim])
         seen = "".join(answer_to(connection, statement) for statement in statements)
-        if connection.info.transaction_status == psycopg.pq.TransactionStatus.INERROR:
-            connection.execute("ROLLBACK")
-        elif connection.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS:
-            connection.execute("COMMIT")
+        if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            seen += answer_to(connection, "COMMIT")
         return seen
 
 
