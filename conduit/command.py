@@ -142,7 +142,7 @@ def _invocation(context: typer.Context, values: dict[str, Any]) -> Invocation:
 def _fail(error: Exception) -> NoReturn:
     """One line, exit code 1. What is not an error of ours is a fault of ours: its text may hold anything."""
     if type(error).__module__.split(".")[0] in ("policy", "vault", "store", "conduit", "console"):
-        sentence = " ".join(str(error).split()) or type(error).__name__
+        sentence = " ".join((str(error) or type(error).__doc__ or "").split("\n\n")[0].split())
         print(f"conduit: {sentence}", file=sys.stderr)
     elif isinstance(error, typer.Exit | typer.BadParameter):
         raise error

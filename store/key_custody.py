@@ -68,13 +68,26 @@ class KeyCustody:
             await session.execute(select(func.pg_advisory_xact_lock(_KEK_LOCK, 0)))
             if keys is not None and not await to_thread(lambda: keys.rotating):
                 await to_thread(keys.add_key)
-            rewrapped = 0
+            rewrapped, broken = 0, []
             for tenant in await tenants.every(session):
-                rewrapped += await self._rewrap(tenant.tenant_id)
+                try:
+                    rewrapped += await self._rewrap(tenant.tenant_id)
+                except Unopenable:
+                    broken.append(tenant.name)
                 # So that PostgreSQL does not take this transaction, which holds the lock, for idle.
                 await session.execute(select(1))
             await self._rewrap_second_factors(session)
-            await record(session, actor, "vault.rotate_kek", tenant_id=None, target="kek", rings=rewrapped)
+            await record(
+                session,
+                actor,
+                "vault.rotate_kek",
+                tenant_id=None,
+                target="kek",
+                rings=rewrapped,
+                unopenable=broken or None,
+            )
+        if broken:
+            raise Unopenable(f"the data keys of {', '.join(broken)} do not open; no earlier key was dropped")
         # Only now, when it is committed that nothing is wrapped by them any more. Dying before this line
         # leaves them in place, and the next rotation drops them.
         if keys is not None:

@@ -132,5 +132,15 @@ class LocalKeys(KeyEncryptionKey):
         self._keys = {record.name: record.key for record in document.keys}
         self._current = document.keys[-1].name
 
+    def _learn(self, document: KeyDocument) -> None:
+        """Use a newer document, and go on opening what the keys that it no longer holds have wrapped.
+
+        Calls that were decided on a policy from before a rotation still end well. What was dropped from the
+        source is gone with this process at the latest.
+        """
+        earlier = self._keys
+        self._use(document)
+        self._keys = {**earlier, **self._keys}
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} current={self._current}>"

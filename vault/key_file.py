@@ -22,7 +22,7 @@ class FileKeys(LocalKeys):
 
     def wrap(self, plain: bytes, *, context: bytes) -> Wrapped:
         """Wrap under the newest key of the file as it is now, since a rotation may drop the one we knew."""
-        self._use(read(self._path))
+        self._learn(read(self._path))
         return super().wrap(plain, context=context)
 
     @property
@@ -51,7 +51,7 @@ class FileKeys(LocalKeys):
 
     def _look_again(self, name: str) -> bytes | None:
         try:
-            self._use(read(self._path))
+            self._learn(read(self._path))
         except (KeySourceRefused, Sealed):
             return None
         return self._keys.get(name)

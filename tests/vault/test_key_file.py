@@ -132,3 +132,14 @@ def test_the_environment_is_read_once(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "CONDUIT_KEK" not in os.environ
     with pytest.raises(Sealed):
         key_file.from_environment("CONDUIT_KEK")
+
+
+def test_calls_in_flight_outlive_a_rotation_in_another_process(tmp_path: Path) -> None:
+    key_file.create(tmp_path / "kek")
+    serving, rotating = (key_file.FileKeys(tmp_path / "kek") for _ in range(2))
+    old = serving.wrap(b"old", context=CONTEXT)
+    rotating.add_key()
+    rotating.drop_earlier_keys()
+    new = rotating.wrap(b"new", context=CONTEXT)
+    assert serving.unwrap(new.sealed, name=new.name, context=CONTEXT) == b"new"
+    assert serving.unwrap(old.sealed, name=old.name, context=CONTEXT) == b"old"
