@@ -1,8 +1,8 @@
 """``conduit up``: bring everything up in order, keep it up, reload, drain, and bring it down in order.
 
 Up: the folder's lock, engines, migration as the owner, certificate authority, key-encryption key, children.
-Down: workers and console (calls in flight finish), then the shipper (their last events are stored), then
-the engines. No request passes through this process.
+Down: workers (calls in flight finish), then console and shipper (the last events are stored), then the
+engines. No request passes through this process.
 """
 
 import asyncio
@@ -92,7 +92,6 @@ class Supervisor:
         self._console: Keeper | None = None
         self._behind: list[Keeper] = []
         self._metrics = folder.folder("run", "metrics")
-        self._draining = folder.path / "run" / "draining"
 
     async def run(self) -> None:
         """Up, then until told to stop, then down."""
@@ -119,7 +118,6 @@ class Supervisor:
         (self._stop_now if self._stop_asked.is_set() else self._stop_asked).set()
 
     async def _start(self) -> None:
-        self._draining.unlink(missing_ok=True)
         shutil.rmtree(self._metrics)
         self._folder.folder("run", "metrics")
         await self._on_engines(self._engines.start)
@@ -216,19 +214,16 @@ class Supervisor:
         logger.info("reloaded; new calls are decided by the new settings")
 
     async def _down(self) -> None:
-        """In order; each step is taken even where the one before failed."""
-        self._draining.touch(mode=0o600)
-        drain_s = self._settings.drain_s
-        first = [keeper.stop(drain_s) for keeper in (*self._workers, self._console) if keeper is not None]
+        """In order: the console tells load balancers of the drain, the shipper stores what workers leave."""
         now = asyncio.create_task(self._stop_now.wait())
-        ending = asyncio.create_task(_all(first))
-        await asyncio.wait((ending, now), return_when=asyncio.FIRST_COMPLETED)
-        if not ending.done():
+        draining = asyncio.create_task(_all(keeper.stop(self._settings.drain_s) for keeper in self._workers))
+        await asyncio.wait((draining, now), return_when=asyncio.FIRST_COMPLETED)
+        if not draining.done():
             logger.warning("calls in flight are cut")
-            await _all(keeper.kill() for keeper in self._children())
-        await ending
+            await _all(keeper.kill() for keeper in self._workers)
+        await draining
         now.cancel()
-        await _all(keeper.stop(SHIPPER_DRAIN_S) for keeper in self._behind)
+        await _all(keeper.stop(SHIPPER_DRAIN_S) for keeper in self._children())
 
     async def _on_engines[Result](self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._engine_thread, work)
