@@ -39,10 +39,13 @@ async def serve(boot: Boot) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     spool, audit = boot.data / "spool", boot.data / "audit"
     key = signing_key(audit)
-    store = await Store.open(boot.dsn, boot.claim_key, pool_size=CONNECTIONS)
+    # Ready without the database: what waits in the spool waits here too.
+    announce_ready()
+    store = await _open_store(boot, stopping)
+    if store is None:
+        return
     try:
         async with httpx.AsyncClient(trust_env=False) as client:
-            announce_ready()
             checkpointer = Checkpointer(
                 store,
                 key,
