@@ -56,6 +56,8 @@ def restricted(command: Sequence[str | Path], *, at_parent_death: signal.Signals
         account, kept = _account(), f"-all,+{_reading_capability()}"
         words += [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
         words += [f"--inh-caps={kept}", f"--ambient-caps={kept}", f"--bounding-set={kept}"]
+        # access(2), by which initdb looks for its neighbours, else counts no capability of another than root.
+        words += ["--securebits=+no_setuid_fixup"]
     return [*words, "--", *map(str, command)]
 
 

@@ -18,7 +18,7 @@ from conduit import embedded
 from conduit.data_folder import DataFolder
 from conduit.embedded_postgres import EmbeddedPostgres
 from conduit.embedded_valkey import EmbeddedValkey
-from conduit.engine_process import end_leftover
+from conduit.engine_process import end_leftover, restricted
 from conduit.errors import AlreadyRunning, ConfigurationError, EngineError
 from conduit.settings import Settings
 
@@ -111,6 +111,16 @@ def test_folders_above_stay_closed(short_path: Path) -> None:
     server.start()
     server.stop()
     assert stat.S_IMODE(above.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has powers to give up")
+def test_account_of_the_engines_reads_through_closed_folders_and_writes_nothing(short_path: Path) -> None:
+    closed = short_path / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "program").touch(mode=0o755)
+    for flag, expected in (("-x", 0), ("-r", 0), ("-w", 1)):
+        command = restricted(["/usr/bin/test", flag, closed / "program"], at_parent_death=None)
+        assert subprocess.run(command, check=False).returncode == expected, flag
 
 
 def test_data_outlives_a_restart_and_sudden_death(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> None:
