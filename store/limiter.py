@@ -276,8 +276,12 @@ class Limiter:
         except (RedisError, OSError, TimeoutError) as error:
             self._breaker.failed()
             raise LimiterUnavailable(f"Valkey did not answer: {type(error).__name__}") from error
+        numbers = _numbers(reply)
+        if numbers is None:
+            self._breaker.failed()
+            raise LimiterUnavailable("Valkey answered what the script never does")
         self._breaker.succeeded()
-        return [int(number) for number in reply.split()]
+        return numbers
 
     async def _send(self, keys: tuple[str, str, str], arguments: tuple[str | int, ...]) -> Any:
         try:
@@ -336,6 +340,8 @@ class Limiter:
         except InvalidDemand as error:
             await self._settle_each(batch, error)
             return
+        if len(replies) != 2 * len(batch):
+            raise LimiterUnavailable("Valkey answered for another number of reservations")
         for ending, tokens, cost in zip(batch, replies[::2], replies[1::2], strict=True):
             if not ending.done.done():
                 ending.done.set_result(Settled(tokens, MicroDollars(cost)))
@@ -354,6 +360,14 @@ def _last_chance(scope: asyncio.Timeout, loop: asyncio.AbstractEventLoop) -> Non
     scope.reschedule(loop.time() + _GRACE_S)
 
 
+def _numbers(reply: Any) -> list[int] | None:
+    """The script's text of integers; ``None`` for anything else."""
+    try:
+        return [int(number) for number in reply.split()] or None
+    except (AttributeError, ValueError):
+        return None
+
+
 def _check(tokens: int, cost: int) -> None:
     if type(tokens) is not int or not 0 <= tokens <= RATE_MAX:
         raise InvalidDemand("tokens must be a whole number, from 0 to 10**11")
@@ -362,14 +376,14 @@ def _check(tokens: int, cost: int) -> None:
 
 
 def _answer(reply: list[int], reservation: ExchangeId, plan: Plan) -> Granted | Refused:
-    code, first, second, *rates = reply if len(reply) > 2 else (*reply, 0)
-    if code == _ENDED:
+    if reply[0] == _ENDED:
         raise ReservationEnded("the reservation was settled before")
-    if code not in (_GRANTED, _REFUSED):
+    if len(reply) != 9 or reply[0] not in (_GRANTED, _REFUSED):
         raise LimiterUnavailable("Valkey and this worker disagree about the time")
-    requests = Remaining(*rates[:3]) if rates[0] >= 0 else None
-    tokens = Remaining(*rates[3:]) if rates[3] >= 0 else None
-    if code == _REFUSED:
-        retry_after_s = None if second < 0 else max(1, -(-second // 1000))
-        return Refused(plan.limits[first - 1], retry_after_s, requests, tokens)
-    return Granted(reservation, first, MicroDollars(second), requests, tokens)
+    code, first, second = reply[:3]
+    requests = Remaining(*reply[3:6]) if reply[3] >= 0 else None
+    tokens = Remaining(*reply[6:]) if reply[6] >= 0 else None
+    if code == _GRANTED:
+        return Granted(reservation, first, MicroDollars(second), requests, tokens)
+    retry_after_s = None if second < 0 else max(1, -(-second // 1000))
+    return Refused(plan.limits[first - 1], retry_after_s, requests, tokens)

@@ -26,7 +26,7 @@ def clock() -> Clock:
 async def tenant(valkey_url: str, clock: Clock) -> AsyncIterator[Tenant]:
     tenant = Tenant(valkey_url, clock=clock)
     yield tenant
-    await tenant.client.aclose()
+    await tenant.close()
 
 
 async def test_a_minute_admits_its_requests_and_then_one_for_each_that_leaked(
@@ -270,8 +270,8 @@ async def test_a_worker_whose_clock_is_off_uses_the_servers_period(valkey_url: s
     other = Tenant(valkey_url)
     other.id, other.user = tenant.id, tenant.user
     assert isinstance(await other.limiter.reserve(other.demand(other.budget(10), cost=1)), Refused)
-    await tenant.client.aclose()
-    await other.client.aclose()
+    await tenant.close()
+    await other.close()
 
 
 async def test_a_flush_gives_no_budget_back(tenant: Tenant) -> None:

@@ -1,0 +1,57 @@
+"""One worker of a crowd, as a process of its own: many calls at once against the same limits.
+
+Reads ``{"url", "tenant", "calls", "cost", "used", "budget"}`` from standard input, says ``ready``, starts at
+the next line, and prints what it was granted and refused.
+"""
+
+import asyncio
+import json
+import sys
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from policy.identifiers import ExchangeId, LimitId, TenantId
+from policy.limits import Demand, Granted, Limit, LimitKind, LimitScope, Window
+from policy.money import MicroDollars
+from store.limiter import Limiter
+from store.limiter_plan import BudgetPeriod
+from store.valkey import connect
+
+
+async def nothing_spent(_: TenantId, budgets: tuple[BudgetPeriod, ...]) -> tuple[MicroDollars, ...]:
+    return tuple(MicroDollars(0) for _ in budgets)
+
+
+async def crowd(order: dict[str, int | str]) -> dict[str, int]:
+    tenant = TenantId(UUID(str(order["tenant"])))
+    limit = Limit(
+        LimitId(UUID(int=1)),
+        tenant,
+        LimitScope.TENANT,
+        tenant,
+        LimitKind.BUDGET_MICRO_DOLLARS,
+        int(order["budget"]),
+        Window.MONTH,
+    )
+    client = connect(str(order["url"]))
+    limiter = Limiter(client, spent=nothing_spent, timeout_s=10.0)
+
+    async def call() -> bool:
+        demand = Demand(
+            ExchangeId(uuid4()), tenant, (limit,), ZoneInfo("UTC"), 0, MicroDollars(int(order["cost"]))
+        )
+        granted = isinstance(await limiter.reserve(demand), Granted)
+        if granted:
+            await asyncio.sleep(0)
+            await limiter.settle(demand.reservation, tokens=0, cost=MicroDollars(int(order["used"])))
+        return granted
+
+    print("ready", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    granted = sum(await asyncio.gather(*(call() for _ in range(int(order["calls"])))))
+    await client.aclose()
+    return {"granted": granted, "refused": int(order["calls"]) - granted}
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(crowd(json.loads(sys.stdin.readline())))), flush=True)
