@@ -62,6 +62,7 @@ def main() -> int:
                     story.skip("transparent mode", missing or "")
                     continue
                 office.product.cli("network", "add", "--tenant", office.tenant, CLIENT_NETWORK)
+                office.in_force()
             machine = stack.enter_context(Machine(office.environment(mode), net.client if net else None))
             scenes.play(story, Place(mode, office, machine))
         story.chapter("What is left behind")

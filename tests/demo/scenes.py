@@ -5,7 +5,6 @@ from typing import Any
 from tests.demo.story import NotAsTold, Story, require
 from tests.standins.answers import Answer
 from tests.standins.office import HOSTS, ORDINARY_HOST, SDKS, SHADOW_HOST, Office, Place
-from tests.standins.recordings import load
 
 WHOLE = {"openai": "openai-chat", "anthropic": "anthropic-messages", "google": "google-generate"}
 SECOND_REQUEST = ("--requests-per-minute", "1")
@@ -117,6 +116,7 @@ def _limited(place: Place) -> str:
     identity, held = place.office.issue("openai")
     limit = ("limit", "set", "--tenant", place.office.tenant, "--placeholder", identity)
     place.office.product.cli(*limit, *SECOND_REQUEST)
+    place.office.in_force()
     first = _call(place, "openai", held)
     require("error" not in first, f"the first request was refused: {first.get('message')}")
     return _refused(place, _call(place, "openai", held, max_retries=0), 429, "rate_limited")
@@ -126,6 +126,7 @@ def _out_of_budget(place: Place) -> str:
     user = place.office.hire(f"grace-{place.mode}")
     _, held = place.office.issue("anthropic", user=user)
     place.office.product.cli("limit", "set", "--tenant", place.office.tenant, "--user", user, *TINY_BUDGET)
+    place.office.in_force()
     done = _call(place, "anthropic", held, max_retries=0)
     return _refused(place, done, 429, "budget_exhausted")
 
@@ -133,6 +134,7 @@ def _out_of_budget(place: Place) -> str:
 def _revoked(place: Place) -> str:
     identity, held = place.office.issue("openai")
     place.office.product.cli("placeholder", "revoke", "--tenant", place.office.tenant, identity)
+    place.office.in_force()
     return _refused(place, _call(place, "openai", held), 401, "placeholder_revoked")
 
 
@@ -177,12 +179,10 @@ def account(story: Story, office: Office) -> None:
 
 def _usage(office: Office) -> str:
     office.event(outcome="finished")
-    rows = office.product.cli("usage", "--tenant", office.tenant)
-    require(bool(rows), "no usage rows")
-    micro = sum(int(row.get("cost_micro_dollars") or 0) for row in rows)
-    calls = sum(int(row["requests"]) for row in rows)
-    require(micro > 0, "nothing cost anything")
-    return f"{calls} calls, {micro} micro-dollars ({load('openai-chat').host} and others, at list price)"
+    used = office.product.cli("usage", "--tenant", office.tenant)
+    calls, tokens, spent = (int(used[name]) for name in ("requests", "tokens", "micro_dollars"))
+    require(spent > 0, "nothing cost anything")
+    return f"{calls} calls, {tokens} tokens, {spent} micro-dollars at list price"
 
 
 def _refusals(office: Office) -> str:

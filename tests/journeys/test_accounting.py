@@ -10,10 +10,17 @@ from tests.standins.office import HOSTS, Place
 from tests.standins.recordings import load
 
 
+def newcomer(place: Place, name: str) -> tuple[str, str]:
+    """A user of this test alone, and a placeholder that is in force."""
+    user = place.office.hire(name)
+    _, placeholder = place.office.issue("openai", user=user)
+    place.office.in_force()
+    return user, placeholder
+
+
 def test_usage_and_money_of_a_call_are_in_its_event(gateway_place: Place) -> None:
     place = gateway_place
-    user = place.office.hire("usage-reader")
-    _, placeholder = place.office.issue("openai", user=user)
+    user, placeholder = newcomer(place, "usage-reader")
     place.machine.call(
         "openai", recording="openai-chat-stream", stream=True, asynchronous=False, key=placeholder
     )
@@ -21,14 +28,13 @@ def test_usage_and_money_of_a_call_are_in_its_event(gateway_place: Place) -> Non
     assert (event["input_tokens"], event["output_tokens"], event["estimated"]) == (12, 5, False)
     assert event["cost_micro_dollars"] == 12 * 30 + 5 * 60
     assert event["model"].startswith("gpt-4")
-    (row,) = list(place.office.product.cli("usage", "--tenant", place.office.tenant, "--user", user))
-    assert row["requests"] == 1
+    used = place.office.product.cli("usage", "--tenant", place.office.tenant, "--user", user)
+    assert (used["requests"], used["micro_dollars"]) == (1, 12 * 30 + 5 * 60)
 
 
 def test_a_stream_without_usage_is_counted_all_the_same(gateway_place: Place) -> None:
     place = gateway_place
-    user = place.office.hire("usage-estimated")
-    _, placeholder = place.office.issue("openai", user=user)
+    user, placeholder = newcomer(place, "usage-estimated")
     place.office.provider.play(HOSTS["openai"], Answer.of("openai-chat-stream-without-usage"))
     done = place.machine.call(
         "openai",
@@ -46,8 +52,7 @@ def test_a_stream_without_usage_is_counted_all_the_same(gateway_place: Place) ->
 def test_a_caller_who_hangs_up_is_charged_for_what_flowed(gateway_place: Place) -> None:
     """Seen from the record: the provider's connection is closed, the call ends as aborted by the client."""
     place = gateway_place
-    user = place.office.hire("hangs-up")
-    _, placeholder = place.office.issue("openai", user=user)
+    user, placeholder = newcomer(place, "hangs-up")
     answer = Answer.of("openai-chat-stream").held(before=4)
     assert answer.gate is not None
     place.office.provider.play(HOSTS["openai"], answer)
@@ -76,8 +81,7 @@ def _ask_and_hang_up(place: Place, placeholder: str) -> None:
 @pytest.mark.parametrize("status", [401, 429, 500])
 def test_a_call_that_the_provider_refused_costs_nothing(gateway_place: Place, status: int) -> None:
     place = gateway_place
-    user = place.office.hire(f"refused-{status}")
-    _, placeholder = place.office.issue("openai", user=user)
+    user, placeholder = newcomer(place, f"refused-{status}")
     place.office.provider.play(HOSTS["openai"], Answer.error("openai", status))
     place.machine.call(
         "openai", recording="openai-chat", stream=False, asynchronous=False, key=placeholder, max_retries=0

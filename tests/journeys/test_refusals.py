@@ -1,11 +1,13 @@
 """A refusal is the SDK's own natural exception, says why, reaches no provider, and is not tried again."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.standins.answers import Answer
+from tests.standins.namespaces import Namespaces
 from tests.standins.office import HOSTS, SDKS, SHADOW_HOST, Office, Place, key_headers
 from tests.standins.product import Product
 
@@ -43,13 +45,69 @@ def altered(placeholder: str) -> str:
     return placeholder[:-1] + ("a" if placeholder[-1] != "a" else "b")
 
 
-@pytest.mark.parametrize("provider", SDKS)
-def test_a_revoked_placeholder_is_refused(place: Place, provider: str) -> None:
-    identity, placeholder = place.office.issue(provider)
-    assert "error" not in ask(place, provider, placeholder)
-    place.office.product.cli("placeholder", "revoke", "--tenant", place.office.tenant, identity)
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Placeholders by mode and provider, all in force: what each of them is good for."""
+
+    good: dict[tuple[str, str], str]
+    revoked: dict[tuple[str, str], str]
+    other_model: dict[tuple[str, str], str]
+    once_a_minute: dict[tuple[str, str], str]
+    no_budget: dict[tuple[str, str], str]
+
+
+def _prepare(office: Office, modes: tuple[str, ...]) -> Prepared:
+    made = Prepared({}, {}, {}, {}, {})
+    poor = office.hire("grace")
+    limit = ("limit", "set", "--tenant", office.tenant)
+    office.product.cli(*limit, "--user", poor, "--budget-usd", "0.000001", "--window", "month")
+    for provider in SDKS:
+        for mode in modes:
+            place = (mode, provider)
+            identity, made.good[place] = office.issue(provider)
+            identity, made.once_a_minute[place] = office.issue(provider)
+            office.product.cli(*limit, "--placeholder", identity, "--requests-per-minute", "1")
+        identity, revoked = office.issue(provider)
+        office.product.cli("placeholder", "revoke", "--tenant", office.tenant, identity)
+        shared = {
+            "revoked": revoked,
+            "other_model": office.issue(provider, "--models", "some-other-model")[1],
+            "no_budget": office.issue(provider, user=poor)[1],
+        }
+        for name, placeholder in shared.items():
+            getattr(made, name).update({(mode, provider): placeholder for mode in modes})
+    office.in_force()
+    return made
+
+
+@pytest.fixture(scope="module")
+def prepared_on_loopback(office: Office) -> Prepared:
+    return _prepare(office, ("gateway", "proxy"))
+
+
+@pytest.fixture(scope="module")
+def prepared_in_network(network: tuple[Office, Namespaces]) -> Prepared:
+    return _prepare(network[0], ("transparent",))
+
+
+@pytest.fixture
+def prepared(place: Place, request: pytest.FixtureRequest) -> Prepared:
+    name = "prepared_in_network" if place.mode == "transparent" else "prepared_on_loopback"
+    found: Prepared = request.getfixturevalue(name)
     place.office.provider.forget()
-    done = ask(place, provider, placeholder)
+    return found
+
+
+@pytest.mark.parametrize("provider", SDKS)
+def test_a_good_placeholder_is_served(place: Place, prepared: Prepared, provider: str) -> None:
+    """The permitting twin of all that follows."""
+    done = ask(place, provider, prepared.good[place.mode, provider])
+    assert "error" not in done, done
+
+
+@pytest.mark.parametrize("provider", SDKS)
+def test_a_revoked_placeholder_is_refused(place: Place, prepared: Prepared, provider: str) -> None:
+    done = ask(place, provider, prepared.revoked[place.mode, provider])
     assert_refused(place, done, UNAUTHENTICATED[provider], 401, "placeholder_revoked")
 
 
@@ -80,19 +138,16 @@ def test_a_real_key_that_nobody_vaulted_is_refused(place: Place, provider: str) 
 
 
 @pytest.mark.parametrize("provider", SDKS)
-def test_a_placeholder_for_other_models_is_refused(place: Place, provider: str) -> None:
-    _, placeholder = place.office.issue(provider, "--models", "some-other-model")
-    done = ask(place, provider, placeholder)
-    assert done.get("error") == FORBIDDEN[provider], done
-    assert done["retries"] == 0
-    assert place.office.provider.seen == []
+def test_a_placeholder_for_other_models_is_refused(place: Place, prepared: Prepared, provider: str) -> None:
+    done = ask(place, provider, prepared.other_model[place.mode, provider])
+    assert_refused(place, done, FORBIDDEN[provider], 403, "placeholder_misused")
 
 
 @pytest.mark.parametrize("provider", SDKS)
-def test_the_request_after_the_last_one_allowed_is_limited(place: Place, provider: str) -> None:
-    identity, placeholder = place.office.issue(provider)
-    limit = ("limit", "set", "--tenant", place.office.tenant, "--placeholder", identity)
-    place.office.product.cli(*limit, "--requests-per-minute", "1")
+def test_the_request_after_the_last_one_allowed_is_limited(
+    place: Place, prepared: Prepared, provider: str
+) -> None:
+    placeholder = prepared.once_a_minute[place.mode, provider]
     assert "error" not in ask(place, provider, placeholder)
     place.office.provider.forget()
     done = ask(place, provider, placeholder, max_retries=0)
@@ -100,12 +155,8 @@ def test_the_request_after_the_last_one_allowed_is_limited(place: Place, provide
 
 
 @pytest.mark.parametrize("provider", SDKS)
-def test_a_spent_budget_is_refused(place: Place, provider: str) -> None:
-    user = place.office.hire(f"budget-{place.mode}-{provider}")
-    _, placeholder = place.office.issue(provider, user=user)
-    limit = ("limit", "set", "--tenant", place.office.tenant, "--user", user)
-    place.office.product.cli(*limit, "--budget-usd", "0.000001", "--window", "month")
-    done = ask(place, provider, placeholder, max_retries=0)
+def test_a_spent_budget_is_refused(place: Place, prepared: Prepared, provider: str) -> None:
+    done = ask(place, provider, prepared.no_budget[place.mode, provider], max_retries=0)
     assert_refused(place, done, LIMITED[provider], 429, "budget_exhausted")
 
 
@@ -120,6 +171,7 @@ def test_an_endpoint_that_nobody_sanctioned_is_refused_until_somebody_does(trans
     assert place.office.provider.seen == []
     endpoint = ("endpoint", "set", SHADOW_HOST, "--tenant", place.office.tenant, "--state")
     place.office.product.cli(*endpoint, "monitored")
+    place.office.in_force()
     try:
         assert place.machine.call("raw", **shadow)["result"]["status"] == 200
     finally:
@@ -141,6 +193,7 @@ def test_limits_in_force_stand_in_the_answer(gateway_place: Place, provider: str
     identity, placeholder = place.office.issue(provider)
     limit = ("limit", "set", "--tenant", place.office.tenant, "--placeholder", identity)
     place.office.product.cli(*limit, "--requests-per-minute", "50")
+    place.office.in_force()
     done = place.machine.call(
         "raw", method="GET", url=place.url(provider, "/v1/models"), headers=key_headers(provider, placeholder)
     )

@@ -30,7 +30,9 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         StandIn(authority) as provider,
         Product(folder, upstream_settings(provider, authority)) as product,
     ):
-        yield settle(product, provider, authority)
+        made = settle(product, provider, authority)
+        made.in_force()
+        yield made
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +52,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, 
         net.redirect(product.shell("network-rules", "--interface", CLIENT_SIDE).stdout)
         made = settle(product, provider, authority)
         product.cli("network", "add", "--tenant", made.tenant, CLIENT_NETWORK)
+        made.in_force()
         yield made, net
 
 
