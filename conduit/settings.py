@@ -165,7 +165,7 @@ class KeyEncryptionKey(Section):
     """Where the key is that wraps every tenant's data key."""
 
     source: Literal["file", "environment"] = Field(
-        "file", description="`file`: made on first start, mode 0600. `environment`: base64 in a variable."
+        "file", description="`file`: made on first start, mode 0600. `environment`: a key file's content."
     )
     path: Path | None = Field(None, description="Of the file; unset: `vault/kek` in the data folder.")
     variable: str = Field("CONDUIT_KEK", description="Name of the variable, for `environment`.")
