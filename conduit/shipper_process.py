@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 from loguru import logger
+from prometheus_client import Counter, Gauge
 
 from conduit.boot import Boot, announce_ready, receive
 from conduit.settings import Audit
@@ -25,6 +26,24 @@ from store.shipper import BACKOFF_MAX_S, POLL_INTERVAL_S, Shipper, wait
 from store.witness import FolderWitness, HeldCheckpoints, WebhookWitness, Witness
 
 CONNECTIONS = 2
+FIGURES_INTERVAL_S = 1.0
+
+PENDING = Gauge(
+    "conduit_spool_pending_bytes",
+    "Records that wait for the database. Calls are refused when the spool is full.",
+    multiprocess_mode="livemostrecent",
+)
+WAITING = Gauge(
+    "conduit_spool_waiting_seconds",
+    "Since when some records have been waiting for the database.",
+    multiprocess_mode="livemostrecent",
+)
+SHIPPED = Counter("conduit_events_shipped", "Events written to the database.")
+UNWITNESSED = Gauge(
+    "conduit_checkpoints_unwitnessed",
+    "Records whose newest checkpoint some witness has not taken yet.",
+    multiprocess_mode="livemostrecent",
+)
 
 
 def main() -> None:
@@ -55,13 +74,29 @@ async def serve(boot: Boot) -> None:
             )
             async with _turn(spool, stopping) as ours:
                 if ours:
-                    signing = asyncio.create_task(checkpointer.run(stopping))
-                    await Shipper(store, spool).run(stopping)
-                    await signing
+                    shipper = Shipper(store, spool)
+                    await asyncio.gather(
+                        shipper.run(stopping),
+                        checkpointer.run(stopping),
+                        _show(shipper, checkpointer, stopping),
+                    )
                     # What was shipped last is signed too, so that none of it can be cut off unnoticed.
                     await checkpointer.try_round()
     finally:
         await store.close()
+
+
+async def _show(shipper: Shipper, checkpointer: Checkpointer, stopping: asyncio.Event) -> None:
+    """Keep the figures for monitoring fresh."""
+    counted = 0
+    while not stopping.is_set():
+        figures = await asyncio.to_thread(shipper.figures)
+        PENDING.set(figures.pending_bytes)
+        WAITING.set(figures.waiting_s)
+        SHIPPED.inc(figures.shipped_events - counted)
+        counted = figures.shipped_events
+        UNWITNESSED.set(checkpointer.unwitnessed)
+        await wait(stopping, FIGURES_INTERVAL_S)
 
 
 async def _open_store(boot: Boot, stopping: asyncio.Event) -> Store | None:

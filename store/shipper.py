@@ -7,6 +7,7 @@ segment is removed when all of it has been shipped and no call that it opened is
 
 import asyncio
 import shutil
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ from store.door import Store
 from store.errors import InvalidRecord, MissingReference, StoreError
 from store.frames import START, Damage, Frame, Position, read, segment_path, segments
 from store.incidents import incident
-from store.spool_folder import announce, is_dead
+from store.spool_folder import announce, is_dead, size
 
 BATCH_EVENTS = 500
 POLL_INTERVAL_S = 0.05
@@ -67,6 +68,15 @@ class Reading:
     opened: dict[str, Opened] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
     finished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShipperFigures:
+    """For monitoring: bytes that wait, for how many seconds some have waited, events shipped so far."""
+
+    pending_bytes: int
+    waiting_s: float
+    shipped_events: int
 
 
 class Writer:
@@ -171,6 +181,8 @@ class Shipper:
         self._batch_events = batch_events
         self._writers: dict[str, Writer] = {}
         self._failing = False
+        self._shipped_events = 0
+        self._emptied_at = time.monotonic()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Ship until ``stopping`` is set, waiting out a database that is away; then ship what is left."""
@@ -195,6 +207,12 @@ class Shipper:
         except (StoreError, OSError) as error:
             self._failed(error)
 
+    def figures(self) -> ShipperFigures:
+        """Looks at the directories, so call it in a thread, and not often."""
+        pending = sum(size(writer.directory, writer.position) for writer in list(self._writers.values()))
+        waiting_s = time.monotonic() - self._emptied_at if pending else 0.0
+        return ShipperFigures(pending, waiting_s, self._shipped_events)
+
     async def ship_once(self) -> int:
         """Ship at most one batch of each writer; how many records moved on. Raises ``StoreError``.
 
@@ -211,6 +229,7 @@ class Shipper:
             if reading.finished or reading.position != self._writers[name].position
         }
         if not moved:
+            self._emptied_at = time.monotonic()
             return 0
         # A reading that only opened calls needs no transaction: read again, it opens them again.
         settled = {name: item for name, item in moved.items() if item.events or item.finished}
@@ -218,6 +237,7 @@ class Shipper:
             await self._commit(settled)
         except UNSHIPPABLE:
             await self._commit_one_by_one(settled)
+        self._shipped_events += sum(len(reading.events) for reading in moved.values())
         for name, reading in moved.items():
             await asyncio.to_thread(self._writers[name].settle, reading)
             if reading.finished:

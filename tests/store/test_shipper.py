@@ -326,3 +326,16 @@ async def test_tenants_have_chains_of_their_own(
     await ship_all(gateway, root)
     assert await recorded(gateway, tenant) == identities([events[0], events[2]])
     assert await rows(gateway, other_tenant, "SELECT sequence FROM conduit.event") == [(1,)]
+
+
+async def test_figures_tell_what_waits(gateway: Store, tenant: TenantId, spool: Spool, root: Path) -> None:
+    shipper = await ship_all(gateway, root)
+    for _ in range(3):
+        spool.append(ended(call(tenant)))
+    waiting = shipper.figures()
+    while await shipper.ship_once():
+        pass
+    done = shipper.figures()
+    assert waiting.pending_bytes > 600
+    assert waiting.waiting_s > 0
+    assert (done.pending_bytes, done.waiting_s, done.shipped_events) == (0, 0.0, 3)
