@@ -1,0 +1,24 @@
+"""In which order a tenant's rows are erased (who refers before who is referred to), and what is kept."""
+
+ERASED = (
+    "console_session",
+    "invitation",
+    "approval",
+    "administrator",
+    "endpoint_exception",
+    "endpoint_rule",
+    "endpoint_seen",
+    "limit_rule",
+    "placeholder",
+    "credential_secret",
+    "credential",
+    "network",
+    "member",
+    "team",
+    "tenant_secret",
+    "usage",
+    "event",
+)
+
+# The tenant's own row, and the hashes that an earlier export can still be verified against.
+KEPT = ("tenant", "chain_head", "checkpoint")
