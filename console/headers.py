@@ -31,6 +31,7 @@ FIXED = {
     "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
+    "server": "conduit",
 }
 # Two years, as hstspreload.org asks for.
 STRICT_TRANSPORT = "max-age=63072000; includeSubDomains"
