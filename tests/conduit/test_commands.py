@@ -213,6 +213,21 @@ def test_the_record_verifies_live_and_exported_and_an_altered_export_does_not(
     assert broken.err.count("\n") == 1
 
 
+def test_a_checkpoint_held_by_a_witness_convicts_an_older_export(
+    program: Program, tenant: str, tmp_path: Path
+) -> None:
+    older, newer, kept = tmp_path / "older.jsonl", tmp_path / "newer.jsonl", tmp_path / "kept.checkpoint"
+    program.json("audit", "export", "--tenant", tenant, "--out", str(older))
+    with_credential(program, tenant)
+    exported = program.json("audit", "export", "--tenant", tenant, "--out", str(newer))
+    kept.write_text(exported["checkpoint"])
+    held = ("--checkpoint", str(kept))
+    assert program.json("audit", "verify", "--file", str(newer), *held)["checkpoints"] == 2
+    assert program.json("audit", "verify", "--tenant", tenant, *held)[0]["intact"]
+    convicted = program("audit", "verify", "--file", str(older), *held)
+    assert (convicted.code, "cut off" in convicted.err) == (1, True)
+
+
 def test_usage_sums_nothing_before_the_first_call(program: Program, tenant: str) -> None:
     used = program.json("usage", "--tenant", tenant)
     assert (used["requests"], used["micro_dollars"], used["users"]) == (0, 0, [])
