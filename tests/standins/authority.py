@@ -78,6 +78,30 @@ class Authority:
             expired=expired,
         )
 
+    def client(
+        self,
+        name: str,
+        *alternatives: x509.GeneralName,
+        usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.CLIENT_AUTH,
+        expired: bool = False,
+    ) -> x509.Certificate:
+        """A client's certificate for ``name`` (the common name)."""
+        named = [(x509.SubjectAlternativeName(alternatives), False)] if alternatives else []
+        return self._signed(
+            _name(name),
+            self._leaf_key.public_key(),
+            *named,
+            (x509.ExtendedKeyUsage([usage]), False),
+            (x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), False),
+            expired=expired,
+        )
+
+    def client_file(self, certificate: x509.Certificate) -> Path:
+        """A client's certificate and key in one PEM file, as curl and ``load_cert_chain`` read it."""
+        path = self._folder / f"client-{certificate.serial_number}.pem"
+        path.write_bytes(self._with_key(certificate))
+        return path
+
     def fingerprint(self, host: str) -> str:
         """SHA-256, in hex, of the certificate that a server in the name of ``host`` shows."""
         self.context(host, False)
@@ -87,18 +111,16 @@ class Authority:
     def _context(self, host: str, expired: bool = False) -> ssl.SSLContext:
         certificate = self.leaf(host, expired=expired)
         pem = self._folder / f"{host.replace(':', '_')}{'-expired' if expired else ''}.pem"
-        pem.write_bytes(
-            certificate.public_bytes(serialization.Encoding.PEM)
-            + self._leaf_key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
+        pem.write_bytes(self._with_key(certificate))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pem)
         context.set_alpn_protocols(["http/1.1"])
         return context
+
+    def _with_key(self, certificate: x509.Certificate) -> bytes:
+        return certificate.public_bytes(serialization.Encoding.PEM) + self._leaf_key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
 
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
