@@ -10,6 +10,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NoReturn
+from zoneinfo import ZoneInfo
 
 from loguru import logger
 from prometheus_client import Counter, Gauge
@@ -21,12 +22,13 @@ from store.canary import Canary, CanaryResult
 from store.claim import Purpose
 from store.door import Store
 from store.limiter import Limiter
-from store.limiter_rebuild import spent_from
+from store.limiter_rebuild import reconcile, spent_from
 from store.valkey import connect
 
 MONTHS_AHEAD = 3
 MONTHS_EVERY_S = 6 * 3600.0
 REAP_EVERY_S = 60.0
+RECONCILE_EVERY_S = 300.0
 
 ISOLATION = Gauge(
     "conduit_isolation_held",
@@ -57,6 +59,7 @@ async def serve(boot: Boot) -> None:
     duties = [
         asyncio.create_task(every(MONTHS_EVERY_S, "months", lambda: prepare_months(store))),
         asyncio.create_task(every(REAP_EVERY_S, "leases", lambda: reap(store, limiter))),
+        asyncio.create_task(every(RECONCILE_EVERY_S, "budgets", lambda: reconcile_all(store, limiter))),
         asyncio.create_task(Canary(store).run(isolation.report)),
     ]
     announce_ready()
@@ -91,6 +94,14 @@ async def reap(store: Store, limiter: Limiter) -> None:
     for tenant in known:
         while await limiter.reap(tenant.tenant_id):
             pass
+
+
+async def reconcile_all(store: Store, limiter: Limiter) -> None:
+    """Hold every tenant's budgets to the usage rows, and open the next period before it begins."""
+    async with store.platform(Purpose.ADMINISTRATION) as session:
+        known = await tenants.every(session)
+    for tenant in known:
+        await reconcile(store, limiter, tenant.tenant_id, ZoneInfo(tenant.time_zone))
 
 
 class Isolation:

@@ -1,4 +1,5 @@
--- Every limit of a call, decided and counted in one atomic step. store/limiter.py is the only caller.
+-- Every limit of a call, decided and counted in one atomic step. store/limiter.py is the only caller;
+-- limiter_upkeep.lua restores and sweeps the same state.
 --
 -- KEYS[1] state     hash  limit -> "used held at rate"; field "clock" -> "last offset" (milliseconds)
 -- KEYS[2] leases    zset  reservation -> when it falls due (milliseconds, logical time)
@@ -8,7 +9,6 @@
 -- ARGV[1] operation, ARGV[2] "" (tests alone set the server's time here), then per operation:
 --   reserve, top_up   id, lease_ms, tokens, cost, limits    tokens and cost are totals, never increments
 --   settle            (id, tokens, cost, limits)+           limits count only where the holding was lost
---   raise             (limit, at_least)+                    after a loss: budgets are never lowered
 --   reap              (none)
 --
 -- limits is JSON: [[kind, state field, amount, starts_ms, ends_ms], ...], the last two for budgets.
@@ -40,8 +40,8 @@ local function whole(text, largest)
   return number <= largest and number or nil
 end
 
-local function is_whole(number, largest)
-  return type(number) == "number" and number >= 0 and number <= largest and number % 1 == 0
+local function is_whole(value, largest)
+  return type(value) == "number" and value >= 0 and value <= largest and value % 1 == 0
 end
 
 -- The limits of a call, or nil when any part of them is not what this file's head says.
@@ -311,7 +311,7 @@ local function hold(operation, id, lease, asked, limits, limits_text)
   if holding and holding.status == "ended" then
     return string.format("%d 0", ENDED)
   end
-  local live = holding and holding.status == "live" and holding or nil
+  local live = holding and holding.status == "live" and holding
   if holding then
     limits, limits_text = cjson.decode(holding.limits), holding.limits
     asked.tokens, asked.cost = math.max(asked.tokens, holding.tokens), math.max(asked.cost, holding.cost)
@@ -321,9 +321,9 @@ local function hold(operation, id, lease, asked, limits, limits_text)
     return answer(GRANTED, live.tokens, live.cost, limits, states)
   end
   local call = { first = operation == "reserve" and not holding, live = live, tokens = asked.tokens, cost = asked.cost }
-  local unready_answer = unready(call, limits, states)
-  if unready_answer then
-    return unready_answer
+  local not_yet = unready(call, limits, states)
+  if not_yet then
+    return not_yet
   end
   local changed = call.first and adopt_rates(limits, states)
   for index = 1, #limits do
@@ -363,8 +363,8 @@ local function settle(id, tokens, cost, limits_text)
   end
   write_states(limits, states)
   write_holding(id, now + ENDED_FOR_MS, { status = "ended" })
-  local held = holding or { tokens = 0, cost = 0 }
-  return string.format("%d %d", math.max(0, tokens - held.tokens), math.max(0, cost - held.cost))
+  local held_tokens, held_cost = holding and holding.tokens or 0, holding and holding.cost or 0
+  return string.format("%d %d", math.max(0, tokens - held_tokens), math.max(0, cost - held_cost))
 end
 
 local operation = ARGV[1]
@@ -389,26 +389,10 @@ elseif operation == "settle" then
     ended[#ended + 1] = { ARGV[index], tokens, cost, ARGV[index + 3] }
   end
   keep_time()
-  local answers = {}
   for index = 1, #ended do
-    answers[index] = settle(unpack(ended[index]))
+    ended[index] = settle(unpack(ended[index]))
   end
-  return table.concat(answers, " ")
-elseif operation == "raise" then
-  local changes = {}
-  for index = 3, #ARGV, 2 do
-    local at_least = whole(ARGV[index + 1], LARGEST)
-    if not at_least or string.byte(ARGV[index]) ~= BUDGET then
-      return invalid("arguments of raise")
-    end
-    local state = read_state(ARGV[index], redis.call("HGET", STATE, ARGV[index]))
-    state.used = math.min(LARGEST, state.unready and state.used + at_least or math.max(state.used, at_least))
-    state.unready = false
-    changes[#changes + 1] = ARGV[index]
-    changes[#changes + 1] = write_state(state)
-  end
-  redis.call("HSET", STATE, unpack(changes))
-  return string.format("%d 0", GRANTED)
+  return table.concat(ended, " ")
 elseif operation == "reap" then
   keep_time()
   return string.format("%d %d", GRANTED, reap())

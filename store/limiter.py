@@ -5,6 +5,7 @@
     await limiter.top_up(reservation, tokens=…, cost=…) -> Granted | Refused    totals, not increments
     limiter.settle(reservation, tokens=…, cost=…) -> Future[Settled]            the truth, once
     limiter.release(reservation) -> Future[Settled]                             nothing was used
+    await limiter.reconcile(tenant_id, limits, zone)         every few minutes, in one place
     await limiter.run()                                      renews leases, for as long as the worker lives
     await limiter.drain(within_s=…)                          before the worker ends
 
@@ -15,54 +16,43 @@ and again until Valkey has them. All are idempotent by reservation. The arithmet
 """
 
 import asyncio
-import hashlib
+import itertools
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from zoneinfo import ZoneInfo
 
 from loguru import logger
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from policy.identifiers import ExchangeId, TenantId
-from policy.limits import Demand, Granted, Refused, Remaining, Settled
+from policy.limits import Demand, Granted, Limit, Refused, Remaining, Settled
 from policy.money import MICRO_DOLLARS_MAX, MicroDollars
-from store.breaker import Breaker
 from store.errors import StoreError
-from store.limiter_plan import RATE_MAX, BudgetPeriod, Plan, Plans, keys_of
-from store.valkey import CONNECTIONS_MAX
+from store.limiter_plan import RATE_MAX, BudgetPeriod, Plan, Plans, keys_of, make_plan
+from store.limiter_script import InvalidDemand, LimiterUnavailable, NotSent, Script, ScriptRunner
 
-SCRIPT = Path(__file__).with_name("limiter.lua").read_text(encoding="utf-8")
-_DIGEST = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+__all__ = ["InvalidDemand", "Limiter", "LimiterUnavailable", "ReservationEnded", "Spent"]
+
+_SCRIPT = Script.beside("limiter.lua")
+_UPKEEP = Script.beside("limiter_upkeep.lua")
 
 _REFUSED, _GRANTED, _ENDED, _UNPREPARED, _OTHER_PERIOD = range(5)
 
-# A reply that has arrived while the event loop was busy is read within this time after the bound.
-_GRACE_S = 0.005
 _BATCH = 50
 # What was not settled for so long has been forgotten by a fault of ours; its lease then expires.
 _LIFE_S = 86_400.0
 _RETRY_S = (0.05, 0.1, 0.25, 0.5, 1.0)
 
+# Budgets are told to Valkey in portions, and those of the next period so long before it begins.
+_PORTION = 64
+_AHEAD_S = 900.0
+
 type Spent = Callable[[TenantId, tuple[BudgetPeriod, ...]], Awaitable[tuple[MicroDollars, ...]]]
-
-
-class LimiterUnavailable(StoreError):
-    """Valkey is away, hung, failing over, or has lost what was used and it cannot be summed now."""
-
-
-class _NotSent(LimiterUnavailable):
-    """The breaker was open, so that Valkey knows nothing of the call."""
 
 
 class ReservationEnded(StoreError):
     """The reservation was settled or released before; a fault of ours."""
-
-
-class InvalidDemand(StoreError, ValueError):
-    """An amount that is not a whole number in range; a fault of ours, or a provider's lie."""
 
 
 @dataclass(slots=True)
@@ -103,15 +93,12 @@ class Limiter:
         spent_timeout_s: float = 2.0,
         clock: Callable[[], int] | None = None,
     ) -> None:
-        self._command: Callable[..., Awaitable[Any]] = client.execute_command
         self._spent = spent
-        self._turns = asyncio.Semaphore(CONNECTIONS_MAX)
-        self._timeout_s = timeout_s
         self._spent_timeout_s = spent_timeout_s
         self._clock = clock
         self._skew_s = 0.0
         self._plans = Plans()
-        self._breaker = Breaker()
+        self._runner = ScriptRunner(client, timeout_s=timeout_s)
         self._live: dict[ExchangeId, _Live] = {}
         self._endings: list[_Ending] = []
         self._flushing: asyncio.Task[None] | None = None
@@ -120,7 +107,7 @@ class Limiter:
     @property
     def available(self) -> bool:
         """False while the breaker is open."""
-        return not self._breaker.open
+        return self._runner.available
 
     async def reserve(self, demand: Demand) -> Granted | Refused:
         """Hold the most that a call can use, against all of its limits or against none.
@@ -184,8 +171,29 @@ class Limiter:
 
         Every ``reserve`` of the tenant does the same; this is for tenants without traffic.
         """
-        reply = await self._evaluate(keys_of(tenant_id), "reap", self._now_text())
+        reply = await self._runner.run(_SCRIPT, keys_of(tenant_id), "reap", self._now_text())
         return reply[1]
+
+    async def reconcile(self, tenant_id: TenantId, limits: tuple[Limit, ...], zone: ZoneInfo) -> None:
+        """Raise a tenant's budgets to what the usage rows say, and forget what no longer counts.
+
+        ``limits`` are all that the tenant has. To be called every few minutes: it mends what a failover
+        lost, counts what was spent before a limit was set, and opens the next period before it begins, so
+        that midnight needs no database.
+        """
+        now_s = self._now_s()
+        budgets = {
+            budget.field: budget
+            for moment_s in (now_s, now_s + _AHEAD_S)
+            for limit in limits
+            for budget in make_plan(tenant_id, (limit,), zone, moment_s).budgets
+        }
+        for portion in itertools.batched(budgets.values(), _PORTION, strict=False):
+            await self._tell(tenant_id, portion, 10 * self._spent_timeout_s)
+        cursor = -1
+        while cursor != 0:
+            arguments = ("sweep", self._now_text(), int(now_s * 1000), max(0, cursor))
+            (cursor,) = await self._runner.run(_UPKEEP, keys_of(tenant_id), *arguments)
 
     async def run(self) -> None:
         """Renew the leases of this worker's reservations until cancelled."""
@@ -214,8 +222,10 @@ class Limiter:
             logger.warning("a lease expired before it was renewed, and what it held has been given to others")
 
     def _plan(self, demand: Demand) -> Plan:
-        now_s = self._clock() / 1000 if self._clock else time.time() + self._skew_s
-        return self._plans.plan(demand.tenant_id, demand.limits, demand.zone, now_s)
+        return self._plans.plan(demand.tenant_id, demand.limits, demand.zone, self._now_s())
+
+    def _now_s(self) -> float:
+        return self._clock() / 1000 if self._clock else time.time() + self._skew_s
 
     def _now_text(self) -> str:
         return str(self._clock()) if self._clock else ""
@@ -233,7 +243,8 @@ class Limiter:
     async def _ask(self, operation: str, reservation: ExchangeId, live: _Live) -> list[int]:
         plan = live.plan
         try:
-            return await self._evaluate(
+            return await self._runner.run(
+                _SCRIPT,
                 plan.keys,
                 operation,
                 self._now_text(),
@@ -243,51 +254,13 @@ class Limiter:
                 live.cost,
                 plan.text,
             )
-        except _NotSent:
+        except NotSent:
             raise
         except BaseException:
             # It may have been carried out all the same, or still be: then it must not stay held.
             if operation == "reserve":
                 self._end(_Ending(reservation, plan, 0, 0, asyncio.get_running_loop().create_future()))
             raise
-
-    async def _evaluate(self, keys: tuple[str, str, str], *arguments: str | int) -> list[int]:
-        """One round trip, bounded; the breaker answers for a Valkey that has just failed to."""
-        # A crowd waits here, in order, and not in the time given to Valkey.
-        async with self._turns:
-            return await self._evaluate_now(keys, arguments)
-
-    async def _evaluate_now(self, keys: tuple[str, str, str], arguments: tuple[str | int, ...]) -> list[int]:
-        if not self._breaker.admits():
-            raise _NotSent("Valkey did not answer a moment ago")
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(None) as scope:
-                handle = loop.call_later(self._timeout_s, _last_chance, scope, loop)
-                try:
-                    reply = await self._send(keys, arguments)
-                finally:
-                    handle.cancel()
-        except ResponseError as error:
-            if str(error).startswith("INVALID"):
-                raise InvalidDemand(str(error)) from error
-            self._breaker.failed()
-            raise LimiterUnavailable(f"Valkey refused: {type(error).__name__}") from error
-        except (RedisError, OSError, TimeoutError) as error:
-            self._breaker.failed()
-            raise LimiterUnavailable(f"Valkey did not answer: {type(error).__name__}") from error
-        numbers = _numbers(reply)
-        if numbers is None:
-            self._breaker.failed()
-            raise LimiterUnavailable("Valkey answered what the script never does")
-        self._breaker.succeeded()
-        return numbers
-
-    async def _send(self, keys: tuple[str, str, str], arguments: tuple[str | int, ...]) -> Any:
-        try:
-            return await self._command("EVALSHA", _DIGEST, 3, *keys, *arguments)
-        except NoScriptError:
-            return await self._command("EVAL", SCRIPT, 3, *keys, *arguments)
 
     async def _raise_budgets(self, plan: Plan) -> None:
         """Tell Valkey what PostgreSQL knows was spent, once for all calls that wait for the same."""
@@ -299,15 +272,18 @@ class Limiter:
         await asyncio.shield(summing)
 
     async def _sum(self, plan: Plan) -> None:
+        await self._tell(plan.limits[0].tenant_id, plan.budgets, self._spent_timeout_s)
+
+    async def _tell(self, tenant_id: TenantId, budgets: tuple[BudgetPeriod, ...], within_s: float) -> None:
         try:
-            async with asyncio.timeout(self._spent_timeout_s):
-                sums = await self._spent(plan.limits[0].tenant_id, plan.budgets)
+            async with asyncio.timeout(within_s):
+                sums = await self._spent(tenant_id, budgets)
         except (StoreError, TimeoutError) as error:
             raise LimiterUnavailable("what was spent cannot be summed now") from error
-        pairs = [
-            text for budget, spent in zip(plan.budgets, sums, strict=True) for text in (budget.field, spent)
-        ]
-        await self._evaluate(plan.keys, "raise", self._now_text(), *pairs)
+        pairs: list[str | int] = []
+        for budget, spent in zip(budgets, sums, strict=True):
+            pairs += (budget.field, spent)
+        await self._runner.run(_UPKEEP, keys_of(tenant_id), "raise", self._now_text(), *pairs)
 
     def _end(self, ending: _Ending) -> None:
         self._endings.append(ending)
@@ -336,7 +312,9 @@ class Limiter:
         for ending in batch:
             arguments += (ending.reservation.hex, ending.tokens, ending.cost, ending.plan.text)
         try:
-            replies = await self._evaluate(batch[0].plan.keys, "settle", self._now_text(), *arguments)
+            replies = await self._runner.run(
+                _SCRIPT, batch[0].plan.keys, "settle", self._now_text(), *arguments
+            )
         except InvalidDemand as error:
             await self._settle_each(batch, error)
             return
@@ -354,18 +332,6 @@ class Limiter:
         elif not batch[0].done.done():
             logger.error("a reservation cannot be settled, and ends with its lease: {}", error)
             batch[0].done.cancel()
-
-
-def _last_chance(scope: asyncio.Timeout, loop: asyncio.AbstractEventLoop) -> None:
-    scope.reschedule(loop.time() + _GRACE_S)
-
-
-def _numbers(reply: Any) -> list[int] | None:
-    """The script's text of integers; ``None`` for anything else."""
-    try:
-        return [int(number) for number in reply.split()] or None
-    except (AttributeError, ValueError):
-        return None
 
 
 def _check(tokens: int, cost: int) -> None:

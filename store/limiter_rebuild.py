@@ -4,11 +4,14 @@ Valkey is a cache of the truth of money. After a loss, a flush or a failover tha
 serves before its sum has been read here and told to the script.
 """
 
+from zoneinfo import ZoneInfo
+
 from policy.identifiers import TenantId
 from policy.limits import LimitScope
 from policy.money import MicroDollars
+from store import limits
 from store.door import Store
-from store.limiter import Spent
+from store.limiter import Limiter, Spent
 from store.limiter_plan import BudgetPeriod
 from store.usage import Grouping, Spending, spending
 
@@ -43,3 +46,10 @@ def spent_from(store: Store) -> Spent:
             )
 
     return spent
+
+
+async def reconcile(store: Store, limiter: Limiter, tenant_id: TenantId, zone: ZoneInfo) -> None:
+    """``Limiter.reconcile`` for all limits that the tenant has; for the instance's housekeeping."""
+    async with store.tenant(tenant_id) as session:
+        rules = await limits.every(session)
+    await limiter.reconcile(tenant_id, tuple(rule.limit for rule in rules), zone)

@@ -92,7 +92,7 @@ class History:
         self.client = connect(self.url)
         self.workers = [Limiter(self.client, spent=self.spent, clock=lambda: self.now_ms) for _ in "ab"]
         for worker in self.workers:
-            worker._timeout_s = 5.0  # the machine may be busy; what is tested is what is decided
+            worker._runner._timeout_s = 5.0  # the machine may be busy; what is tested is what is decided
 
     async def spent(self, tenant: TenantId, budgets: tuple[BudgetPeriod, ...]) -> tuple[MicroDollars, ...]:
         return tuple(

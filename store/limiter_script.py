@@ -1,0 +1,113 @@
+"""One bounded round trip to the limiter's scripts, and the few ways in which it can fail."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from store.breaker import Breaker
+from store.errors import StoreError
+from store.valkey import CONNECTIONS_MAX
+
+# A reply that has arrived while the event loop was busy is read within this time after the bound.
+_GRACE_S = 0.005
+
+type Keys = tuple[str, str, str]
+
+
+class LimiterUnavailable(StoreError):
+    """Valkey is away, hung, failing over, or has lost what was used and it cannot be summed now."""
+
+
+class NotSent(LimiterUnavailable):
+    """The breaker was open, so that Valkey knows nothing of the call."""
+
+
+class InvalidDemand(StoreError, ValueError):
+    """An amount that is not a whole number in range; a fault of ours, or a provider's lie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Lua script and the digest that Valkey knows it by."""
+
+    text: str
+    digest: str
+
+    @classmethod
+    def beside(cls, name: str) -> Self:
+        """The script in a file of this folder."""
+        text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+        return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+class ScriptRunner:
+    """Runs scripts on one tenant's keys; ``timeout_s`` bounds each wait for Valkey's answer."""
+
+    def __init__(self, client: Redis, *, timeout_s: float) -> None:
+        self._command: Callable[..., Awaitable[Any]] = client.execute_command
+        self._timeout_s = timeout_s
+        self._turns = asyncio.Semaphore(CONNECTIONS_MAX)
+        self._breaker = Breaker()
+
+    @property
+    def available(self) -> bool:
+        """False while the breaker is open."""
+        return not self._breaker.open
+
+    async def run(self, script: Script, keys: Keys, *arguments: str | int) -> list[int]:
+        """One round trip; the script's answer is a text of integers, never none.
+
+        Raises ``InvalidDemand`` when the script refuses its arguments, else ``LimiterUnavailable``.
+        """
+        # A crowd waits here, in order, and not in the time given to Valkey.
+        async with self._turns:
+            if not self._breaker.admits():
+                raise NotSent("Valkey did not answer a moment ago")
+            reply = await self._bounded(script, keys, arguments)
+        numbers = _numbers(reply)
+        if numbers is None:
+            self._breaker.failed()
+            raise LimiterUnavailable("Valkey answered what the script never does")
+        self._breaker.succeeded()
+        return numbers
+
+    async def _bounded(self, script: Script, keys: Keys, arguments: tuple[str | int, ...]) -> Any:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(None) as scope:
+                handle = loop.call_later(self._timeout_s, _last_chance, scope, loop)
+                try:
+                    return await self._send(script, keys, arguments)
+                finally:
+                    handle.cancel()
+        except ResponseError as error:
+            if str(error).startswith("INVALID"):
+                raise InvalidDemand(str(error)) from error
+            self._breaker.failed()
+            raise LimiterUnavailable(f"Valkey refused: {type(error).__name__}") from error
+        except (RedisError, OSError, TimeoutError) as error:
+            self._breaker.failed()
+            raise LimiterUnavailable(f"Valkey did not answer: {type(error).__name__}") from error
+
+    async def _send(self, script: Script, keys: Keys, arguments: tuple[str | int, ...]) -> Any:
+        try:
+            return await self._command("EVALSHA", script.digest, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return await self._command("EVAL", script.text, len(keys), *keys, *arguments)
+
+
+def _last_chance(scope: asyncio.Timeout, loop: asyncio.AbstractEventLoop) -> None:
+    scope.reschedule(loop.time() + _GRACE_S)
+
+
+def _numbers(reply: Any) -> list[int] | None:
+    try:
+        return [int(number) for number in reply.split()] or None
+    except (AttributeError, ValueError):
+        return None

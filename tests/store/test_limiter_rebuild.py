@@ -1,0 +1,145 @@
+"""Budgets after a loss: what PostgreSQL's usage rows say is what Valkey counts, before a budget serves."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from policy.identifiers import ExchangeId, PlaceholderId, TenantId, UserId
+from policy.limits import Granted, LimitKind, LimitScope, Refused, Window
+from policy.money import MicroDollars
+from store import limits, usage
+from store.door import Store
+from store.limiter import Limiter
+from store.limiter_plan import keys_of
+from store.limiter_rebuild import reconcile, spent_from
+from tests.store.limiting import BERLIN, Clock, Tenant
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(int(datetime(2026, 11, 24, 11, tzinfo=UTC).timestamp() * 1000))
+
+
+@pytest.fixture
+async def subject(valkey_url: str, gateway: Store, tenant: TenantId, clock: Clock) -> AsyncIterator[Tenant]:
+    """A tenant of the database, with a worker's limiter on it."""
+    subject = Tenant(valkey_url, clock=clock)
+    subject.id = tenant
+    subject.limiter = Limiter(subject.client, spent=spent_from(gateway), timeout_s=5.0, clock=clock)
+    yield subject
+    await subject.close()
+
+
+async def spend(store: Store, subject: Tenant, at: datetime, cost: int | None, **of: UUID) -> None:
+    row = usage.UsageRow(
+        tenant_id=subject.id,
+        id=ExchangeId(uuid4()),
+        at=at,
+        member_id=UserId(of.get("user", uuid4())),
+        placeholder_id=PlaceholderId(of.get("placeholder", uuid4())),
+        credential_id=None,
+        provider="openai",
+        model="gpt-4o-mini",
+        input_tokens=1,
+        output_tokens=1,
+        cache_read_tokens=0,
+        cache_write_tokens=0,
+        reasoning_tokens=0,
+        cost_micro_dollars=None if cost is None else MicroDollars(cost),
+        estimated=False,
+        outcome="finished",
+    )
+    async with store.tenant(subject.id) as session:
+        await usage.add(session, rows=[row])
+
+
+def moment(clock: Clock, **ago: float) -> datetime:
+    return datetime.fromtimestamp(clock.ms / 1000, UTC) - timedelta(**ago)
+
+
+async def fits(subject: Tenant, scope: LimitScope, window: Window, amount: int) -> int:
+    """The most that a budget of ``amount`` still admits."""
+    refused = 0
+    for cost in range(amount, -1, -1):
+        demand = subject.demand(subject.budget(amount, scope, window), cost=cost)
+        if isinstance(await subject.limiter.reserve(demand), Granted):
+            await subject.limiter.release(demand.reservation)
+            return cost
+        refused += 1
+    return -refused
+
+
+async def test_each_budget_is_rebuilt_from_its_own_rows_of_its_own_period(
+    gateway: Store, subject: Tenant, clock: Clock
+) -> None:
+    await spend(gateway, subject, moment(clock, hours=1), 1, user=subject.user)
+    await spend(gateway, subject, moment(clock, hours=2), 2, placeholder=subject.placeholder)
+    await spend(gateway, subject, moment(clock, days=3), 4, user=subject.user)
+    await spend(gateway, subject, moment(clock, days=40), 8, user=subject.user)
+    await spend(gateway, subject, moment(clock, hours=1), None)
+    assert await fits(subject, LimitScope.TENANT, Window.DAY, 20) == 20 - 3
+    assert await fits(subject, LimitScope.TENANT, Window.MONTH, 20) == 20 - 7
+    assert await fits(subject, LimitScope.USER, Window.DAY, 20) == 20 - 1
+    assert await fits(subject, LimitScope.USER, Window.MONTH, 20) == 20 - 5
+    assert await fits(subject, LimitScope.PLACEHOLDER, Window.DAY, 20) == 20 - 2
+
+
+async def test_another_tenants_rows_count_for_nothing(
+    gateway: Store, subject: Tenant, other_tenant: TenantId, clock: Clock
+) -> None:
+    mine = subject.id
+    subject.id = other_tenant
+    await spend(gateway, subject, moment(clock, hours=1), 5)
+    subject.id = mine
+    assert await fits(subject, LimitScope.TENANT, Window.DAY, 10) == 10
+
+
+async def test_reconciling_raises_what_a_failover_lost_and_lowers_nothing(
+    store: Store, gateway: Store, subject: Tenant, clock: Clock
+) -> None:
+    async with store.tenant(subject.id) as session:
+        await limits.put(session, kind=LimitKind.BUDGET_MICRO_DOLLARS, amount=10, window=Window.DAY)
+    limit = subject.budget(10)
+    spending = subject.demand(limit, cost=3)
+    await subject.limiter.reserve(spending)
+    await subject.limiter.settle(spending.reservation, tokens=0, cost=MicroDollars(3))
+    await reconcile(gateway, subject.limiter, subject.id, BERLIN)
+    assert await fits(subject, LimitScope.TENANT, Window.DAY, 10) == 7
+    await spend(gateway, subject, moment(clock, hours=1), 8)
+    await reconcile(gateway, subject.limiter, subject.id, BERLIN)
+    assert await fits(subject, LimitScope.TENANT, Window.DAY, 10) == 2
+
+
+async def test_the_next_period_is_opened_before_it_begins(
+    store: Store, gateway: Store, subject: Tenant, clock: Clock
+) -> None:
+    async with store.tenant(subject.id) as session:
+        await limits.put(session, kind=LimitKind.BUDGET_MICRO_DOLLARS, amount=10, window=Window.DAY)
+    clock.pass_s(11 * 3600 + 55 * 60)
+    await reconcile(gateway, subject.limiter, subject.id, BERLIN)
+    clock.pass_s(10 * 60)
+    subject.limiter._spent = subject.usage
+    demand = subject.demand(subject.budget(10), cost=10)
+    assert isinstance(await subject.limiter.reserve(demand), Granted)
+    assert subject.usage.asked == 0
+
+
+async def test_sweeping_forgets_only_what_no_longer_counts(subject: Tenant, clock: Clock) -> None:
+    limits_ = (subject.requests(6), subject.tokens(60), subject.concurrent(3), subject.budget(10))
+    for _ in range(3):
+        demand = subject.demand(*limits_, tokens=10, cost=3)
+        await subject.limiter.reserve(demand)
+        await subject.limiter.settle(demand.reservation, tokens=10, cost=MicroDollars(3))
+    await subject.limiter.reconcile(subject.id, (), BERLIN)
+    assert isinstance(await subject.limiter.reserve(subject.demand(limits_[0])), Granted)
+    assert isinstance(await subject.limiter.reserve(subject.demand(limits_[3], cost=2)), Refused)
+    assert isinstance(await subject.limiter.reserve(subject.demand(limits_[1], tokens=31)), Refused)
+    clock.pass_s(69 * 86_400)
+    await subject.limiter.reconcile(subject.id, (), BERLIN)
+    assert {name[:2] for name in await subject.client.hkeys(keys_of(subject.id)[0])} == {b"cl", b"B:"}
+    clock.pass_s(3 * 86_400)
+    await subject.limiter.reap(subject.id)
+    await subject.limiter.reconcile(subject.id, (), BERLIN)
+    assert await subject.client.hkeys(keys_of(subject.id)[0]) == [b"clock"]
