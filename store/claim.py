@@ -21,6 +21,9 @@ LIFETIME_S = 120
 # The database refuses a claim that expires later than this, so a stolen signer cannot mint lasting ones.
 LIFETIME_MAX_S = 600
 
+# But a backup may take long, and is claimed by the owner alone.
+BACKUP_LIFETIME_S = 86_400
+
 KEY_BYTES = 32
 _BLOCK_BYTES = 64  # of SHA-256, RFC 2104 section 2
 
@@ -38,6 +41,7 @@ class Purpose(StrEnum):
     REPORTING = "reporting"
     ADMINISTRATION = "administration"
     DELETION = "deletion"
+    BACKUP = "backup"
 
 
 @dataclass(frozen=True, slots=True)

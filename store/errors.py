@@ -54,3 +54,7 @@ class OneTimeUseSpent(StoreError):
 
 class EraseRefused(StoreError):
     """A tenant is not in the state in which its rows may be erased."""
+
+
+class BackupFailed(StoreError):
+    """PostgreSQL's tool failed, or the archive would not be whole, or the target is not empty."""

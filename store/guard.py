@@ -112,12 +112,20 @@ SELECT p.proname FROM pg_proc p WHERE p.pronamespace = 'conduit'::regnamespace A
     OR has_function_privilege('public', p.oid, 'EXECUTE')) ORDER BY 1
 """
 
+# What the owner could not read whole would be missing from backups, and uncounted in a tenant's erasure.
+_PARTLY_SAVED = """
+SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'conduit'::regnamespace AND c.relkind IN ('r', 'p')
+  AND c.relrowsecurity AND NOT c.relispartition
+  AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'whole') ORDER BY 1
+"""
+
 _SCHEMA_CHECKS = (
     (_UNFORCED, "table {} is not under forced row-level security with a tenant policy"),
     (_OPEN_POLICIES, "policy {} does not ask for the claim"),
     (_TRUNCATABLE, "others than the owner may truncate, reference or put triggers on table {}"),
     (_LOOSE_REFERENCES, "foreign key {} does not carry the tenant"),
     (_LOOSE_KEYS, "unique index {} does not carry the tenant"),
+    (_PARTLY_SAVED, "a backup, or a tenant's erasure, would miss rows of table {}"),
     (_BYPASSING_VIEWS, "view {} runs with its owner's rights"),
     (_LOOSE_FUNCTIONS, "function {} runs as the owner with an open search_path, or for everybody"),
 )

@@ -22,3 +22,6 @@ ERASED = (
 
 # The tenant's own row, and the hashes that an earlier export can still be verified against.
 KEPT = ("tenant", "chain_head", "checkpoint")
+
+# Tables without a tenant that are under row-level security.
+PLATFORM = ("platform_endpoint_rule", "spool_position")

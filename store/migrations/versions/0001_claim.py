@@ -28,7 +28,8 @@ BEGIN
            = sha256(convert_to('.' || encode(code, 'hex'), 'UTF8')) THEN
             parts := string_to_array(claim, '.');
             remaining := parts[4]::bigint - extract(epoch FROM clock_timestamp())::bigint;
-            IF parts[1] = 'v1' AND remaining BETWEEN 0 AND 600
+            IF parts[1] = 'v1'
+               AND remaining BETWEEN 0 AND (CASE WHEN parts[3] = 'backup' THEN 86400 ELSE 600 END)
                AND parts[5]::bigint IN (0, pg_backend_pid()) THEN
                 RETURN CASE WHEN parts[2] = kind THEN parts[3] END;
             END IF;
@@ -45,7 +46,7 @@ RETURN conduit.claimed('t')::uuid
 """
 
 # session_user cannot be changed by SET ROLE: a serving role that got hold of the key still cannot claim a
-# purpose of another role.
+# purpose of another role. A backup may take long and is for who may become the owner (store.backup).
 PURPOSE = """
 CREATE FUNCTION conduit.purpose() RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
@@ -57,7 +58,8 @@ BEGIN
         WHEN 'conduit_gateway' THEN ARRAY['snapshot', 'shipping', 'rebuild']
         WHEN 'conduit_console' THEN ARRAY['sign_in', 'reporting', 'administration', 'deletion']
         WHEN 'conduit_auditor' THEN ARRAY['reporting']
-        ELSE ARRAY[]::text[] END) THEN
+        ELSE CASE WHEN pg_has_role(session_user, 'conduit_owner', 'MEMBER')
+            THEN ARRAY['backup'] ELSE ARRAY[]::text[] END END) THEN
         RETURN claimed;
     END IF;
     RAISE EXCEPTION 'no valid claim' USING ERRCODE = 'insufficient_privilege';

@@ -6,7 +6,7 @@ is of the purpose ``deletion`` and the tenant's state says so; the platform's ow
 
 from alembic import op
 
-from store.migrations.erased_tables import ERASED, KEPT
+from store.migrations.erased_tables import ERASED, KEPT, PLATFORM
 
 revision = "0006"
 down_revision = "0005"
@@ -45,7 +45,7 @@ BEGIN
         WHERE c.relnamespace = 'conduit'::regnamespace AND c.relkind IN ('r', 'p')
           AND NOT c.relispartition AND a.attname = 'tenant_id' AND NOT a.attisdropped ORDER BY 1
     LOOP
-        PERFORM FROM pg_policy p WHERE p.polname = 'erasure_select'
+        PERFORM FROM pg_policy p WHERE p.polname = 'whole'
             AND p.polrelid = ('conduit.' || quote_ident(table_name))::regclass;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'table % cannot be counted', table_name;
@@ -61,9 +61,10 @@ END $$
 def upgrade() -> None:
     """Let the owner see and delete under the purpose, and the console call the two functions."""
     condition = "((SELECT conduit.purpose()) = 'deletion')"
-    for table in (*ERASED, *KEPT):
+    for table in (*ERASED, *KEPT, *PLATFORM):
         op.execute(
-            f"CREATE POLICY erasure_select ON conduit.{table} FOR SELECT TO conduit_owner USING {condition}"
+            f"CREATE POLICY whole ON conduit.{table} FOR SELECT TO conduit_owner"
+            " USING ((SELECT conduit.purpose()) IN ('deletion', 'backup'))"
         )
     for table in ERASED:
         op.execute(
@@ -71,7 +72,7 @@ def upgrade() -> None:
         )
     op.execute(
         "CREATE POLICY erasure_lock ON conduit.tenant FOR UPDATE TO conduit_owner"
-        f" USING {condition} WITH CHECK (false)"
+        f" USING {condition} WITH CHECK {condition}"
     )
     op.execute(ERASE.format(tables=", ".join(f"'{table}'" for table in ERASED)))
     op.execute(COUNT)
