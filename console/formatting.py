@@ -4,12 +4,13 @@ Money is exact: a micro-dollar amount is never rounded away, only its trailing z
 """
 
 import copy
-from datetime import datetime
+from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_datetime
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import format_decimal
 
 from policy.money import MicroDollars, to_dollars
 
@@ -47,9 +48,10 @@ class Formatter:
 
     def __init__(self, locale: Locale) -> None:
         self.locale = locale
-        pattern = copy.copy(locale.currency_formats["standard"])
-        pattern.frac_prec = (2, 6)
-        self._money = pattern
+        self._money = copy.copy(locale.currency_formats["standard"])
+        self._money.frac_prec = (2, 6)
+        self._share = copy.copy(locale.percent_formats[None])
+        self._share.frac_prec = (0, 1)
 
     def money(self, amount: MicroDollars | int | None) -> str:
         """US dollars, two to six decimals; a dash where the cost is not known."""
@@ -63,11 +65,11 @@ class Formatter:
 
     def share(self, part: int, whole: int) -> str:
         """``part`` of ``whole`` as a percentage; zero of nothing is zero."""
-        return format_percent(part / whole if whole else 0, format="#,##0.#%", locale=self.locale)
+        return str(self._share.apply(Decimal(part) / whole if whole else 0, self.locale))
 
     def moment(self, at: datetime) -> str:
         """A date and a time of day to the second, in UTC."""
-        return format_datetime(at, "d MMM HH:mm:ss", tzinfo=None, locale=self.locale)
+        return format_datetime(at.astimezone(UTC), "d MMM HH:mm:ss", locale=self.locale)
 
     def hour(self, at: datetime) -> str:
-        return format_datetime(at, "d MMM HH:mm", tzinfo=None, locale=self.locale)
+        return format_datetime(at.astimezone(UTC), "d MMM HH:mm", locale=self.locale)

@@ -53,7 +53,9 @@ async def live(
     """Tell the page when there is something new."""
     services, token = services_of(request), token_of(request) or ""
     view = view_of(person_of(request), tenant=tenant, period=period)
-    return ServerSentEvent(services.live.changes(view.tenant_id, lambda: services.sign_in.person(token)))
+    return ServerSentEvent(
+        services.live.changes(view.tenant_id, lambda: services.sign_in.person(token, used=False))
+    )
 
 
 @post(

@@ -24,6 +24,9 @@ type Connection = ASGIConnection[Any, Any, Any, Any]
 SECURE_NAME = "__Host-conduit"
 PLAIN_NAME = "conduit"
 
+# What an open page asks without its reader doing anything.
+BY_ITSELF = frozenset({"/live", "/panels"})
+
 
 def cookie_name(*, secure: bool) -> str:
     return SECURE_NAME if secure else PLAIN_NAME
@@ -85,7 +88,10 @@ class Authentication(AbstractAuthenticationMiddleware):
                 return AuthenticationResult(user=await services.tokens.person(token), auth=Proof.TOKEN)
             cookie = token_of(connection)
             if cookie is not None:
-                return AuthenticationResult(user=await services.sign_in.person(cookie), auth=Proof.COOKIE)
+                used = connection.url.path not in BY_ITSELF
+                return AuthenticationResult(
+                    user=await services.sign_in.person(cookie, used=used), auth=Proof.COOKIE
+                )
         except NotSignedIn:
             pass
         return AuthenticationResult(user=None, auth=None)

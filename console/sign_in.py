@@ -84,13 +84,16 @@ class SignIn:
         SIGN_INS.labels("accepted").inc()
         return token
 
-    async def person(self, token: str) -> Person:
-        """Whose session a token is; raises ``NotSignedIn``. Notes that the session was used."""
+    async def person(self, token: str, *, used: bool) -> Person:
+        """Whose session a token is; raises ``NotSignedIn``.
+
+        ``used`` keeps the session from ending by idleness. It is false for what an open page asks by itself,
+        or a session would last as long as a forgotten tab.
+        """
         now = self._clock()
+        ask = console_sessions.resume if used else console_sessions.look_up
         async with self._store.platform(Purpose.SIGN_IN) as session:
-            found = await console_sessions.resume(
-                session, digest=digest(token), now=now, idle_since=now - SESSION_IDLE
-            )
+            found = await ask(session, digest=digest(token), now=now, idle_since=now - SESSION_IDLE)
         return person_in(found)
 
     async def leave(self, token: str, person: Person) -> None:

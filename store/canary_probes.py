@@ -374,6 +374,10 @@ PROBES: tuple[Probe, ...] = (
             s, digest=r.digest, now=datetime.now(UTC), idle_since=datetime.now(UTC) - timedelta(days=1)
         ),
     ),
+    Probe(
+        console_sessions.look_up,
+        lambda s, r: console_sessions.look_up(s, digest=r.digest, now=AGES_AGO, idle_since=AGES_AGO),
+    ),
     Probe(console_sessions.revoke, lambda s, r: console_sessions.revoke(s, digest=r.digest, now=AGES_AGO)),
     Probe(
         console_sessions.revoke_all,

@@ -5,7 +5,7 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
@@ -68,19 +68,27 @@ async def resume(
 
     ``None`` when the token is unknown, its session ended or idle since ``idle_since``, or its owner disabled.
     """
-    change = (
-        update(CONSOLE_SESSION)
-        .where(
-            _OWNER,
-            CONSOLE_SESSION.c.digest == digest,
-            CONSOLE_SESSION.c.revoked_at.is_(None),
-            CONSOLE_SESSION.c.expires_at > now,
-            CONSOLE_SESSION.c.last_seen_at > idle_since,
-            ADMINISTRATOR.c.enabled,
-        )
-        .values(last_seen_at=now)
-    )
+    change = update(CONSOLE_SESSION).where(*_live(digest, now, idle_since)).values(last_seen_at=now)
     return await optional(session, ConsoleSession, change.returning(*_COLUMNS))
+
+
+async def look_up(
+    session: AsyncSession, *, digest: bytes, now: datetime, idle_since: datetime
+) -> ConsoleSession | None:
+    """As ``resume``, without marking it as seen: for what a page does by itself, without its reader."""
+    query = select(*_COLUMNS).where(*_live(digest, now, idle_since))
+    return await optional(session, ConsoleSession, query)
+
+
+def _live(digest: bytes, now: datetime, idle_since: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        _OWNER,
+        CONSOLE_SESSION.c.digest == digest,
+        CONSOLE_SESSION.c.revoked_at.is_(None),
+        CONSOLE_SESSION.c.expires_at > now,
+        CONSOLE_SESSION.c.last_seen_at > idle_since,
+        ADMINISTRATOR.c.enabled,
+    )
 
 
 async def revoke(session: AsyncSession, *, digest: bytes, now: datetime) -> bool:

@@ -33,6 +33,7 @@ from vault.kek import KeyDocument, LocalKeys
 from vault.vault import Vault
 
 PASSWORD = "correct horse battery staple"
+CHEAP = PasswordHasher.from_parameters(CHEAPEST)
 ORIGIN = "http://console.test"
 TESTER = Actor("tester", "command line")
 
@@ -74,7 +75,7 @@ def keys() -> LocalKeys:
 
 @pytest.fixture
 def services(store: Store, clock: Clock, keys: LocalKeys) -> Services:
-    passwords = Passwords(PasswordHasher.from_parameters(CHEAPEST))
+    passwords = Passwords(CHEAP)
     vault = Vault(keys)
     factors = SecondFactors(vault)
     return Services(

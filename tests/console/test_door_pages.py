@@ -98,6 +98,17 @@ async def test_an_idle_session_ends(
     assert (await client.get("/")).status_code == status
 
 
+async def test_an_open_page_does_not_keep_its_session(
+    app: Litestar, services: Services, clock: Clock
+) -> None:
+    client = await signed_in(app, services)
+    for _ in range(3):
+        clock.advance(minutes=9)
+        assert (await client.get("/panels")).status_code == 200
+    clock.advance(minutes=9)
+    assert (await client.get("/panels")).status_code == 303
+
+
 async def test_a_session_ends_after_its_longest_life(app: Litestar, services: Services, clock: Clock) -> None:
     client = await signed_in(app, services)
     for _ in range(28):
@@ -157,6 +168,23 @@ async def test_a_wrong_code_or_short_password_leaves_the_link_whole(
     assert (await _set_up(client, page, token, clock, code="000000")).status_code == 422
     assert (await _set_up(client, page, token, clock, password="short")).status_code == 422
     assert (await _set_up(client, page, token, clock)).status_code == 303
+
+
+async def test_a_link_does_not_replace_an_account(
+    client: httpx.AsyncClient, services: Services, clock: Clock
+) -> None:
+    person = await enrol(services)
+    token = await invite(
+        services.store,
+        tenant_id=PLATFORM,
+        name=person.name,
+        role=Role.AUDITOR,
+        actor=TESTER,
+        now=clock(),
+    )
+    page = await client.get("/setup", params={"token": token})
+    assert (await _set_up(client, page, token, clock)).status_code == 409
+    assert (await sign_in(client, person)).status_code == 303
 
 
 @pytest.mark.parametrize("token", ["", "made up", "x" * 43])
