@@ -10,6 +10,7 @@ import pytest
 import zstandard
 
 from tests.attacks.conversation import BODY, Attacker, Reply, request
+from tests.standins.office import Office
 
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]}
 
@@ -113,20 +114,28 @@ def _peak(attacker: Attacker) -> int:
     return max(peaks)
 
 
+@pytest.fixture(scope="module")
+def for_one_model(office: Office) -> str:
+    """A placeholder that is good for ``gpt-4`` alone, in force."""
+    _, placeholder = office.issue("openai", "--models", "gpt-4")
+    office.in_force()
+    return placeholder
+
+
 @pytest.mark.parametrize(
     "model",
     ["gpt-4ο", "ｇｐｔ-4", "gpt-4\u200b", "GPT-4", "gpt-4 ", "gpt-4:free", "ft:gpt-4:evil", "../gpt-4"],
 )
-def test_a_model_name_that_resembles_the_allowed_one(attacker: Attacker, model: str) -> None:
-    _, held = attacker.office.issue("openai", "--models", "gpt-4")
-    headers = [("Authorization", f"Bearer {held}"), ("Content-Type", "application/json")]
+def test_a_model_name_that_resembles_the_allowed_one(
+    attacker: Attacker, for_one_model: str, model: str
+) -> None:
+    headers = [("Authorization", f"Bearer {for_one_model}"), ("Content-Type", "application/json")]
     raw = request(attacker.path(), headers, chat(model=model), host=attacker.gateway_host)
     attacker.assert_refused(attacker.gateway(raw), 400, 403)
 
 
-def test_the_allowed_model_is_served(attacker: Attacker) -> None:
-    _, held = attacker.office.issue("openai", "--models", "gpt-4")
-    headers = [("Authorization", f"Bearer {held}"), ("Content-Type", "application/json")]
+def test_the_allowed_model_is_served(attacker: Attacker, for_one_model: str) -> None:
+    headers = [("Authorization", f"Bearer {for_one_model}"), ("Content-Type", "application/json")]
     raw = request(attacker.path(), headers, chat(model="gpt-4"), host=attacker.gateway_host)
     assert attacker.gateway(raw).status == 200
 

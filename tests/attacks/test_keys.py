@@ -69,10 +69,10 @@ def test_a_placeholder_taken_to_another_provider(attacker: Attacker, provider: s
     attacker.assert_refused(attacker.gateway(raw), 403)
 
 
-def test_a_placeholder_of_another_company_is_like_an_unknown_one(attacker: Attacker) -> None:
-    """Nothing tells a stranger that a placeholder exists."""
+def test_a_placeholder_from_a_network_that_it_is_not_bound_to(attacker: Attacker) -> None:
     office = attacker.office
     _, held = office.issue("openai", "--cidr", "198.51.100.0/24")
+    office.in_force()
     elsewhere = attacker.gateway(
         request(attacker.path(), [("Authorization", f"Bearer {held}")], host=attacker.gateway_host)
     )

@@ -82,18 +82,16 @@ class Office:
         deadline = time.monotonic() + 20
         served = 0
         while served < 12:
+            answer = in_namespace(self.product.namespace, lambda: self._models(newest))
+            served = served + 1 if answer.status_code == 200 else 0
             if time.monotonic() > deadline:
-                raise TimeoutError("what was commanded is not in force")
-            served = served + 1 if self._knows(newest) else 0
+                raise TimeoutError(f"not in force: {answer.status_code} {answer.text[:300]}")
         self.provider.forget()
 
-    def _knows(self, placeholder: str) -> bool:
-        def ask() -> int:
-            url = f"{self.product.url('gateway')}/openai/v1/models"
-            headers = {"authorization": f"Bearer {placeholder}"}
-            return httpx.get(url, headers=headers, trust_env=False, timeout=20).status_code
-
-        return in_namespace(self.product.namespace, ask) == 200
+    def _models(self, placeholder: str) -> httpx.Response:
+        url = f"{self.product.url('gateway')}/openai/v1/models"
+        headers = {"authorization": f"Bearer {placeholder}"}
+        return httpx.get(url, headers=headers, trust_env=False, timeout=20)
 
     def hire(self, name: str) -> str:
         """A further user."""
