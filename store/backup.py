@@ -9,6 +9,7 @@ because the dump would leave its rows out in silence.
 """
 
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -85,18 +86,7 @@ def restore(owner_url: str, source: Path, *, binaries: Path) -> RoleSecrets:
         connection.execute("SET LOCAL ROLE conduit_owner")
         connection.execute("DROP SCHEMA conduit CASCADE")
     with _service(owner_url, options="") as environment:
-        _run(
-            [
-                str(binaries / "pg_restore"),
-                "--role=conduit_owner",
-                "--no-owner",
-                "--single-transaction",
-                "--exit-on-error",
-                f"--dbname=service={SERVICE}",
-                str(source),
-            ],
-            environment,
-        )
+        _replay(source, environment, binaries)
     return upgrade(owner_url)
 
 
@@ -117,18 +107,68 @@ def _service(owner_url: str, *, options: str) -> Iterator[dict[str, str]]:
 
 
 def _run(command: Sequence[str], environment: dict[str, str]) -> None:
-    """Run one of PostgreSQL's tools; its complaints name objects, and may quote no row."""
-    try:
-        done = subprocess.run(  # noqa: S603 - our own arguments, no shell
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
-        )
-    except OSError as error:
-        raise BackupFailed(f"{Path(command[0]).name} cannot be run: {error.strerror}") from error
-    if done.returncode != 0:
-        complaint = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise BackupFailed(
-            f"{Path(command[0]).name} failed: {complaint[0] if complaint else 'no reason given'}"
-        )
+    """Run one of PostgreSQL's tools to its end."""
+    with _started(command, environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as tool:
+        _check(tool, command)
+
+
+def _replay(source: Path, environment: dict[str, str], binaries: Path) -> None:
+    """Play an archive into the database as one transaction: ``pg_restore`` writes SQL, ``psql`` runs it."""
+    read = [str(binaries / "pg_restore"), "--role=conduit_owner", "--no-owner", "--file=-", str(source)]
+    play = [
+        str(binaries / "psql"),
+        *("--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--file=-"),
+    ]
+    with (
+        _started(read, environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as reader,
+        _started(play, environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as player,
+    ):
+        if reader.stdout is None or player.stdin is None:
+            raise BackupFailed("a pipe is missing")
+        try:
+            for line in iter(reader.stdout.readline, b""):
+                # Written for servers since 17; older ones do not know it. It stands before all data.
+                if line != b"SET transaction_timeout = 0;\n":
+                    player.stdin.write(line)
+                if line.startswith(b"COPY "):
+                    break
+            shutil.copyfileobj(reader.stdout, player.stdin)
+            _check(reader, read)
+            player.stdin.close()
+        except BaseException as error:
+            player.kill()  # before its input ends, so that half an archive is never committed
+            if isinstance(error, BrokenPipeError):
+                _check(player, play)
+            raise
+        _check(player, play)
+
+
+@contextmanager
+def _started(
+    command: Sequence[str], environment: dict[str, str], *, stdin: int, stdout: int
+) -> Iterator[subprocess.Popen[bytes]]:
+    """One of PostgreSQL's tools. Its complaints go to a file, so that none can block it."""
+    with tempfile.TemporaryFile() as complaints:
+        try:
+            tool = subprocess.Popen(  # noqa: S603 - our own arguments, no shell
+                command, env=environment, stdin=stdin, stdout=stdout, stderr=complaints
+            )
+        except OSError as error:
+            raise BackupFailed(f"{Path(command[0]).name} cannot be run: {error.strerror}") from error
+        try:
+            yield tool
+        except BackupFailed as error:
+            complaints.seek(0)
+            first = complaints.readline().decode("utf-8", "replace").strip()
+            raise BackupFailed(f"{error}: {first}" if first else str(error)) from error
+        finally:
+            tool.kill()
+            tool.wait()
+
+
+def _check(tool: subprocess.Popen[bytes], command: Sequence[str]) -> None:
+    if tool.wait() != 0:
+        raise BackupFailed(f"{Path(command[0]).name} failed")
 
 
 def _refuse_tenants(connection: psycopg.Connection) -> None:
