@@ -27,6 +27,7 @@ from conduit.embedded import Engines, EngineUrls
 from conduit.errors import ChildFailed, ConfigurationError, EngineError
 from conduit.hardening import forbid_dumps
 from conduit.key_provision import ensure_key, key_document
+from conduit.listeners import require_free
 from conduit.logs import write_logs
 from conduit.settings import Settings, load
 from conduit.welcome import first_sign_in, welcome
@@ -66,6 +67,7 @@ def up(data: Path, config: Path | None, workers: int | None) -> None:
     write_logs(settings.logging, process="conduit")
     folder = DataFolder(data)
     with folder.locked(), contextlib.ExitStack() as stack:
+        require_free(settings.listen)
         # Its one thread lives as long as the engines: the kernel ends them with the thread that started them.
         engine_thread = stack.enter_context(ThreadPoolExecutor(1, "engines"))
         engines = Engines(folder, settings)

@@ -21,6 +21,7 @@ from store import tenants
 from store.claim import Purpose
 from store.door import Store
 from store.migrate import upgrade
+from tests.conduit.test_listeners import a_listen
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -49,7 +50,11 @@ class Instance:
 
     def __init__(self, folder: Path) -> None:
         self.data, self.config, self.log = folder / "data", folder / "conduit.yaml", folder / "log"
-        self.config.write_text("drain_s: 5\n")
+        self.listen = a_listen()
+        self.configure("drain_s: 5")
+
+    def configure(self, line: str) -> None:
+        self.config.write_text(f"listen: {self.listen.model_dump_json()}\n{line}\n")
 
     def start(self) -> "Instance":
         with self.log.open("ab") as log:
@@ -99,7 +104,8 @@ def instance(short_path: Path) -> Iterator[Instance]:
 def test_instance_comes_up_says_where_it_is_and_goes_down_in_order(instance: Instance) -> None:
     instance.serve()
     text = instance.log.read_text()
-    for line in ("http://127.0.0.1:8080", "curl -sS http://127.0.0.1:8090/healthz/ready", "/setup?token="):
+    console = f"http://{instance.listen.console}"
+    for line in (f"http://{instance.listen.proxy}", f"curl -sS {console}/healthz/ready", "/setup?token="):
         assert line in text
     assert str(instance.data / "ca" / "ca.pem") in text
     assert stat.S_IMODE((instance.data / "vault" / "kek").stat().st_mode) == 0o600
@@ -124,11 +130,11 @@ def test_dead_worker_and_dead_database_are_replaced(instance: Instance) -> None:
 def test_hangup_gives_new_settings_to_new_children_and_drains_the_old(instance: Instance) -> None:
     instance.serve()
     old = set(instance.children())
-    instance.config.write_text("drain_s: 7\n")
+    instance.configure("drain_s: 7")
     instance.process.send_signal(signal.SIGHUP)
     until(lambda: sorted(instance.children().values()) == [5, 5, 5, 5, 7, 7, 7, 7])
     until(lambda: instance.drained() >= old)
-    instance.config.write_text("drian_s: 9\n")
+    instance.configure("drian_s: 9")
     instance.process.send_signal(signal.SIGHUP)
     until(lambda: instance.written("drian_s: no such setting"))
     assert len(instance.children()) == 8
