@@ -20,7 +20,7 @@ from store.acts import Actor
 from store.door import Store
 from store.operations import Operations
 from store.roles import read_secrets
-from vault.sources import KeySource, open_vault
+from vault.sources import KeySource, RemoteKey, open_vault
 from vault.vault import Vault
 
 CONNECTIONS = 2
@@ -49,7 +49,33 @@ def vault_of(folder: Path, settings: Settings) -> Vault:
     """The instance's vault, sealed where there is no key; raises ``KeySourceRefused``."""
     kek = settings.vault.kek
     return open_vault(
-        source=KeySource(kek.source), path=kek.path or folder / "vault" / "kek", variable=kek.variable
+        source=KeySource(kek.source),
+        path=key_path(folder, settings),
+        variable=kek.variable,
+        remote=remote_key(settings),
+    )
+
+
+def key_path(folder: Path, settings: Settings) -> Path:
+    """The key file, or with a remote key the file of the index key that it wraps."""
+    kek = settings.vault.kek
+    return kek.path or folder / "vault" / ("kek" if kek.source in ("file", "environment") else "index")
+
+
+def remote_key(settings: Settings) -> RemoteKey | None:
+    """Where the remote key is; ``None`` for the local sources."""
+    kek = settings.vault.kek
+    if kek.source in ("file", "environment"):
+        return None
+    return RemoteKey(
+        key=kek.key or "",
+        region=kek.region,
+        endpoint=kek.endpoint,
+        mount=kek.mount,
+        ca_file=kek.ca_file,
+        module=kek.module,
+        token=kek.token,
+        secret_file=kek.secret_file,
     )
 
 

@@ -3,40 +3,57 @@
 How it is kept and used is ``vault``'s concern.
 """
 
+import asyncio
 import os
 
 from loguru import logger
 
 from conduit.data_folder import DataFolder
+from conduit.instance import key_path, remote_key
 from conduit.settings import Settings
 from store import tenants
 from store.claim import Purpose
 from store.door import Store
 from store.roles import RoleSecrets
 from vault import key_file
+from vault.errors import Sealed
+from vault.sources import KeySource, open_remote
 
 
 async def ensure_key(folder: DataFolder, settings: Settings, roles: RoleSecrets) -> None:
-    """Make ``vault/kek`` where nothing can be sealed under another key yet.
+    """Make ``vault/kek`` (with a remote key: ``vault/index``) where nothing can rest on another one yet.
 
     With tenants in the database, a missing key is lost or lies elsewhere: a new one would open nothing and
-    hide the loss, so the vault stays sealed until the operator puts it back.
+    hide the loss, so the vault stays sealed until the operator puts it back. Raises ``KeySourceRefused``.
     """
-    kek = settings.vault.kek
-    path = folder.folder("vault") / "kek"
-    if kek.source != "file" or kek.path is not None or path.exists():
+    folder.folder("vault")
+    path, kek = key_path(folder.path, settings), settings.vault.kek
+    if kek.source == "environment" or path.exists() or (kek.source == "file" and kek.path is not None):
         return
+    if await _knows_tenants(roles):
+        logger.error("{} is missing; the vault stays sealed until it is put back", path)
+        return
+    remote = remote_key(settings)
+    if remote is None:
+        key_file.create(path)
+        logger.info("made the key-encryption key {}; keep a copy of it apart from the database's", path)
+        return
+    keeper = open_remote(source=KeySource(kek.source), path=path, remote=remote)
+    try:
+        await asyncio.to_thread(keeper.create_index)
+    except Sealed as reason:
+        logger.error("the vault stays sealed: {}", reason)
+        return
+    logger.info("made the index key {}, wrapped by {}; every machine needs the same", path, keeper.current)
+
+
+async def _knows_tenants(roles: RoleSecrets) -> bool:
     store = await Store.open(roles.console_dsn, roles.claim_key, pool_size=1)
     try:
         async with store.platform(Purpose.ADMINISTRATION) as session:
-            known = await tenants.every(session)
+            return bool(await tenants.every(session))
     finally:
         await store.close()
-    if known:
-        logger.error("{} is missing; the vault stays sealed until it is put back", path)
-        return
-    key_file.create(path)
-    logger.info("made the key-encryption key {}; keep a copy of it apart from the database's", path)
 
 
 def key_document(settings: Settings) -> str | None:

@@ -164,11 +164,30 @@ class Limits(Section):
 class KeyEncryptionKey(Section):
     """Where the key is that wraps every tenant's data key."""
 
-    source: Literal["file", "environment"] = Field(
-        "file", description="`file`: made on first start, mode 0600. `environment`: a key file's content."
+    source: Literal["file", "environment", "aws_kms", "transit", "pkcs11"] = Field(
+        "file",
+        description="`file`: made on first start, mode 0600. `environment`: a key file's content. `aws_kms`, "
+        "`transit` (HashiCorp Vault, OpenBao) and `pkcs11` (an HSM): a key that never leaves its keeper.",
     )
-    path: Path | None = Field(None, description="Of the file; unset: `vault/kek` in the data folder.")
+    path: Path | None = Field(
+        None,
+        description="Of the key file; unset: `vault/kek` in the data folder. With a remote key, of the index "
+        "key that it wraps, the same on every machine; unset: `vault/index`.",
+    )
     variable: str = Field("CONDUIT_KEK", description="Name of the variable, for `environment`.")
+    key: str | None = Field(
+        None,
+        description="Of a remote source: the ARN in KMS, the key's name in transit, its label in the HSM.",
+    )
+    region: str | None = Field(None, description="Of `aws_kms`; unset: as the machine is set up.")
+    endpoint: str | None = Field(None, description="URL of `transit`, or of another KMS than the region's.")
+    mount: str = Field("transit", description="Where the transit engine is mounted.")
+    ca_file: Path | None = Field(None, description="PEM file of the authority that `transit` is trusted by.")
+    module: Path | None = Field(None, description="The vendor's PKCS#11 library.")
+    token: str | None = Field(None, description="Label of the PKCS#11 token.")
+    secret_file: Path | None = Field(
+        None, description="File with the token of `transit`, or the PIN of `pkcs11`."
+    )
 
 
 class Vault(Section):

@@ -207,6 +207,7 @@ class Operations:
         self, *, actor: Actor, tenant_id: TenantId, binding: placeholders.Binding
     ) -> IssuedPlaceholder:
         """Issue a placeholder in the shape of its credential's provider. Only its digest is kept."""
+        await self._vault.ready()
         async with self._store.tenant(tenant_id) as session:
             credential = await credentials.get(session, credential_id=binding.credential_id)
             if credential.revoked_at is not None:

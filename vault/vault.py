@@ -6,7 +6,7 @@ nothing itself; it is given rows and gives rows back.
 
 import os
 import time
-from asyncio import to_thread
+from asyncio import Task, create_task, shield, to_thread
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -37,8 +37,9 @@ class Vault:
     def __init__(self, kek: KeyEncryptionKey | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._kek = kek
         self._clock = clock
-        self._index_key = kek.index_key() if kek is not None else None
+        self._index_key: bytes | None = None
         self._rings: dict[TenantId, _OpenRing] = {}
+        self._unlocking: dict[tuple[TenantId, bytes], Task[None]] = {}
         self._newest: dict[CredentialId, tuple[int, float]] = {}
 
     @property
@@ -46,10 +47,20 @@ class Vault:
         return self._kek is None
 
     def digest(self, text: str) -> bytes:
-        """The digest under which a placeholder is stored; raises ``Sealed``."""
+        """The digest under which a placeholder is stored; raises ``Sealed``.
+
+        With a remote source, await ``ready`` once before.
+        """
         if self._index_key is None:
-            raise Sealed("the vault has no key-encryption key")
+            if not self._source().local:
+                raise Sealed("the index key has not been asked for yet")
+            self._index_key = self._source().index_key()
         return placeholder.digest(self._index_key, text)
+
+    async def ready(self) -> None:
+        """Hold the index key ready, as ``unlock`` does a tenant's; raises ``Sealed``. Cheap from then on."""
+        if self._index_key is None:
+            self._index_key = await to_thread(self._source().index_key)
 
     def new_data_key(self, tenant_id: TenantId) -> bytes:
         """A ring with one fresh data key, wrapped for this tenant: what ``Tenant.data_key`` stores.
@@ -115,9 +126,8 @@ class Vault:
 
     def rotating_keys(self) -> FileKeys | None:
         """The key file, where that is the source: its keys are rotated by us. Raises ``Sealed``."""
-        if self._kek is None:
-            raise Sealed("the vault has no key-encryption key")
-        return self._kek if isinstance(self._kek, FileKeys) else None
+        source = self._source()
+        return source if isinstance(source, FileKeys) else None
 
     def rewrapped(self, tenant: Tenant) -> bytes:
         """The tenant's ring with every data key wrapped by the current key-encryption key."""
@@ -156,15 +166,35 @@ class Vault:
             ring.wipe()
 
     async def unlock(self, tenant: Tenant) -> None:
-        """Hold the tenant's data keys ready; asks a remote key source in a thread. Raises as opening does."""
-        if self._held(tenant) is None:
-            ring = await to_thread(self._unwrap, tenant)
-            self._rings[tenant.id] = ring
+        """Hold the tenant's data keys ready; asks a remote key source in a thread. Raises as opening does.
+
+        Calls that come at once ask the source once.
+        """
+        if self._held(tenant) is not None:
+            return
+        if self._source().local:
+            self._ring(tenant)
+            return
+        asked = (tenant.id, tenant.data_key)
+        pending = self._unlocking.get(asked)
+        if pending is None:
+            pending = self._unlocking[asked] = create_task(self._ask(tenant))
+            pending.add_done_callback(lambda _done: self._unlocking.pop(asked, None))
+        # Shielded, because a caller that gives up must not take the key away from the others.
+        await shield(pending)
+
+    async def _ask(self, tenant: Tenant) -> None:
+        self._rings[tenant.id] = await to_thread(self._unwrap, tenant)
+
+    def _source(self) -> KeyEncryptionKey:
+        if self._kek is None:
+            raise Sealed("the vault has no key-encryption key")
+        return self._kek
 
     def _ring(self, tenant: Tenant) -> "_OpenRing":
         held = self._held(tenant)
         if held is None:
-            if self._kek is not None and not self._kek.local:
+            if not self._source().local:
                 raise Sealed("the data key of this tenant is not held; unlock it first")
             held = self._rings[tenant.id] = self._unwrap(tenant)
         return held
@@ -180,32 +210,28 @@ class Vault:
         return ring
 
     def _unwrap(self, tenant: Tenant) -> "_OpenRing":
-        if self._kek is None:
-            raise Sealed("the vault has no key-encryption key")
+        source = self._source()
         keys: dict[bytes, bytearray] = {}
         wrapped_keys = envelope.unpack_ring(tenant.data_key)
         for item in wrapped_keys:
             context = envelope.data_key_context(tenant.id, item.key_id)
-            keys[item.key_id] = bytearray(self._kek.unwrap(item.wrapped, name=item.kek, context=context))
+            keys[item.key_id] = bytearray(source.unwrap(item.wrapped, name=item.kek, context=context))
         return _OpenRing(tenant.data_key, wrapped_keys[0].key_id, keys, self._clock() + DATA_KEY_HELD_S)
 
     def _rewrap(self, ring: bytes, context_of: Callable[[bytes], bytes]) -> bytes:
-        if self._kek is None:
-            raise Sealed("the vault has no key-encryption key")
+        source = self._source()
         keys = []
         for item in envelope.unpack_ring(ring):
             context = context_of(item.key_id)
-            plain = self._kek.unwrap(item.wrapped, name=item.kek, context=context)
-            wrapped = self._kek.wrap(plain, context=context)
+            plain = source.unwrap(item.wrapped, name=item.kek, context=context)
+            wrapped = source.wrap(plain, context=context)
             keys.append(WrappedKey(key_id=item.key_id, kek=wrapped.name, wrapped=wrapped.sealed))
         return envelope.pack_ring(tuple(keys))
 
     def _wrap_new(self, tenant_id: TenantId) -> WrappedKey:
-        if self._kek is None:
-            raise Sealed("the vault has no key-encryption key")
         key_id = os.urandom(envelope.KEY_ID_BYTES)
         context = envelope.data_key_context(tenant_id, key_id)
-        wrapped = self._kek.wrap(os.urandom(KEY_BYTES), context=context)
+        wrapped = self._source().wrap(os.urandom(KEY_BYTES), context=context)
         return WrappedKey(key_id=key_id, kek=wrapped.name, wrapped=wrapped.sealed)
 
     def _refuse_rollback(self, credential: Credential) -> None:
