@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from addons.step import Step
 from addons.visit import Visit
 from policy.admission import endpoint_allowed, placeholder_allowed
+from policy.attribution import SufficiencyRule, insufficient
 from policy.exchange import Call, Endpoint, Principal
 from policy.limits import Demand, Limit, LimitKind, Refused, rate_headers
 from policy.money import MicroDollars, to_dollars
@@ -25,16 +26,19 @@ class Admission(Step):
 
     name = "admission"
 
-    def __init__(self, limiter: Limiter, *, output_step_tokens: int) -> None:
+    def __init__(
+        self, limiter: Limiter, *, output_step_tokens: int, sufficiency: tuple[SufficiencyRule, ...] = ()
+    ) -> None:
         self._limiter = limiter
         self._step = output_step_tokens
+        self._sufficiency = sufficiency
 
     async def head(self, visit: Visit) -> Refusal | None:
         """Judge what the head tells: nobody need send a body to a blocked endpoint."""
         endpoint = visit.exchange.endpoint
         if endpoint is None or visit.passes:
             return None
-        return endpoint_allowed(endpoint, visit.keys, visit.exchange.justification)
+        return self._allowed(visit, endpoint)
 
     async def body(self, visit: Visit) -> Refusal | None:
         """Judge the whole call, and reserve for it."""
@@ -44,11 +48,16 @@ class Admission(Step):
             return None
         if call is None or principal is None:
             raise TypeError("admission needs the call and its principal")
-        refusal = endpoint_allowed(endpoint, visit.keys, exchange.justification)
+        refusal = self._allowed(visit, endpoint)
         if refusal is None and visit.placeholder is not None:
             credential = visit.snapshot.credentials[visit.placeholder.credential_id]
             refusal = placeholder_allowed(visit.placeholder, credential.hosts, endpoint, call)
         return refusal or await self._reserve(visit, endpoint, call, principal)
+
+    def _allowed(self, visit: Visit, endpoint: Endpoint) -> Refusal | None:
+        principal = visit.exchange.principal
+        refusal = insufficient(principal, endpoint.host, self._sufficiency) if principal is not None else None
+        return refusal or endpoint_allowed(endpoint, visit.keys, visit.exchange.justification)
 
     async def _reserve(
         self, visit: Visit, endpoint: Endpoint, call: Call, principal: Principal

@@ -10,6 +10,9 @@ from policy.refusals import Reason, Refusal
 
 REQUEST_ID = "x-conduit-request-id"
 
+# The proxy takes a user's name and a placeholder of that user (RFC 7617).
+_CHALLENGE = 'Basic realm="APIConduit", charset="UTF-8"'
+
 
 def refuse(visit: Visit, refusal: Refusal) -> None:
     """Set the answer of a refused exchange."""
@@ -22,7 +25,7 @@ def refuse(visit: Visit, refusal: Refusal) -> None:
         request_id=str(visit.exchange.id),
         wants_html=wants_html(visit.headers.get("accept", "")),
     )
-    visit.flow.response = _response(answer)
+    visit.flow.response = _response(answer, refusal)
     for name, value in visit.rate_headers:
         visit.flow.response.headers[name] = value
 
@@ -30,7 +33,8 @@ def refuse(visit: Visit, refusal: Refusal) -> None:
 def refuse_without_exchange(refusal: Refusal) -> http.Response:
     """The answer where there is no exchange yet, such as to an unreadable head or a CONNECT."""
     request_id = str(uuid7())
-    return _response(render(refusal, Shape.OTHER, provider=None, request_id=request_id, wants_html=False))
+    answer = render(refusal, Shape.OTHER, provider=None, request_id=request_id, wants_html=False)
+    return _response(answer, refusal)
 
 
 def core_refusal(status: int, _message: str) -> http.Response:
@@ -51,5 +55,8 @@ def wants_html(accept: str) -> bool:
     return "text/html" in accept
 
 
-def _response(answer: Answer) -> http.Response:
-    return http.Response.make(answer.status, answer.body, dict(answer.headers))
+def _response(answer: Answer, refusal: Refusal) -> http.Response:
+    response = http.Response.make(answer.status, answer.body, dict(answer.headers))
+    if refusal.proxy:
+        response.headers["proxy-authenticate"] = _CHALLENGE
+    return response

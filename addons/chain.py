@@ -87,10 +87,21 @@ class Chain:
             if INVALID in flow.metadata or facts.mode is not Mode.EXPLICIT:
                 raise InvalidDestination("CONNECT is for the proxy")
             facts.connect = canonical_authority(flow.request.authority, "https")
+            refusal = self._may_connect(flow)
         except InvalidDestination:
             message = "The CONNECT request does not name one host and port."
             refusal = Refusal(Reason.REQUEST_MALFORMED, message, "one-destination")
+        if refusal is not None:
             flow.response = answering.refuse_without_exchange(refusal)
+            self._tunnels.refused(flow.client_conn, facts, refusal)
+            facts.connect = None
+
+    def _may_connect(self, flow: http.HTTPFlow) -> Refusal | None:
+        try:
+            return next((refusal for step in self.steps if (refusal := step.connect(flow)) is not None), None)
+        except Exception:
+            logger.opt(exception=True).error("a tunnel was refused because a step failed")
+            return _fault()
 
     def tls_clienthello(self, data: tls.ClientHelloData) -> None:
         """Ask the steps; where one fails, the connection is refused, not tunnelled."""
@@ -104,6 +115,15 @@ class Chain:
                 logger.opt(exception=True).error("a TLS connection was refused because a step failed")
             data.ignore_connection = False
             setattr(data.context.client, _REFUSED_TLS, True)
+
+    def tls_established_client(self, data: tls.TlsData) -> None:
+        """Tell the steps; where one fails, nothing that comes over this connection is admitted."""
+        try:
+            for step in self.steps:
+                step.client_secured(data)
+        except Exception:
+            logger.opt(exception=True).error("a client's TLS could not be judged")
+            self._connections.of(data.context.client).certificate = _fault()
 
     def next_layer(self, data: layer.NextLayer) -> None:
         """Close what is neither TLS nor HTTP."""

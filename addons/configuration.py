@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
+from policy.attribution import SufficiencyRule
 from policy.catalogue import Catalogue, Provider
+from policy.certificates import ClientAuthorities
 from policy.destination import Destination
 from policy.endpoints import Defaults
+from policy.tokens import Issuer
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,20 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """What says who is calling, besides placeholders and networks.
+
+    ``client_ca_file`` holds the authorities of ``client_authorities``; both are set or neither.
+    """
+
+    issuers: tuple[Issuer, ...] = ()
+    client_authorities: ClientAuthorities | None = None
+    client_ca_file: Path | None = None
+    trusted_hops: tuple[IPv4Network | IPv6Network, ...] = ()
+    sufficiency: tuple[SufficiencyRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """The whole of it. ``exclusions`` are hosts that are never decrypted; ``*.`` covers what is below.
 
@@ -64,3 +81,4 @@ class Configuration:
     exclusions: tuple[str, ...]
     output_step_tokens: int
     authority_directory: Path
+    identity: Identity = Identity()

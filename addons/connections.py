@@ -11,8 +11,11 @@ from mitmproxy import connection
 from mitmproxy.proxy import mode_specs
 
 from addons.visit import Visit
+from policy.attribution import ProxyCredentials
+from policy.certificates import VerifiedCertificate
 from policy.destination import Destination
-from policy.exchange import Client, Mode
+from policy.exchange import Client, Mode, Principal
+from policy.refusals import Refusal
 
 _MODES: dict[type[mode_specs.ProxyMode], Mode] = {
     mode_specs.RegularMode: Mode.EXPLICIT,
@@ -27,6 +30,10 @@ class ClientConnection:
 
     ``dialable`` are the destinations that an admitted exchange, or the tunnel, may reach: ``server_connect``
     opens no other. ``open_visits`` are the exchanges that have not ended.
+
+    Who it belongs to: ``source`` is the address that a CONNECT came from where a trusted hop stands between;
+    ``proxy`` the credentials of that CONNECT; ``certificate`` what the client showed to a door of ours, or
+    the refusal that it deserves; ``principal`` whose undecrypted tunnel it is.
     """
 
     mode: Mode
@@ -37,6 +44,15 @@ class ClientConnection:
     started_ns: int = field(default_factory=time.monotonic_ns)
     dialable: set[tuple[str, int]] = field(default_factory=set)
     open_visits: dict[int, Visit] = field(default_factory=dict)
+    source: str | None = None
+    proxy: ProxyCredentials | None = None
+    certificate: VerifiedCertificate | Refusal | None = None
+    principal: Principal | None = None
+
+    @property
+    def ends_here(self) -> bool:
+        """Whether TLS that begins now is between the client and a door of ours, not one of its peers."""
+        return self.mode is Mode.GATEWAY or (self.mode is Mode.EXPLICIT and self.connect is None)
 
 
 class Connections:
@@ -86,7 +102,7 @@ def client_facts(client: connection.Client, facts: ClientConnection) -> Client:
     connect = facts.connect
     return Client(
         mode=facts.mode,
-        address=client.peername[0],
+        address=facts.source or client.peername[0],
         port=client.peername[1],
         sni=client.sni,
         connect_host=connect.host if connect else None,

@@ -11,7 +11,7 @@ from vault.secret import Secret
 from vault.vault import Vault
 
 # Nothing of ours goes upstream, and no host needs to know who sits behind the proxy.
-_OURS = ("x-conduit-", "proxy-", "x-forwarded-")
+_OURS = ("x-conduit-", "proxy-", "x-forwarded-", "forwarded", "x-real-ip")
 
 
 class Credentials(Step):

@@ -9,7 +9,8 @@ import inspect
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
 from loguru import logger
@@ -17,9 +18,12 @@ from mitmproxy import certs, exceptions, hooks, http, options, tls
 from mitmproxy.addonmanager import AddonManager, traverse
 from mitmproxy.addons import core, disable_h2c, next_layer, proxyserver, tlsconfig
 from mitmproxy.master import Master
+from mitmproxy.net import tls as net_tls
 from mitmproxy.proxy import mode_servers
+from OpenSSL import SSL
 
 from addons import answering, protocol
+from addons.attribution import ASKED_FOR_CERTIFICATE
 from addons.chain import Chain
 from addons.configuration import Configuration, Listeners
 
@@ -34,6 +38,9 @@ _CIPHERS = (
 )
 # Never resolved: what base-URL mode would dial if the chain forgot to say where.
 _NOWHERE = "https://gateway.invalid"
+
+
+Background = Callable[[], Coroutine[Any, Any, None]]
 
 
 class NotListening(OSError):
@@ -55,18 +62,62 @@ class QuietTlsConfig(tlsconfig.TlsConfig):
             return super().get_cert(conn_context)
         return self.certstore.get_cert(sni, [certs.x509.DNSName(sni)], None)
 
+    def __init__(self, client_ca_file: Path | None) -> None:
+        super().__init__()
+        self._client_ca_file = client_ca_file
+        self._asking: SSL.Context | None = None
+
     def tls_start_client(self, tls_start: tls.TlsData) -> None:
-        """As mitmproxy, unless the chain has refused this connection: then TLS is not begun."""
-        if not getattr(tls_start.conn, "conduit.refused_tls", False):
-            super().tls_start_client(tls_start)
+        """As mitmproxy, unless the chain has refused this connection: then TLS is not begun.
+
+        Where attribution wants a certificate of the client, it is asked for one, and may have none.
+        """
+        if getattr(tls_start.conn, "conduit.refused_tls", False):
+            return
+        super().tls_start_client(tls_start)
+        if tls_start.ssl_conn is not None and getattr(tls_start.conn, ASKED_FOR_CERTIFICATE, False):
+            tls_start.ssl_conn = self._ask_for_certificate(tls_start, tls_start.ssl_conn)
+
+    def _ask_for_certificate(self, tls_start: tls.TlsData, plain: SSL.Connection) -> SSL.Connection:
+        """The same connection, from a context of its own: a resumed session would show no chain to verify."""
+        if self._asking is None:
+            self._asking = net_tls.create_client_proxy_context(
+                method=net_tls.Method.TLS_SERVER_METHOD,
+                min_version=net_tls.Version.TLS1_2,
+                max_version=net_tls.Version.UNBOUNDED,
+                cipher_list=tuple(_CIPHERS.split(":")),
+                ecdh_curve=None,
+                chain_file=None,
+                alpn_select_callback=tlsconfig.alpn_select_callback,
+                request_client_cert=True,
+                extra_chain_certs=(),
+                dhparams=self.certstore.dhparams,
+            )
+            self._asking.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+            self._asking.set_options(SSL.OP_NO_TICKET)
+            self._asking.load_client_ca(str(self._client_ca_file).encode())
+        entry = self.get_cert(tls_start.context)
+        asking = SSL.Connection(self._asking)
+        asking.use_certificate(entry.cert.to_cryptography())
+        asking.use_privatekey(entry.privatekey)
+        asking.set_app_data(plain.get_app_data())
+        asking.set_accept_state()
+        return asking
 
 
 class Engine:
-    """A running data plane. Make it inside a running event loop."""
+    """A running data plane. Make it inside a running event loop.
 
-    def __init__(self, configuration: Configuration, chain: Chain) -> None:
+    ``background`` is work that goes on for as long as the doors are open.
+    """
+
+    def __init__(
+        self, configuration: Configuration, chain: Chain, background: Sequence[Background] = ()
+    ) -> None:
         _prepare_process()
         self.chain = chain
+        self._background = background
+        self._tasks: list[asyncio.Task[None]] = []
         self._master = Master(options.Options())
         self._proxyserver = proxyserver.Proxyserver()
         self._master.addons.add(
@@ -75,7 +126,7 @@ class Engine:
             disable_h2c.DisableH2C(),
             self._proxyserver,
             next_layer.NextLayer(),
-            QuietTlsConfig(),
+            QuietTlsConfig(configuration.identity.client_ca_file),
         )
         self._master.options.update(**_options(configuration))
         chain.deadlines.handlers = self._proxyserver.connections
@@ -84,6 +135,7 @@ class Engine:
     async def start(self) -> None:
         """Open the doors; raises ``NotListening``."""
         self._running = asyncio.get_running_loop().create_task(self._master.run())
+        self._tasks = [asyncio.create_task(work()) for work in self._background]
         while not self._is_listening():
             if self._running.done():
                 await self._running
@@ -112,6 +164,9 @@ class Engine:
 
     async def stop(self) -> None:
         """End what is still open, and the Master."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._master.shutdown()
         if self._running is not None:
             await self._running

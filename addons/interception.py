@@ -13,7 +13,6 @@ from addons.connections import Connections
 from addons.snapshots import Snapshots
 from addons.step import Step
 from policy.destination import InvalidDestination, canonical_host
-from policy.exchange import Mode
 
 
 class Interception(Step):
@@ -30,7 +29,7 @@ class Interception(Step):
         """Decrypt or tunnel. An exception here closes the connection (see the chain)."""
         client = hello.context.client
         facts = self._connections.of(client)
-        if facts.mode is Mode.GATEWAY or (facts.mode is Mode.EXPLICIT and facts.connect is None):
+        if facts.ends_here:
             return  # TLS to a listener of ours
         names = self._names(hello, client)
         if any(self._is_ai(name) for name in names):

@@ -1,6 +1,6 @@
 """What a step of the chain may do. The chain calls the methods of its steps, in the steps' order."""
 
-from mitmproxy import tls
+from mitmproxy import http, tls
 
 from addons.visit import Visit
 from policy.refusals import Refusal
@@ -13,6 +13,12 @@ class Step:
 
     def client_hello(self, hello: tls.ClientHelloData) -> None:
         """A client begins TLS."""
+
+    def client_secured(self, secured: tls.TlsData) -> None:
+        """TLS with a client stands."""
+
+    def connect(self, flow: http.HTTPFlow) -> Refusal | None:
+        """A client asks the proxy for a tunnel to a destination that has been read."""
 
     async def head(self, visit: Visit) -> Refusal | None:
         """The request's head has come; its body may still be on its way."""

@@ -9,8 +9,10 @@ from mitmproxy import connection
 from uuid_utils.compat import uuid7
 
 from addons.connections import ClientConnection, client_facts
-from policy.event import tunnel_event
+from policy.event import Event, tunnel_event
+from policy.forwarding import plain
 from policy.identifiers import ExchangeId
+from policy.refusals import Refusal
 from policy.snapshot import PolicySnapshot
 from store.spool import Spool, SpoolError
 
@@ -23,12 +25,22 @@ class Tunnels:
 
     def ended(self, client: connection.Client, facts: ClientConnection, snapshot: PolicySnapshot) -> None:
         """The tunnel has closed."""
-        tenant = snapshot.tenant_at(ip_address(client.peername[0]))
+        seen = client_facts(client, facts)
         port = next(iter(facts.dialable))[1]
-        seen = replace(client_facts(client, facts), connect_host=facts.tunnel, connect_port=port)
+        seen = replace(seen, connect_host=facts.tunnel, connect_port=port)
         started_at = facts.tunnel_started_at or datetime.now(UTC)
-        event = tunnel_event(ExchangeId(uuid7()), started_at, tenant=tenant, client=seen)
+        whose = facts.principal or snapshot.tenant_at(plain(ip_address(seen.address)))
+        self._write(tunnel_event(ExchangeId(uuid7()), started_at, whose=whose, client=seen))
+
+    def refused(self, client: connection.Client, facts: ClientConnection, refusal: Refusal) -> None:
+        """A CONNECT that was not let through; of whom, is not known."""
+        seen = client_facts(client, facts)
+        self._write(
+            tunnel_event(ExchangeId(uuid7()), datetime.now(UTC), whose=None, client=seen, refusal=refusal)
+        )
+
+    def _write(self, event: Event) -> None:
         try:
             self._spool.append({"type": "ended", "event": event})
         except SpoolError as problem:
-            logger.error("a tunnel to {} was not recorded: {}", facts.tunnel, problem)
+            logger.error("a tunnel to {} was not recorded: {}", event.get("host"), problem)

@@ -17,8 +17,10 @@ from addons.deadlines import Deadlines
 from addons.dialling import Dialling
 from addons.discovery import Discovery
 from addons.engine import Engine
+from addons.identity_tokens import IdentityTokens
 from addons.inspection import Inspection
 from addons.interception import Interception
+from addons.key_sets import KeySets
 from addons.measurement import Measurement
 from addons.metering import Metering
 from addons.record import Record
@@ -132,12 +134,15 @@ def engine(
     listeners = configuration.listeners
     own_ports = frozenset({listeners.proxy[1], listeners.gateway[1], listeners.transparent[1]})
     step_tokens = configuration.output_step_tokens
+    identity = configuration.identity
+    key_sets = KeySets(identity.issuers, configuration.upstreams.ca_bundle)
+    tokens = IdentityTokens(identity.issuers, key_sets)
     made: dict[type[Step], Step] = {
         Interception: Interception(configuration, connections, snapshots),
-        Attribution: Attribution(vault),
+        Attribution: Attribution(vault, connections, snapshots, identity=identity, tokens=tokens),
         Discovery: Discovery(configuration, connections),
         Inspection: Inspection(configuration.bounds),
-        Admission: Admission(limiter, output_step_tokens=step_tokens),
+        Admission: Admission(limiter, output_step_tokens=step_tokens, sufficiency=identity.sufficiency),
         Credentials: Credentials(vault),
         Metering: Metering(limiter, output_step_tokens=step_tokens),
         Redaction: Redaction(),
@@ -152,4 +157,4 @@ def engine(
         tunnels=Tunnels(spool),
     )
     chain = Chain([made[kind] for kind in STEPS], bounds=configuration.bounds, around=around)
-    return Engine(configuration, chain)
+    return Engine(configuration, chain, background=[key_sets.run])

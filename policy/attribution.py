@@ -1,16 +1,19 @@
 """Who is calling: the sources of identity that a request presents, and what they agree on.
 
-The keyed digest of a placeholder is computed by ``vault``; here it is only looked up and judged. What a
-placeholder may be used for is judged here too, but for its host, which the credentials step holds it to.
+What takes cryptography has been done before: placeholders come as their keyed digest, tokens and
+certificates as whom they name, or as the refusal that they deserve. Each source yields ``Evidence``; all
+evidence must name one tenant and, where it names users, one user. What a placeholder may be used for is
+judged here too, but for its host, which the credentials step holds it to.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from policy.exchange import IdentitySource, Principal
-from policy.identifiers import TenantId
 from policy.refusals import Reason, Refusal
-from policy.snapshot import Address, Placeholder, PolicySnapshot
+from policy.snapshot import Address, Placeholder, PolicySnapshot, Tenant, User
+from policy.tokens import Claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,30 +28,104 @@ class PresentedKey:
     provider_form: bool
 
 
-def attribute(
-    snapshot: PolicySnapshot, *, keys: tuple[PresentedKey, ...], source: Address, now: datetime
-) -> Principal | Refusal:
-    """The principal that every present source agrees on, or the refusal that says what is wrong.
+@dataclass(frozen=True, slots=True)
+class ProxyCredentials:
+    """What a client told the proxy: a user's name, and a placeholder as the password.
 
-    The placeholder outranks the source network, but both must name the same tenant.
+    ``digest`` is ``None`` where the password has not the form of a placeholder.
     """
-    network_tenant = snapshot.tenant_at(source)
-    ours = [key for key in keys if key.digest is not None]
-    if len(ours) > 1:
-        return Refusal(
-            Reason.REQUEST_MALFORMED, "Send exactly one key: this request carries several.", "one-key"
-        )
-    if ours:
-        return _by_placeholder(snapshot, ours[0], network_tenant, source, now)
-    if network_tenant is not None and snapshot.tenants[network_tenant].enabled:
-        return _by_network(snapshot, network_tenant)
-    if any(key.provider_form for key in keys):
-        return unvaulted_key()
-    return Refusal(
-        Reason.UNIDENTIFIED,
-        "Use a placeholder issued to you by your APIConduit administrator as the API key.",
-        "identity-required",
-    )
+
+    user: str
+    digest: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """Everything in and around one request that may say whose it is."""
+
+    source: Address
+    keys: tuple[PresentedKey, ...] = ()
+    tokens: tuple[Claimed | Refusal, ...] = ()
+    proxy: ProxyCredentials | None = None
+    certificate: Claimed | Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one source establishes. ``user`` is ``None`` where it names nobody, or nobody known here.
+
+    ``user_name`` is then the name that it gives, if any.
+    """
+
+    source: IdentitySource
+    tenant: Tenant
+    user: User | None = None
+    user_name: str | None = None
+    placeholder: Placeholder | None = None
+
+    @property
+    def person(self) -> object:
+        """What two sources that name the same user have in common; ``None`` where none is named."""
+        if self.user is not None:
+            return self.user.id
+        return self.user_name.casefold() if self.user_name else None
+
+
+@dataclass(frozen=True, slots=True)
+class SufficiencyRule:
+    """Which sources are enough, each alone, for calls of ``tenant`` (or any) to ``hosts`` (or any)."""
+
+    tenant: str | None
+    hosts: frozenset[str]
+    sources: frozenset[IdentitySource]
+
+
+def attribute(snapshot: PolicySnapshot, presented: Presented, now: datetime) -> Principal | Refusal:
+    """The principal that every present source agrees on, or the refusal that says what is wrong."""
+    evidence: list[Evidence] = []
+    for ask in _SOURCES:
+        found = ask(snapshot, presented, now)
+        if isinstance(found, Refusal):
+            return found
+        evidence.extend(found)
+    if not evidence:
+        return _nobody(presented)
+    refusal = _disagreement(evidence) or _outside(evidence, presented.source)
+    if refusal is None and not evidence[0].tenant.enabled:
+        refusal = _nobody(presented)
+    return refusal or _principal(evidence)
+
+
+def judge_proxy_credentials(
+    snapshot: PolicySnapshot, credentials: ProxyCredentials, now: datetime
+) -> Evidence | Refusal:
+    """Whom credentials for the proxy name. The user's name must be the placeholder's holder, or empty."""
+    found = _by_placeholder(snapshot, credentials.digest, IdentitySource.PROXY_CREDENTIALS, now)
+    if isinstance(found, Refusal) or not credentials.user:
+        return found
+    holder = snapshot.user_named(found.tenant.id, credentials.user)
+    return found if holder is not None and holder == found.user else _unknown_placeholder()
+
+
+def insufficient(principal: Principal, host: str, rules: tuple[SufficiencyRule, ...]) -> Refusal | None:
+    """The refusal of a call whose sources do not suffice for ``host``; the first rule for it decides.
+
+    Where no rule is for it, any source suffices.
+    """
+    for rule in rules:
+        if rule.tenant is not None and rule.tenant.casefold() != principal.tenant_name.casefold():
+            continue
+        if rule.hosts and host not in rule.hosts:
+            continue
+        if rule.sources.isdisjoint(principal.sources):
+            return Refusal(
+                Reason.UNIDENTIFIED,
+                "What says who is calling is not enough for this endpoint; it takes one of: "
+                f"{', '.join(sorted(_NAMES[source] for source in rule.sources))}.",
+                "identity-sufficient",
+            )
+        return None
+    return None
 
 
 def unvaulted_key() -> Refusal:
@@ -60,43 +137,109 @@ def unvaulted_key() -> Refusal:
     )
 
 
-def _by_placeholder(
-    snapshot: PolicySnapshot,
-    key: PresentedKey,
-    network_tenant: TenantId | None,
-    source: Address,
-    now: datetime,
-) -> Principal | Refusal:
-    placeholder = snapshot.placeholder(key.digest or b"")
-    if placeholder is None:
-        return Refusal(
-            Reason.PLACEHOLDER_UNKNOWN,
-            "This placeholder is not known here; ask your APIConduit administrator for a new one.",
-            "placeholder-known",
-        )
-    refusal = _standing(snapshot, placeholder, now) or _conflict(placeholder, network_tenant)
-    if refusal is None and placeholder.networks and not any(source in net for net in placeholder.networks):
-        refusal = misused("This placeholder may not be used from this network.", "placeholder-network")
-    if refusal is not None:
-        return refusal
-    tenant, user = snapshot.tenants[placeholder.tenant_id], snapshot.users[placeholder.user_id]
-    sources = (IdentitySource.PLACEHOLDER,)
-    return Principal(
-        tenant_id=tenant.id,
-        tenant_name=tenant.name,
-        user_id=user.id,
-        user_name=user.name,
-        team=user.team,
-        cost_centre=user.cost_centre,
-        placeholder_id=placeholder.id,
-        credential_id=placeholder.credential_id,
-        sources=sources if network_tenant is None else (*sources, IdentitySource.NETWORK),
-    )
-
-
 def misused(message: str, rule: str) -> Refusal:
     """The refusal of a valid placeholder used for something that it is not bound to."""
     return Refusal(Reason.PLACEHOLDER_MISUSED, message, rule)
+
+
+def unproven(message: str, rule: str) -> Refusal:
+    """The refusal of a source that is present and proves nothing: it is not as if it were absent."""
+    return Refusal(Reason.UNIDENTIFIED, message, rule)
+
+
+# Sources
+
+_Found = tuple[Evidence, ...] | Refusal
+
+
+def _from_keys(snapshot: PolicySnapshot, presented: Presented, now: datetime) -> _Found:
+    ours = [key for key in presented.keys if key.digest is not None]
+    if not ours:
+        return ()
+    if len(ours) > 1:
+        message = "Send exactly one key: this request carries several."
+        return Refusal(Reason.REQUEST_MALFORMED, message, "one-key")
+    return _one(_by_placeholder(snapshot, ours[0].digest, IdentitySource.PLACEHOLDER, now))
+
+
+def _from_tokens(snapshot: PolicySnapshot, presented: Presented, _: datetime) -> _Found:
+    found: tuple[Evidence, ...] = ()
+    for token in presented.tokens:
+        one = _named(snapshot, IdentitySource.TOKEN, token)
+        if isinstance(one, Refusal):
+            return one
+        found += (one,)
+    return found
+
+
+def _from_proxy(snapshot: PolicySnapshot, presented: Presented, now: datetime) -> _Found:
+    if presented.proxy is None:
+        return ()
+    return _one(judge_proxy_credentials(snapshot, presented.proxy, now))
+
+
+def _from_certificate(snapshot: PolicySnapshot, presented: Presented, _: datetime) -> _Found:
+    if presented.certificate is None:
+        return ()
+    return _one(_named(snapshot, IdentitySource.CERTIFICATE, presented.certificate))
+
+
+def _from_address(snapshot: PolicySnapshot, presented: Presented, now: datetime) -> _Found:
+    """The network's tenant, and who of it holds the address now."""
+    tenant_id = snapshot.tenant_at(presented.source)
+    tenant = snapshot.tenants.get(tenant_id) if tenant_id is not None else None
+    if tenant is None:
+        return ()
+    network = Evidence(IdentitySource.NETWORK, tenant)
+    session = snapshot.session_at(tenant.id, presented.source, now)
+    if session is None:
+        return (network,)
+    person = _member(snapshot, IdentitySource.SESSION, tenant, session.user_name)
+    return person if isinstance(person, Refusal) else (person, network)
+
+
+# Strongest first: what it finds wrong is said first, and events list the sources so.
+_SOURCES: tuple[Callable[[PolicySnapshot, Presented, datetime], _Found], ...] = (
+    _from_keys,
+    _from_tokens,
+    _from_proxy,
+    _from_certificate,
+    _from_address,
+)
+
+_NAMES = {
+    IdentitySource.PLACEHOLDER: "a placeholder",
+    IdentitySource.TOKEN: "an identity token",
+    IdentitySource.PROXY_CREDENTIALS: "credentials for the proxy",
+    IdentitySource.CERTIFICATE: "a client certificate",
+    IdentitySource.SESSION: "a session at the source address",
+    IdentitySource.NETWORK: "the source network",
+}
+
+
+def _one(found: Evidence | Refusal) -> _Found:
+    return found if isinstance(found, Refusal) else (found,)
+
+
+def _by_placeholder(
+    snapshot: PolicySnapshot, digest: bytes | None, source: IdentitySource, now: datetime
+) -> Evidence | Refusal:
+    placeholder = snapshot.placeholder(digest) if digest is not None else None
+    if placeholder is None:
+        return _unknown_placeholder()
+    refusal = _standing(snapshot, placeholder, now)
+    if refusal is not None:
+        return refusal
+    tenant, user = snapshot.tenants[placeholder.tenant_id], snapshot.users[placeholder.user_id]
+    return Evidence(source, tenant, user, user.name, placeholder)
+
+
+def _unknown_placeholder() -> Refusal:
+    return Refusal(
+        Reason.PLACEHOLDER_UNKNOWN,
+        "This placeholder is not known here; ask your APIConduit administrator for a new one.",
+        "placeholder-known",
+    )
 
 
 def _standing(snapshot: PolicySnapshot, placeholder: Placeholder, now: datetime) -> Refusal | None:
@@ -120,26 +263,81 @@ def _standing(snapshot: PolicySnapshot, placeholder: Placeholder, now: datetime)
     return None
 
 
-def _conflict(placeholder: Placeholder, network_tenant: TenantId | None) -> Refusal | None:
-    if network_tenant is None or network_tenant == placeholder.tenant_id:
-        return None
+def _named(
+    snapshot: PolicySnapshot, source: IdentitySource, claimed: Claimed | Refusal
+) -> Evidence | Refusal:
+    """The evidence of a source that gives names."""
+    if isinstance(claimed, Refusal):
+        return claimed
+    tenant = snapshot.tenant_named(claimed.tenant)
+    if tenant is None or not tenant.enabled:
+        return unproven(f"{_NAMES[source].capitalize()} names no tenant that is served here.", "tenant-known")
+    if claimed.user is None:
+        return Evidence(source, tenant)
+    return _member(snapshot, source, tenant, claimed.user)
+
+
+def _member(
+    snapshot: PolicySnapshot, source: IdentitySource, tenant: Tenant, name: str
+) -> Evidence | Refusal:
+    """Who is not registered is named all the same; who has been stopped is refused."""
+    user = snapshot.user_named(tenant.id, name)
+    if user is not None and not user.enabled:
+        return unproven("Your access has been stopped; ask your APIConduit administrator.", "user-enabled")
+    return Evidence(source, tenant, user, user.name if user is not None else name)
+
+
+# What they say together
+
+
+def _disagreement(evidence: list[Evidence]) -> Refusal | None:
+    first = evidence[0]
+    named = next((item for item in evidence if item.person is not None), first)
+    for item in evidence:
+        if item.tenant.id != first.tenant.id:
+            return _conflict(first, item, "tenants")
+        if item.person is not None and item.person != named.person:
+            return _conflict(named, item, "users")
+    return None
+
+
+def _conflict(one: Evidence, other: Evidence, what: str) -> Refusal:
+    message = f"{_NAMES[one.source].capitalize()} and {_NAMES[other.source]} name different {what}."
+    return Refusal(Reason.IDENTITY_CONFLICT, message, "sources-agree")
+
+
+def _outside(evidence: list[Evidence], source: Address) -> Refusal | None:
+    for item in evidence:
+        networks = item.placeholder.networks if item.placeholder is not None else ()
+        if networks and not any(source in network for network in networks):
+            return misused("This placeholder may not be used from this network.", "placeholder-network")
+    return None
+
+
+def _nobody(presented: Presented) -> Refusal:
+    if any(key.provider_form for key in presented.keys):
+        return unvaulted_key()
     return Refusal(
-        Reason.IDENTITY_CONFLICT,
-        "The placeholder and the network that the call comes from belong to different tenants.",
-        "sources-agree",
+        Reason.UNIDENTIFIED,
+        "Use a placeholder issued to you by your APIConduit administrator as the API key.",
+        "identity-required",
     )
 
 
-def _by_network(snapshot: PolicySnapshot, tenant_id: TenantId) -> Principal:
-    tenant = snapshot.tenants[tenant_id]
+def _principal(evidence: list[Evidence]) -> Principal:
+    """What the sources establish together. The key that will be swapped is the request's own placeholder."""
+    person = next((item for item in evidence if item.person is not None), evidence[0])
+    user, tenant = person.user, person.tenant
+    first = evidence[0]
+    key = first.placeholder if first.source is IdentitySource.PLACEHOLDER else None
     return Principal(
         tenant_id=tenant.id,
         tenant_name=tenant.name,
-        user_id=None,
-        user_name=None,
-        team=None,
-        cost_centre=None,
-        placeholder_id=None,
-        credential_id=None,
-        sources=(IdentitySource.NETWORK,),
+        user_id=user.id if user is not None else None,
+        user_name=person.user_name,
+        team=user.team if user is not None else None,
+        cost_centre=user.cost_centre if user is not None else None,
+        placeholder_id=key.id if key is not None else None,
+        credential_id=key.credential_id if key is not None else None,
+        sources=tuple(dict.fromkeys(item.source for item in evidence)),
     )

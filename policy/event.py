@@ -7,8 +7,9 @@ out. No secret and no content is ever a field.
 from datetime import datetime
 from typing import Any
 
-from policy.exchange import Client, Exchange, Outcome
+from policy.exchange import Client, Exchange, Outcome, Principal
 from policy.identifiers import ExchangeId, TenantId
+from policy.refusals import Refusal
 
 SCHEMA = 1
 PLATFORM_TENANT = "00000000-0000-0000-0000-000000000000"
@@ -42,37 +43,49 @@ def call_event(exchange: Exchange) -> Event:
         "total_us": exchange.timing.total_us,
         "findings": exchange.findings or None,
         "justification": exchange.justification,
-        **_principal(exchange),
+        **_principal(exchange.principal),
         **_endpoint(exchange),
         **_call(exchange),
-        **_refusal(exchange),
+        **_refusal(exchange.refusal),
         **_usage(exchange),
     }
     return {name: value for name, value in event.items() if value is not None}
 
 
-def tunnel_event(event_id: ExchangeId, at: datetime, *, tenant: TenantId | None, client: Client) -> Event:
-    """The event of a TLS connection that was passed through undecrypted.
+def tunnel_event(
+    event_id: ExchangeId,
+    at: datetime,
+    *,
+    whose: Principal | TenantId | None,
+    client: Client,
+    refusal: Refusal | None = None,
+) -> Event:
+    """The event of a TLS connection that was passed through undecrypted, or of a CONNECT that was refused.
 
     ``client.connect_host`` and ``connect_port`` are the name that it went by and the port.
     """
-    return {
+    event: Event = {
         "schema": SCHEMA,
         "id": str(event_id),
         "at": timestamp(at),
         "kind": "tunnel",
-        "tenant_id": str(tenant) if tenant else PLATFORM_TENANT,
+        "tenant_id": PLATFORM_TENANT,
         "mode": client.mode.value,
         "source_address": client.address,
         "host": client.connect_host,
         "port": client.connect_port,
-        "decision": "allow",
-        "outcome": Outcome.FINISHED.value,
+        "decision": "allow" if refusal is None else "deny",
+        "status": refusal.status if refusal is not None else None,
+        "outcome": (Outcome.FINISHED if refusal is None else Outcome.REFUSED).value,
+        **(_principal(whose) if isinstance(whose, Principal) else {}),
+        **_refusal(refusal),
     }
+    if whose is not None and not isinstance(whose, Principal):
+        event["tenant_id"] = str(whose)
+    return {name: value for name, value in event.items() if value is not None}
 
 
-def _principal(exchange: Exchange) -> Event:
-    principal = exchange.principal
+def _principal(principal: Principal | None) -> Event:
     if principal is None:
         return {}
     return {
@@ -120,8 +133,7 @@ def _call(exchange: Exchange) -> Event:
     }
 
 
-def _refusal(exchange: Exchange) -> Event:
-    refusal = exchange.refusal
+def _refusal(refusal: Refusal | None) -> Event:
     if refusal is None:
         return {}
     return {"reason": refusal.reason.value, "rule": refusal.rule, "message": refusal.message}

@@ -18,11 +18,6 @@ def plain(address: Address) -> Address:
     return address
 
 
-def is_hop(address: Address, trusted: tuple[Network, ...]) -> bool:
-    """Whether a proxy at this address is believed about whom it forwards for."""
-    return any(address in network for network in trusted)
-
-
 def source_of(peer: Address, forwarded_for: str | None, trusted: tuple[Network, ...]) -> Address:
     """The address that a request came from: the peer, or, behind trusted hops, whom the nearest one names.
 
@@ -32,7 +27,7 @@ def source_of(peer: Address, forwarded_for: str | None, trusted: tuple[Network, 
     source = peer
     hops = forwarded_for.split(",")[-HOPS_MAX:] if forwarded_for else []
     for text in reversed(hops):
-        if not is_hop(source, trusted):
+        if not any(source in network for network in trusted):
             break
         source = _hop(text.strip())
     return source

@@ -30,6 +30,7 @@ _SINGLE = frozenset(
         "x-api-key",
         "api-key",
         "x-goog-api-key",
+        "x-conduit-identity",
     }
 )
 
@@ -131,8 +132,14 @@ def _from_authorization(value: str) -> str:
 
 def _from_basic(encoded: str) -> str:
     """The password of Basic authorization, or the user name where the password is empty (RFC 7617)."""
+    user, password = read_basic(encoded)
+    return password or user
+
+
+def read_basic(encoded: str) -> tuple[str, str]:
+    """User name and password of Basic credentials (RFC 7617); raises ``AmbiguousHead``."""
     try:
         user, _, password = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
     except (binascii.Error, UnicodeDecodeError) as error:
-        raise AmbiguousHead("the header authorization is not readable as Basic") from error
-    return password or user
+        raise AmbiguousHead("credentials are not readable as Basic") from error
+    return user, password

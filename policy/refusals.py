@@ -62,6 +62,8 @@ STATUS: dict[Reason, int] = {
     Reason.INTERNAL: 500,
 }
 
+PROXY_AUTHENTICATION_REQUIRED = 407
+
 # Those that the passing of time, or the mending of a dependency, may cure. The OpenAI and Anthropic SDKs
 # retry 429 and 5xx by themselves unless told `x-should-retry: false`.
 RETRYABLE = frozenset(
@@ -83,16 +85,18 @@ class Refusal:
 
     ``message`` is shown to the caller and must hold no secret and nothing of another tenant.
     ``rule`` names the deciding rule for the event. ``retry_after_s`` is in seconds, where time mends it.
+    ``proxy`` is true where what was refused are credentials for the proxy itself (RFC 9110 section 15.5.8).
     """
 
     reason: Reason
     message: str
     rule: str
     retry_after_s: int | None = None
+    proxy: bool = False
 
     @property
     def status(self) -> int:
-        return STATUS[self.reason]
+        return PROXY_AUTHENTICATION_REQUIRED if self.proxy else STATUS[self.reason]
 
     @property
     def retryable(self) -> bool:

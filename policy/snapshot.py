@@ -81,6 +81,20 @@ class TenantNetwork:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressSession:
+    """Who holds an address, as DHCP, VPN or directory told: from ``started_at`` until ``expires_at``.
+
+    It counts only within the tenant's own networks: private addresses mean something else elsewhere.
+    """
+
+    tenant_id: TenantId
+    address: Address
+    user_name: str
+    started_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointRule:
     """A decision about a host. ``tenant_id`` ``None``: for every tenant that has no rule of its own."""
 
@@ -105,6 +119,9 @@ class PolicySnapshot:
     _rules: Mapping[tuple[TenantId | None, str], EndpointState] = field(repr=False)
     _sanctioned: frozenset[tuple[TenantId, str]] = field(repr=False)
     _decided: frozenset[str] = field(repr=False)
+    _tenants_by_name: Mapping[str, Tenant] = field(repr=False)
+    _users_by_name: Mapping[tuple[TenantId, str], User] = field(repr=False)
+    _sessions: Mapping[tuple[TenantId, int, int], tuple[AddressSession, ...]] = field(repr=False)
 
     def placeholder(self, digest: bytes) -> Placeholder | None:
         """The placeholder with this keyed digest."""
@@ -118,6 +135,21 @@ class PolicySnapshot:
                 found = self._networks.get((version, prefix, number >> (bits - prefix)))
                 if found is not None:
                     return found
+        return None
+
+    def tenant_named(self, name: str) -> Tenant | None:
+        """The tenant of this name, in whatever case: names are unique so."""
+        return self._tenants_by_name.get(name.casefold())
+
+    def user_named(self, tenant: TenantId, name: str) -> User | None:
+        """The tenant's user of this name; in another case, if it is then but one user's."""
+        return self._users_by_name.get((tenant, name)) or self._users_by_name.get((tenant, name.casefold()))
+
+    def session_at(self, tenant: TenantId, address: Address, now: datetime) -> AddressSession | None:
+        """Who holds the address now: of several sessions the one that began last, then the longest."""
+        for session in self._sessions.get((tenant, address.version, int(address)), ()):
+            if session.started_at <= now < session.expires_at:
+                return session
         return None
 
     def limits_for(
@@ -156,6 +188,7 @@ class Records:
     networks: Iterable[TenantNetwork] = ()
     limits: Iterable[Limit] = ()
     rules: Iterable[EndpointRule] = ()
+    sessions: Iterable[AddressSession] = ()
 
 
 def build(version: int, loaded_at: datetime, records: Records) -> PolicySnapshot:
@@ -170,11 +203,13 @@ def build(version: int, loaded_at: datetime, records: Records) -> PolicySnapshot
     for limit in records.limits:
         key = (limit.scope, limit.subject)
         limits[key] = (*limits.get(key, ()), limit)
+    tenants = {tenant.id: tenant for tenant in records.tenants}
+    users = {user.id: user for user in records.users}
     return PolicySnapshot(
         version=version,
         loaded_at=loaded_at,
-        tenants={tenant.id: tenant for tenant in records.tenants},
-        users={user.id: user for user in records.users},
+        tenants=tenants,
+        users=users,
         credentials=credentials,
         placeholders={placeholder.digest: placeholder for placeholder in records.placeholders},
         _networks=networks,
@@ -183,7 +218,31 @@ def build(version: int, loaded_at: datetime, records: Records) -> PolicySnapshot
         _rules=rules,
         _sanctioned=frozenset((c.tenant_id, c.provider) for c in credentials.values() if not c.revoked),
         _decided=frozenset(host for _, host in rules),
+        _tenants_by_name={tenant.name.casefold(): tenant for tenant in tenants.values()},
+        _users_by_name=_by_name(users.values()),
+        _sessions=_by_address(records.sessions),
     )
+
+
+def _by_name(users: Iterable[User]) -> dict[tuple[TenantId, str], User]:
+    """Users by their names, and by their names in lower case where those are not two users'."""
+    found: dict[tuple[TenantId, str], User] = {}
+    folded: dict[tuple[TenantId, str], list[User]] = {}
+    for user in users:
+        found[user.tenant_id, user.name] = user
+        folded.setdefault((user.tenant_id, user.name.casefold()), []).append(user)
+    return {key: same[0] for key, same in folded.items() if len(same) == 1} | found
+
+
+def _by_address(
+    sessions: Iterable[AddressSession],
+) -> dict[tuple[TenantId, int, int], tuple[AddressSession, ...]]:
+    """Sessions by address, the one that counts first: the latest begun, then the longest."""
+    found: dict[tuple[TenantId, int, int], tuple[AddressSession, ...]] = {}
+    for session in sorted(sessions, key=lambda item: (item.started_at, item.expires_at), reverse=True):
+        key = (session.tenant_id, session.address.version, int(session.address))
+        found[key] = (*found.get(key, ()), session)
+    return found
 
 
 def _prefix_bits(network: Network) -> int:

@@ -131,14 +131,15 @@ def read_header(text: str) -> dict[str, object]:
 def issuer_of(token: UnverifiedToken, issuers: Iterable[Issuer]) -> Issuer | None:
     """The configured issuer that the token says it is from and for; ``None`` where there is none.
 
-    One issuer may be configured once for each audience.
+    One issuer may be configured once for each audience. Its tokens for other audiences are none of ours:
+    a provider may take tokens of the same issuer as its keys.
     """
-    named = [issuer for issuer in issuers if issuer.issuer == token.claims.get("iss")]
-    audiences = token.claims.get("aud")
-    audiences = audiences if isinstance(audiences, list) else [audiences]
-    meant = [issuer for issuer in named if issuer.audience in audiences]
-    # A token of ours for somebody else is still one of ours: the first says why it is refused.
-    return next(iter(meant or named), None)
+    stated = token.claims.get("aud")
+    audiences = stated if isinstance(stated, list) else [stated]
+    for issuer in issuers:
+        if issuer.issuer == token.claims.get("iss") and issuer.audience in audiences:
+            return issuer
+    return None
 
 
 def verify_token(

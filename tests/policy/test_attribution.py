@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from policy.attribution import attribute
+from policy.attribution import Presented, attribute
 from policy.exchange import IdentitySource, Principal
 from policy.refusals import Reason
 from policy.snapshot import TenantNetwork
@@ -29,7 +29,7 @@ def reason_of(found):
 
 def test_a_placeholder_names_tenant_and_user():
     tenant, user, snapshot = one_tenant()
-    found = attribute(snapshot, keys=(our_key(),), source=HOME, now=NOW)
+    found = attribute(snapshot, Presented(HOME, (our_key(),)), NOW)
     assert (found.tenant_id, found.user_id, found.team) == (tenant.id, user.id, "research")
     assert found.sources == (IdentitySource.PLACEHOLDER,)
 
@@ -37,7 +37,7 @@ def test_a_placeholder_names_tenant_and_user():
 def test_a_network_names_its_tenant():
     tenant = a_tenant()
     networks = [TenantNetwork(tenant.id, ip_network("192.0.2.0/24"))]
-    found = attribute(a_snapshot(tenants=[tenant], networks=networks), keys=(), source=HOME, now=NOW)
+    found = attribute(a_snapshot(tenants=[tenant], networks=networks), Presented(HOME), NOW)
     assert found.tenant_id == tenant.id
     assert found.user_id is None
 
@@ -64,7 +64,7 @@ def test_placeholder_and_network_of_one_tenant_agree():
         placeholders=[a_placeholder(user, credential)],
         networks=[TenantNetwork(tenant.id, ip_network("192.0.2.0/24"))],
     )
-    found = attribute(snapshot, keys=(our_key(),), source=HOME, now=NOW)
+    found = attribute(snapshot, Presented(HOME, (our_key(),)), NOW)
     assert found.sources == (IdentitySource.PLACEHOLDER, IdentitySource.NETWORK)
 
 
@@ -78,7 +78,7 @@ def test_placeholder_and_network_of_two_tenants_conflict():
         placeholders=[a_placeholder(user, credential)],
         networks=[TenantNetwork(other.id, ip_network("192.0.2.0/24"))],
     )
-    found = attribute(snapshot, keys=(our_key(),), source=HOME, now=NOW)
+    found = attribute(snapshot, Presented(HOME, (our_key(),)), NOW)
     assert reason_of(found) is Reason.IDENTITY_CONFLICT
 
 
@@ -94,7 +94,7 @@ def test_placeholder_and_network_of_two_tenants_conflict():
 )
 def test_a_placeholder_out_of_force_is_refused(changed, reason):
     _, _, snapshot = one_tenant(**changed)
-    assert reason_of(attribute(snapshot, keys=(our_key(),), source=HOME, now=NOW)) is reason
+    assert reason_of(attribute(snapshot, Presented(HOME, (our_key(),)), NOW)) is reason
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_placeholder_out_of_force_is_refused(changed, reason):
 )
 def test_a_placeholder_within_its_bounds_is_admitted(changed):
     _, _, snapshot = one_tenant(**changed)
-    assert isinstance(attribute(snapshot, keys=(our_key(),), source=HOME, now=NOW), Principal)
+    assert isinstance(attribute(snapshot, Presented(HOME, (our_key(),)), NOW), Principal)
 
 
 @pytest.mark.parametrize("disabled", ["tenant", "user", "credential"])
@@ -116,7 +116,7 @@ def test_a_placeholder_falls_with_its_tenant_user_or_credential(disabled):
         credentials=[credential],
         placeholders=[a_placeholder(user, credential)],
     )
-    found = attribute(snapshot, keys=(our_key(),), source=HOME, now=NOW)
+    found = attribute(snapshot, Presented(HOME, (our_key(),)), NOW)
     assert reason_of(found) is Reason.PLACEHOLDER_REVOKED
 
 
@@ -131,4 +131,4 @@ def test_a_placeholder_falls_with_its_tenant_user_or_credential(disabled):
 )
 def test_without_a_source_of_identity_nobody_is_admitted(keys, reason):
     _, _, snapshot = one_tenant()
-    assert reason_of(attribute(snapshot, keys=keys, source=HOME, now=NOW)) is reason
+    assert reason_of(attribute(snapshot, Presented(HOME, keys), NOW)) is reason

@@ -1,4 +1,4 @@
-"""A client certificate names somebody only if an authority vouches for it, now, for clients, and a rule fits."""
+"""A client certificate names somebody only if an authority vouches for it, now, and a rule fits."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
