@@ -4,11 +4,11 @@ from typing import Any
 
 from tests.demo.story import NotAsTold, Story, require
 from tests.standins.answers import Answer
-from tests.standins.office import HOSTS, ORDINARY_HOST, SDKS, SHADOW_HOST, Office, Place
+from tests.standins.office import HOSTS, ORDINARY_HOST, PROBE, SDKS, SHADOW_HOST, Office, Place
 
 WHOLE = {"openai": "openai-chat", "anthropic": "anthropic-messages", "google": "google-generate"}
 SECOND_REQUEST = ("--requests-per-minute", "1")
-TINY_BUDGET = ("--budget-usd", "0.000001", "--window", "month")
+TINY_BUDGET = ("--budget-usd", "0.01", "--window", "month")
 
 
 def _short(secret: str) -> str:
@@ -145,8 +145,7 @@ def _misused(place: Place) -> str:
 
 def _unvaulted(place: Place) -> str:
     done = _call(place, "openai", "sk-proj-" + "Zq9" * 16)
-    known = place.mode == "transparent"  # there the network says whose machine it is
-    return _refused(place, done, 403 if known else 401, "unvaulted_key" if known else "unidentified")
+    return _refused(place, done, 403, "unvaulted_key")
 
 
 def _ordinary(place: Place) -> str:
@@ -180,9 +179,12 @@ def account(story: Story, office: Office) -> None:
 def _usage(office: Office) -> str:
     office.event(outcome="finished")
     used = office.product.cli("usage", "--tenant", office.tenant)
-    calls, tokens, spent = (int(used[name]) for name in ("requests", "tokens", "micro_dollars"))
-    require(spent > 0, "nothing cost anything")
-    return f"{calls} calls, {tokens} tokens, {spent} micro-dollars at list price"
+    rows = [row for row in used["users"] if row["user"] != PROBE]
+    require(any(row["micro_dollars"] for row in rows), "nothing cost anything")
+    return "\n".join(
+        f"{row['user']}: {row['requests']} calls, {row['tokens']} tokens, {row['micro_dollars']} micro-dollars"
+        for row in rows
+    )
 
 
 def _refusals(office: Office) -> str:

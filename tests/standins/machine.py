@@ -173,8 +173,11 @@ def main() -> None:
         logger.setLevel(logging.INFO)
         logger.addHandler(retries)
     say(event="ready")
-    for line in sys.stdin:
-        say(done=asyncio.run(_perform(json.loads(line), retries)))
+    with (
+        asyncio.Runner() as runner
+    ):  # one loop for all calls: the SDKs' clients close their connections on it
+        for line in sys.stdin:
+            say(done=runner.run(_perform(json.loads(line), retries)))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from tests.standins.namespaces import prefix
 
 ROOT = Path(__file__).parent.parent.parent
 # What a developer's shell would hold; nothing else is passed on, so no proxy of this machine interferes.
+# The recordings are of models that their providers have since withdrawn; the SDKs warn of it.
+_QUIET = ("-W", "ignore::DeprecationWarning")
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
 
 
@@ -44,7 +46,7 @@ class Machine:
 
     def __init__(self, environment: Mapping[str, str], namespace: str | None = None) -> None:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        command = (*prefix(namespace), sys.executable, "-m", "tests.standins.machine")
+        command = (*prefix(namespace), sys.executable, *_QUIET, "-m", "tests.standins.machine")
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

@@ -34,6 +34,7 @@ FOREIGN_HOSTS = (
     "openai.com",
 )
 EVERY_HOST = (*HOSTS.values(), SHADOW_HOST, ORDINARY_HOST, *FOREIGN_HOSTS)
+PROBE = "probe"  # the user for whom `in_force` asks, so that nobody else's books change
 SDKS = ("openai", "anthropic", "google")
 _PREFIXES = {"openai": "sk-proj-", "anthropic": "sk-ant-api03-", "google": "AIzaSy", "mistral": ""}
 
@@ -78,7 +79,7 @@ class Office:
         A placeholder issued now is younger than all of it. Connections are spread over the workers by the
         kernel, so that a dozen in a row that are served have met each of two workers (but for 1 in 2,000).
         """
-        _, newest = self.issue("openai")
+        _, newest = self.issue("openai", user=PROBE)
         deadline = time.monotonic() + 20
         served = 0
         while served < 12:
@@ -135,7 +136,8 @@ def settle(product: Product, provider: StandIn, authority: Authority, name: str 
     """Make the company through the command line, as an operator would."""
     user = "ada"
     product.cli("tenant", "create", name)
-    product.cli("user", "create", "--tenant", name, user)
+    for each in (user, PROBE):
+        product.cli("user", "create", "--tenant", name, each)
     keys = {each: canary_key(each) for each in HOSTS}
     issued = {}
     for each, key in keys.items():
