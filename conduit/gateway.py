@@ -30,6 +30,7 @@ from addons.step import Step
 from addons.tunnels import Tunnels
 from conduit.addresses import parse_address
 from conduit.errors import ConfigurationError
+from conduit.identity import identity_of
 from conduit.settings import Settings
 from policy.catalogue import Provider
 from policy.destination import Destination, canonical_authority
@@ -78,6 +79,7 @@ def configuration(settings: Settings, data: Path) -> Configuration:
         exclusions=tuple(settings.discovery.exclusions),
         output_step_tokens=settings.limits.output_step_tokens,
         authority_directory=data / "ca",
+        identity=identity_of(settings.identity),
     )
 
 

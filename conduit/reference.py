@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from conduit.settings import PREFIX, Section, Settings
+from conduit.section import Section
+from conduit.settings import PREFIX, Settings
 
 _HEAD = """# Configuration
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,6 +21,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from conduit.addresses import Address, HostName, ListenAddress, NetworkText, Origin, Resolution
 from conduit.errors import ConfigurationError
+from conduit.identity_settings import Identity
+from conduit.section import Section
 from policy.exchange import EndpointState
 
 PREFIX = "CONDUIT_"
@@ -30,14 +32,6 @@ TEST_PREFIX = "CONDUIT_TEST_"
 
 KIB = 1024
 MIB = 1024 * KIB
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, nothing unknown, no value echoed in an error (it may be a password)."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True
-    )
 
 
 class Listen(Section):
@@ -245,6 +239,7 @@ class Settings(Section):
     redis: Connection = Field(Connection(), description="Valkey 8 or Redis 7, or newer.")
     upstream: Upstream = Field(Upstream(), description="How providers are reached.")
     providers: dict[str, Provider] = Field({}, description="Providers reached at another place, by id.")
+    identity: Identity = Field(Identity(), description="What says who is calling.")
     discovery: Discovery = Field(Discovery(), description="How unknown AI endpoints are looked for.")
     endpoints: Endpoints = Field(Endpoints(), description="States of endpoints that nobody decided on.")
     limits: Limits = Field(Limits(), description="Bounds on what a client may send.")

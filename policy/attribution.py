@@ -7,7 +7,7 @@ judged here too, but for its host, which the credentials step holds it to.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from policy.exchange import IdentitySource, Principal
@@ -115,7 +115,7 @@ def insufficient(principal: Principal, host: str, rules: tuple[SufficiencyRule, 
     for rule in rules:
         if rule.tenant is not None and rule.tenant.casefold() != principal.tenant_name.casefold():
             continue
-        if rule.hosts and host not in rule.hosts:
+        if rule.hosts and not any(_covers(pattern, host) for pattern in rule.hosts):
             continue
         if rule.sources.isdisjoint(principal.sources):
             return Refusal(
@@ -126,6 +126,11 @@ def insufficient(principal: Principal, host: str, rules: tuple[SufficiencyRule, 
             )
         return None
     return None
+
+
+def _covers(pattern: str, host: str) -> bool:
+    """``*.`` stands for everything below."""
+    return host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:]))
 
 
 def unvaulted_key() -> Refusal:
@@ -244,6 +249,9 @@ def _unknown_placeholder() -> Refusal:
 
 def _standing(snapshot: PolicySnapshot, placeholder: Placeholder, now: datetime) -> Refusal | None:
     """Whether the placeholder, its user, tenant and credential are all in force."""
+    if placeholder.honeytoken:
+        # Nobody has a reason to use it. The answer is that of an unknown one; only the rule tells.
+        return replace(_unknown_placeholder(), rule="honeytoken")
     tenant = snapshot.tenants.get(placeholder.tenant_id)
     user = snapshot.users.get(placeholder.user_id)
     credential = snapshot.credentials.get(placeholder.credential_id)

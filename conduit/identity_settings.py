@@ -1,0 +1,115 @@
+"""The settings of what says who is calling; ``docs/identity.md`` explains them with examples."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from conduit.addresses import HostName, NetworkText
+from conduit.section import Section
+from policy.certificates import USER
+from policy.exchange import IdentitySource
+
+# Asymmetric alone: with a shared secret, whoever can verify a token can make one.
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+Text = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+def _key_set_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("should be a URL such as https://id.example/jwks, without user or password")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ValueError("keys are fetched over https only, but from loopback")
+    return text
+
+
+class TokenIssuer(Section):
+    """Whose tokens are believed, and what in them names tenant and user."""
+
+    issuer: Text
+    audience: Text
+    jwks_url: Annotated[str, AfterValidator(_key_set_url)]
+    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ("RS256",)
+    types: Annotated[tuple[Text, ...], Field(min_length=1)] = ("JWT", "at+jwt")
+    tenant: Text | None = None
+    tenant_claim: Text | None = None
+    user_claim: Text = "sub"
+
+    @model_validator(mode="after")
+    def _one_tenant(self) -> Self:
+        if (self.tenant is None) == (self.tenant_claim is None):
+            raise ValueError("should have either tenant or tenant_claim")
+        return self
+
+
+class CertificateMapping(Section):
+    """Which client certificates name a tenant: those that match every text given."""
+
+    tenant: Text
+    spiffe: Text | None = None
+    email: Text | None = None
+    common_name: Text | None = None
+    organisation: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_user(self) -> Self:
+        texts = [
+            text
+            for text in (self.spiffe, self.email, self.common_name, self.organisation)
+            if text is not None
+        ]
+        if not texts:
+            raise ValueError("should have one of spiffe, email, common_name, organisation")
+        if sum(text.count(USER) for text in texts) > 1:
+            raise ValueError(f"{USER} should stand in one place")
+        return self
+
+
+class Sufficiency(Section):
+    """Which sources are enough, each alone, for calls of a tenant to some hosts; unset means any."""
+
+    tenant: Text | None = None
+    hosts: tuple[HostName, ...] = ()
+    sources: Annotated[tuple[IdentitySource, ...], Field(min_length=1)]
+
+
+class Identity(Section):
+    """What says who is calling, besides placeholders and networks. See [identity](identity.md)."""
+
+    issuers: tuple[TokenIssuer, ...] = Field(
+        (),
+        description="Issuers of identity tokens (JWT): `issuer`, `audience`, `jwks_url`, `algorithms`, "
+        "`types`, `tenant` or `tenant_claim`, `user_claim`.",
+    )
+    client_ca_file: Path | None = Field(
+        None,
+        description="PEM file of the authorities whose client certificates are believed. Unset: no client is "
+        "asked for one.",
+    )
+    certificates: tuple[CertificateMapping, ...] = Field(
+        (),
+        description="Whom client certificates name, the first that fits: `tenant` and `spiffe`, `email`, "
+        "`common_name`, `organisation`, one of them with `{user}` in it.",
+    )
+    trusted_hops: tuple[NetworkText, ...] = Field(
+        (),
+        description="Networks of the proxies and load balancers in front of this gateway. From them alone "
+        "`X-Forwarded-For` is believed; from others it is ignored.",
+    )
+    sufficiency: tuple[Sufficiency, ...] = Field(
+        (),
+        description="Which sources are enough to call what, the first that fits: `tenant`, `hosts`, "
+        f"`sources` (of {', '.join(f'`{source}`' for source in IdentitySource)}). None: any source is.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        named = [(issuer.issuer, issuer.audience) for issuer in self.issuers]
+        if len(set(named)) != len(named):
+            raise ValueError("an issuer should stand once for each audience")
+        if (self.client_ca_file is None) != (not self.certificates):
+            raise ValueError("client_ca_file and certificates should be set together")
+        return self
