@@ -24,7 +24,7 @@ local LARGEST_RATE = 100000000000
 local ENDED_FOR_MS = 600000
 local EXPIRED_FOR_MS = 3600000
 local REAPED_AT_ONCE = 64
-local BUDGET = string.byte("B")
+local KINDS = { R = string.byte("R"), T = string.byte("T"), C = string.byte("C"), B = string.byte("B") }
 
 local REFUSED, GRANTED, ENDED, UNPREPARED, OTHER_PERIOD = 0, 1, 2, 3, 4
 
@@ -57,8 +57,8 @@ local function read_limits(text)
       return nil
     end
     seen[limit[2]] = true
-    local kind = string.match(limit[2], "^([RTCB]):")
-    if kind ~= limit[1] then
+    local kind = limit[1]
+    if not KINDS[kind] or string.byte(limit[2]) ~= KINDS[kind] then
       return nil
     end
     if kind == "B" then
@@ -100,7 +100,7 @@ end
 -- One limit's state with the leak applied up to now. A budget neither leaks nor is trusted before it was
 -- raised to what PostgreSQL knows: its text is "used held", with a "?" while it is not.
 local function read_state(field, text, rate)
-  if string.byte(field) == BUDGET then
+  if string.byte(field) == KINDS.B then
     local used, held, doubt = string.match(text or "0 0 ?", "^(%d+) (%d+) ?(%??)$")
     return { used = tonumber(used), held = tonumber(held), unready = doubt == "?" }
   end
@@ -224,8 +224,8 @@ local function demand_of(limit, call)
 end
 
 -- Milliseconds until a refused demand may fit; -1 when it never can.
-local function frees_in(limit, state, used, held)
-  local kind, amount = limit[1], limit[3]
+local function frees_in(limit, state)
+  local kind, amount, used, held = limit[1], limit[3], state.uses, state.holds
   if kind == "C" then
     return amount == 0 and -1 or 1000
   elseif kind == "B" then
@@ -242,7 +242,8 @@ local function frees_in(limit, state, used, held)
   return math.max(1, math.ceil(math.min(excess, state.used) / amount))
 end
 
-local function fits(limit, state, used, held, first)
+local function fits(limit, state, first)
+  local used, held = state.uses, state.holds
   if used == 0 and held == 0 and not first then
     return true
   end
@@ -253,30 +254,24 @@ local function fits(limit, state, used, held, first)
   return held <= amount - state.used - state.held
 end
 
--- The tightest limit of one kind, for headers: amount, remaining, milliseconds until it is whole again.
-local function tightest(kind, limits, states)
-  local amount, remaining, reset = -1, 0, 0
+-- The tightest limit of each rate, for headers: amount, remaining, milliseconds until it is whole again.
+local function answer(code, first, second, limits, states)
+  local found = { R = { -1, 0, 0 }, T = { -1, 0, 0 } }
   for index = 1, #limits do
     local limit, state = limits[index], states[index]
-    if limit[1] == kind then
-      local left = math.max(0, math.floor((limit[3] * UNIT - state.used) / UNIT) - state.held)
-      if amount < 0 or left < remaining then
-        amount, remaining = limit[3], left
-        reset = limit[3] > 0 and math.ceil(state.used / limit[3]) or 0
+    local tightest, amount = found[limit[1]], limit[3]
+    if tightest then
+      local left = math.max(0, math.floor((amount * UNIT - state.used) / UNIT) - state.held)
+      if tightest[1] < 0 or left < tightest[2] then
+        tightest[1], tightest[2] = amount, left
+        tightest[3] = amount > 0 and math.ceil(state.used / amount) or 0
       end
     end
   end
-  return amount, remaining, reset
-end
-
-local function answer(code, first, second, limits, states)
-  local requests, requests_left, requests_reset = tightest("R", limits, states)
-  local tokens, tokens_left, tokens_reset = tightest("T", limits, states)
+  local requests, tokens = found.R, found.T
   return string.format(
     "%d %d %d %d %d %d %d %d %d",
-    code, first, second,
-    requests, requests_left, requests_reset,
-    tokens, tokens_left, tokens_reset
+    code, first, second, requests[1], requests[2], requests[3], tokens[1], tokens[2], tokens[3]
   )
 end
 
@@ -327,17 +322,18 @@ local function hold(operation, id, lease, asked, limits, limits_text)
   end
   local changed = call.first and adopt_rates(limits, states)
   for index = 1, #limits do
-    local used, held = demand_of(limits[index], call)
-    if not fits(limits[index], states[index], used, held, call.first) then
+    local limit, state = limits[index], states[index]
+    state.uses, state.holds = demand_of(limit, call)
+    if not fits(limit, state, call.first) then
       if changed then
         write_states(limits, states)
       end
-      return answer(REFUSED, index, frees_in(limits[index], states[index], used, held), limits, states)
+      return answer(REFUSED, index, frees_in(limit, state), limits, states)
     end
   end
   for index = 1, #limits do
-    local used, held = demand_of(limits[index], call)
-    states[index].used, states[index].held = states[index].used + used, states[index].held + held
+    local state = states[index]
+    state.used, state.held = state.used + state.uses, state.held + state.holds
   end
   write_states(limits, states)
   write_holding(id, now + lease, { status = "live", tokens = call.tokens, cost = call.cost, limits = limits_text })
