@@ -105,10 +105,10 @@ async def test_reconciling_raises_what_a_failover_lost_and_lowers_nothing(
     spending = subject.demand(limit, cost=3)
     await subject.limiter.reserve(spending)
     await subject.limiter.settle(spending.reservation, tokens=0, cost=MicroDollars(3))
-    await reconcile(gateway, subject.limiter, subject.id, BERLIN)
+    await reconcile(store, subject.limiter, subject.id, BERLIN)
     assert await fits(subject, LimitScope.TENANT, Window.DAY, 10) == 7
     await spend(gateway, subject, moment(clock, hours=1), 8)
-    await reconcile(gateway, subject.limiter, subject.id, BERLIN)
+    await reconcile(store, subject.limiter, subject.id, BERLIN)
     assert await fits(subject, LimitScope.TENANT, Window.DAY, 10) == 2
 
 
@@ -118,7 +118,7 @@ async def test_the_next_period_is_opened_before_it_begins(
     async with store.tenant(subject.id) as session:
         await limits.put(session, kind=LimitKind.BUDGET_MICRO_DOLLARS, amount=10, window=Window.DAY)
     clock.pass_s(11 * 3600 + 55 * 60)
-    await reconcile(gateway, subject.limiter, subject.id, BERLIN)
+    await reconcile(store, subject.limiter, subject.id, BERLIN)
     clock.pass_s(10 * 60)
     subject.limiter._spent = subject.usage
     demand = subject.demand(subject.budget(10), cost=10)
