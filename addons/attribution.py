@@ -147,6 +147,9 @@ class Attribution(Step):
             if shown.digest is not None:
                 visit.placeholder = visit.snapshot.placeholder(shown.digest)
                 visit.placeholder_key = key
+                if visit.placeholder is not None and visit.placeholder.honeytoken:
+                    # Whose decoy it was is in the event, for the alarm; the caller learns nothing of it.
+                    visit.exchange.findings.append(f"honeytoken:{visit.placeholder.id}")
 
     def _present(self, key: FoundKey) -> PresentedKey:
         digest = self._digest(key.text)

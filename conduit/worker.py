@@ -44,11 +44,12 @@ async def serve(boot: Boot) -> None:
         limiter = Limiter(connect(boot.redis_url), spent=spent_from(store))
         spool = Spool(boot.data / "spool", f"worker-{boot.number}")
         stack.callback(spool.close)
-        background = [asyncio.create_task(snapshots.run()), asyncio.create_task(limiter.run())]
+        vault = vault_of(boot.data, boot.settings)
+        background = [asyncio.create_task(work) for work in (snapshots.run(), limiter.run(), vault.run())]
         engine = gateway.engine(
             gateway.configuration(boot.settings, boot.data),
             snapshots=snapshots,
-            vault=vault_of(boot.data, boot.settings),
+            vault=vault,
             limiter=limiter,
             spool=spool,
         )

@@ -6,16 +6,18 @@ nothing itself; it is given rows and gives rows back.
 
 import os
 import time
-from asyncio import Task, create_task, shield, to_thread
+from asyncio import Task, create_task, shield, sleep, to_thread
 from collections.abc import Callable
 from typing import NoReturn
+
+from loguru import logger
 
 from policy.identifiers import CredentialId, TenantId
 from policy.snapshot import Credential, Tenant
 from vault import envelope, placeholder
 from vault.aead import KEY_BYTES
 from vault.envelope import Binding, WrappedKey
-from vault.errors import NotBound, Sealed, Unopenable
+from vault.errors import NotBound, Sealed, Unopenable, VaultError
 from vault.kek import KeyEncryptionKey
 from vault.key_file import FileKeys
 from vault.secret import Secret
@@ -23,6 +25,9 @@ from vault.secret import Secret
 # How long an unwrapped data key is held. With a remote source this is also how long its withdrawal there
 # takes to be felt here.
 DATA_KEY_HELD_S = 300.0
+
+# How soon a remote source that did not answer is asked again.
+RETRY_S = 2.0
 
 # Calls that were decided on the snapshot before a rotation may still open the earlier version this long.
 VERSION_OVERLAP_S = 60.0
@@ -49,7 +54,7 @@ class Vault:
     def digest(self, text: str) -> bytes:
         """The digest under which a placeholder is stored; raises ``Sealed``.
 
-        With a remote source, await ``ready`` once before.
+        With a remote source, await ``ready`` once before, or have ``run`` going.
         """
         if self._index_key is None:
             if not self._source().local:
@@ -61,6 +66,15 @@ class Vault:
         """Hold the index key ready, as ``unlock`` does a tenant's; raises ``Sealed``. Cheap from then on."""
         if self._index_key is None:
             self._index_key = await to_thread(self._source().index_key)
+
+    async def run(self) -> None:
+        """Ask for the index key until it is had, then end; for a process that serves from its start."""
+        while not self.sealed:
+            try:
+                return await self.ready()
+            except VaultError as reason:
+                logger.error("the vault is closed for the moment: {}", reason)
+                await sleep(RETRY_S)
 
     def new_data_key(self, tenant_id: TenantId) -> bytes:
         """A ring with one fresh data key, wrapped for this tenant: what ``Tenant.data_key`` stores.

@@ -82,6 +82,15 @@ def test_placeholder_and_network_of_two_tenants_conflict():
     assert reason_of(found) is Reason.IDENTITY_CONFLICT
 
 
+def test_a_honeytoken_is_answered_as_an_unknown_placeholder_and_told_apart_in_the_event_alone():
+    _, _, snapshot = one_tenant(honeytoken=True)
+    decoy = attribute(snapshot, Presented(HOME, (our_key(),)), NOW)
+    _, _, snapshot = one_tenant(digest=b"x" * 32)
+    unknown = attribute(snapshot, Presented(HOME, (our_key(),)), NOW)
+    assert replace(decoy, rule=unknown.rule) == unknown
+    assert (decoy.rule, unknown.rule) == ("honeytoken", "placeholder-known")
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [

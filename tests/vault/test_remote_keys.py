@@ -210,6 +210,21 @@ async def test_a_vault_works_on_it_and_asks_off_the_event_loop(
         await vault.unlock(replace(tenant, data_key=safe.vault.new_data_key(tenant.id)))
 
 
+async def test_a_keeper_that_comes_late_opens_the_vault_that_waits(
+    keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vault.vault.RETRY_S", 0.01)
+    keys = keeper.connect(tmp_path / "index")
+    vault = Vault(keys)
+    waiting = asyncio.create_task(vault.run())
+    await asyncio.sleep(0)
+    with pytest.raises(Sealed):
+        vault.digest("sk-cdt")
+    await asyncio.to_thread(keys.create_index)
+    await waiting
+    assert len(vault.digest("sk-cdt")) == 32
+
+
 def test_nothing_of_it_is_shown(keeper: Keeper, tmp_path: Path) -> None:
     shown = repr(keeper.connect(tmp_path / "index"))
     for secret in ("testing", "s.token", PIN):
