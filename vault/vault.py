@@ -69,9 +69,9 @@ class Vault:
 
     async def run(self) -> None:
         """Ask for the index key until it is had, then end; for a process that serves from its start."""
-        while not self.sealed:
+        while not self.sealed and self._index_key is None:
             try:
-                return await self.ready()
+                await self.ready()
             except VaultError as reason:
                 logger.error("the vault is closed for the moment: {}", reason)
                 await sleep(RETRY_S)
