@@ -25,8 +25,8 @@ class Boot(BaseModel):
     """Everything a child needs to begin. What may hold a password is not shown.
 
     ``dsn`` is of the one database role that the child serves as; ``claim_key`` (32 bytes, base64 in JSON)
-    signs its tenant claims. ``number`` tells workers apart, from 0. ``kek_document`` is the key-encryption
-    key where its source is the environment, which children do not inherit.
+    signs its tenant claims. ``number`` tells workers apart, from 0. ``environment`` holds the variables that
+    the source of the key-encryption key reads; children inherit none of them.
     """
 
     model_config = ConfigDict(
@@ -45,7 +45,7 @@ class Boot(BaseModel):
     dsn: str = Field(repr=False)
     claim_key: bytes = Field(repr=False)
     redis_url: str = Field(repr=False)
-    kek_document: str | None = Field(None, repr=False)
+    environment: dict[str, str] = Field({}, repr=False)
 
 
 def receive(source: IO[str] | None = None) -> Boot:
@@ -61,8 +61,7 @@ def receive(source: IO[str] | None = None) -> Boot:
     forbid_dumps()
     end_with_parent(boot.parent)
     write_logs(boot.settings.logging, process=boot.process)
-    if boot.kek_document is not None:
-        os.environ[boot.settings.vault.kek.variable] = boot.kek_document
+    os.environ.update(boot.environment)
     return boot
 
 

@@ -4,13 +4,13 @@ How it is kept and used is ``vault``'s concern.
 """
 
 import asyncio
-import os
+from collections.abc import Mapping
 
 from loguru import logger
 
 from conduit.data_folder import DataFolder
 from conduit.instance import key_path, remote_key
-from conduit.settings import Settings
+from conduit.settings import PREFIX, KeyEncryptionKey, Settings
 from store import tenants
 from store.claim import Purpose
 from store.door import Store
@@ -56,8 +56,20 @@ async def _knows_tenants(roles: RoleSecrets) -> bool:
         await store.close()
 
 
-def key_document(settings: Settings) -> str | None:
-    """The key-encryption key where it comes from the environment, to be handed to the children."""
-    if settings.vault.kek.source != "environment":
-        return None
-    return os.environ.get(settings.vault.kek.variable)
+def key_environment(kek: KeyEncryptionKey, environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that the key's source reads, to be handed to the children, who inherit none of them.
+
+    AWS credentials may stand in variables; an HSM's library finds its configuration by names of its vendor's.
+    """
+    match kek.source:
+        case "environment":
+            wanted = [kek.variable]
+        case "aws_kms":
+            wanted = [name for name in environment if name.startswith("AWS_")]
+        case "pkcs11":
+            wanted = [
+                name for name in environment if not name.startswith(PREFIX) and "PROXY" not in name.upper()
+            ]
+        case _:
+            wanted = []
+    return {name: environment[name] for name in wanted if name in environment}

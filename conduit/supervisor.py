@@ -12,7 +12,7 @@ import shutil
 import signal
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from conduit.data_folder import DataFolder
 from conduit.embedded import Engines, EngineUrls
 from conduit.errors import ChildFailed, ConfigurationError, EngineError
 from conduit.hardening import forbid_dumps
-from conduit.key_provision import ensure_key, key_document
+from conduit.key_provision import ensure_key, key_environment
 from conduit.listeners import require_free
 from conduit.logs import write_logs
 from conduit.settings import Settings, load
@@ -54,7 +54,7 @@ class Prepared:
     urls: EngineUrls
     roles: RoleSecrets
     authority: Authority
-    kek_document: str | None
+    key_environment: dict[str, str] = field(repr=False)
 
 
 def up(data: Path, config: Path | None, workers: int | None) -> None:
@@ -129,7 +129,7 @@ class Supervisor:
             urls=self._engines.urls,
             roles=roles,
             authority=ensure_authority(self._folder, now=datetime.now(UTC)),
-            kek_document=key_document(self._settings),
+            key_environment=key_environment(self._settings.vault.kek, os.environ),
         )
         await ensure_key(self._folder, self._settings, roles)
         count = self._asked or self._settings.workers or os.cpu_count() or 1
@@ -155,7 +155,7 @@ class Supervisor:
                 dsn=prepared.roles.console_dsn if as_console else prepared.roles.gateway_dsn,
                 claim_key=prepared.roles.claim_key,
                 redis_url=prepared.urls.redis,
-                kek_document=prepared.kek_document,
+                environment=prepared.key_environment,
             )
 
         environment = {"PROMETHEUS_MULTIPROC_DIR": str(self._metrics)}

@@ -33,7 +33,7 @@ def a_boot(data: Path, *, number: int = BEHAVES, settings: Settings | None = Non
         dsn="postgresql://role:canary-dsn@/conduit",
         claim_key=CLAIM_KEY,
         redis_url="unix://:canary-redis@/socket",
-        kek_document="canary-kek",
+        environment={"KEY_SOURCE": "canary-kek"},
     )
 
 
@@ -80,6 +80,7 @@ async def test_child_is_told_everything_on_standard_input_and_nothing_elsewhere(
     await place.keeper.start()
     seen = place.seen()
     assert bytes.fromhex(seen["claim_key"]) == CLAIM_KEY
+    assert seen["environment"]["KEY_SOURCE"] == "canary-kek"
     started = Path(f"/proc/{place.keeper.pid}/environ").read_text() + " ".join(seen["argv"])
     assert "canary" not in started
     assert "PROXY" not in started
