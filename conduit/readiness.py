@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from redis.asyncio import Redis
 from sqlalchemy import text
 
 from conduit.addresses import Address, reachable
@@ -19,6 +18,7 @@ from console.health import Check, Unready
 from store.canary import INTERVAL_S
 from store.claim import Purpose
 from store.door import Store
+from store.valkey import Client
 from vault.vault import Vault
 
 # Below this the spool's writers are about to refuse calls (store.spool keeps 4 MiB of ballast each).
@@ -28,7 +28,7 @@ ISOLATION_AGE_MAX = timedelta(seconds=3 * INTERVAL_S)
 
 
 def checks(
-    *, data: Path, listeners: Mapping[str, Address], store: Store, valkey: Redis, vault: Vault
+    *, data: Path, listeners: Mapping[str, Address], store: Store, valkey: Client, vault: Vault
 ) -> dict[str, Check]:
     """The checks by name. ``listeners`` are those that workers serve."""
     return {
@@ -47,7 +47,7 @@ async def _postgresql(store: Store) -> str:
     return "answers"
 
 
-async def _valkey(client: Redis) -> str:
+async def _valkey(client: Client) -> str:
     await client.ping()
     return "answers"
 

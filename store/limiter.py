@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from loguru import logger
-from redis.asyncio import Redis
 
 from policy.identifiers import ExchangeId, TenantId
 from policy.limits import Demand, Granted, Limit, Refused, Remaining, Settled
@@ -31,6 +30,7 @@ from policy.money import MICRO_DOLLARS_MAX, MicroDollars
 from store.errors import StoreError
 from store.limiter_plan import RATE_MAX, BudgetPeriod, Plan, Plans, keys_of, make_plan
 from store.limiter_script import InvalidDemand, LimiterUnavailable, NotSent, Script, ScriptRunner
+from store.valkey import Client
 
 __all__ = ["InvalidDemand", "Limiter", "LimiterUnavailable", "ReservationEnded", "Spent"]
 
@@ -86,7 +86,7 @@ class Limiter:
 
     def __init__(
         self,
-        client: Redis,
+        client: Client,
         *,
         spent: Spent,
         timeout_s: float = 0.05,

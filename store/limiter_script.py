@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from store.breaker import Breaker
 from store.errors import StoreError
-from store.valkey import CONNECTIONS_MAX
+from store.valkey import CONNECTIONS_MAX, Client
 
-# A reply that has arrived while the event loop was busy is read within this time after the bound.
-_GRACE_S = 0.005
+# A reply that has arrived while the event loop was busy is read within so many turns of the loop.
+_TURNS = 8
+# A Valkey that answers others is busy, not away: it is given the bound again, so many times.
+_EXTENSIONS = 10
 
 type Keys = tuple[str, str, str]
 
@@ -49,11 +50,12 @@ class Script:
 class ScriptRunner:
     """Runs scripts on one tenant's keys; ``timeout_s`` bounds each wait for Valkey's answer."""
 
-    def __init__(self, client: Redis, *, timeout_s: float) -> None:
+    def __init__(self, client: Client, *, timeout_s: float) -> None:
         self._command: Callable[..., Awaitable[Any]] = client.execute_command
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._turns = asyncio.Semaphore(CONNECTIONS_MAX)
         self._breaker = Breaker()
+        self.heard_at = 0.0
 
     @property
     def available(self) -> bool:
@@ -81,11 +83,13 @@ class ScriptRunner:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(None) as scope:
-                handle = loop.call_later(self._timeout_s, _last_chance, scope, loop)
+                patience = _Patience(scope, loop, self)
                 try:
-                    return await self._send(script, keys, arguments)
+                    reply = await self._send(script, keys, arguments)
                 finally:
-                    handle.cancel()
+                    patience.end()
+                self.heard_at = loop.time()
+                return reply
         except ResponseError as error:
             if str(error).startswith("INVALID"):
                 raise InvalidDemand(str(error)) from error
@@ -102,8 +106,32 @@ class ScriptRunner:
             return await self._command("EVAL", script.text, len(keys), *keys, *arguments)
 
 
-def _last_chance(scope: asyncio.Timeout, loop: asyncio.AbstractEventLoop) -> None:
-    scope.reschedule(loop.time() + _GRACE_S)
+class _Patience:
+    """Ends a wait for Valkey that nothing has ended within the bound.
+
+    Only silence counts: not the time in which our own event loop was busy while a reply lay in the socket,
+    nor that in which Valkey answered other calls.
+    """
+
+    def __init__(self, scope: asyncio.Timeout, loop: asyncio.AbstractEventLoop, runner: ScriptRunner) -> None:
+        self._scope, self._loop, self._runner = scope, loop, runner
+        self._extensions = _EXTENSIONS
+        self._began = loop.time()
+        self._handle: asyncio.Handle = loop.call_later(runner.timeout_s, self._turn, _TURNS)
+
+    def end(self) -> None:
+        """The reply has come, or the caller has gone."""
+        self._handle.cancel()
+
+    def _turn(self, left: int) -> None:
+        if left:
+            self._handle = self._loop.call_soon(self._turn, left - 1)
+        elif self._runner.heard_at > self._began and self._extensions:
+            self._extensions -= 1
+            self._began = self._loop.time()
+            self._handle = self._loop.call_later(self._runner.timeout_s, self._turn, _TURNS)
+        else:
+            self._scope.reschedule(self._loop.time())
 
 
 def _numbers(reply: Any) -> list[int] | None:

@@ -1,0 +1,135 @@
+"""The limiter on one server, behind Sentinels and on a cluster, by its URL alone."""
+
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+from redis.asyncio import Redis
+
+from conduit.embedded_valkey import _program
+from policy.limits import Granted, Refused
+from policy.money import MicroDollars
+from store.valkey import InvalidAddress, connect
+from tests.store.limiting import Tenant
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(folder: Path, configuration: str, *arguments: str, password: str | None = None) -> Iterator[int]:
+    """A server with this configuration on a port of its own, which is given."""
+    port = free_port()
+    folder.mkdir()
+    file = folder / "valkey.conf"
+    file.write_text(f"bind 127.0.0.1\nport {port}\ndir {folder}\n{configuration}", encoding="utf-8")
+    process = subprocess.Popen([_program(), str(file), *arguments], stdout=subprocess.DEVNULL)
+    try:
+        with redis.Redis(port=port, password=password) as client:
+            until(lambda: client.ping())
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def until(answers: object) -> None:
+    """Ask again until the server answers what it should."""
+    while True:
+        try:
+            if answers():  # type: ignore[operator]
+                return
+        except redis.RedisError:
+            continue
+
+
+@pytest.fixture
+def cluster(short_path: Path) -> Iterator[str]:
+    """Two nodes, each with half of the slots."""
+    # Without a bus port of its own a node takes its port plus 10,000, which may be none.
+    configuration = "cluster-enabled yes\ncluster-node-timeout 2000\nappendonly no\ncluster-port {}\n"
+    with (
+        running(short_path / "a", configuration.format(free_port())) as first,
+        running(short_path / "b", configuration.format(bus := free_port())) as second,
+        redis.Redis(port=first) as a,
+        redis.Redis(port=second) as b,
+    ):
+        a.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 8191)
+        b.execute_command("CLUSTER", "ADDSLOTSRANGE", 8192, 16383)
+        a.execute_command("CLUSTER", "MEET", "127.0.0.1", second, bus)
+        for node in (a, b):
+            until(lambda node=node: b"cluster_state:ok" in node.execute_command("CLUSTER", "INFO"))
+        yield f"redis+cluster://127.0.0.1:{first}"
+
+
+@pytest.fixture
+def sentinel(short_path: Path) -> Iterator[str]:
+    """A primary with a password and the Sentinel that watches it."""
+    with running(short_path / "primary", "requirepass open:sesame\n", password="open:sesame") as primary:
+        watching = f"sentinel monitor limits 127.0.0.1 {primary} 1\nsentinel auth-pass limits open:sesame\n"
+        with running(short_path / "sentinel", watching, "--sentinel") as port:
+            yield f"redis+sentinel://:open%3Asesame@127.0.0.1:{port}/limits"
+
+
+@pytest.fixture
+def single(valkey_url: str) -> str:
+    return valkey_url
+
+
+@pytest.fixture(params=["single", "sentinel", "cluster"])
+async def tenants(request: pytest.FixtureRequest) -> AsyncIterator[list[Tenant]]:
+    """Several tenants of one installation, which a cluster spreads over its nodes."""
+    url = request.getfixturevalue(request.param)
+    tenants = [Tenant(url) for _ in range(8)]
+    yield tenants
+    for tenant in tenants:
+        await tenant.close()
+
+
+async def test_the_limiter_holds_wherever_its_state_stands(tenants: list[Tenant]) -> None:
+    for tenant in tenants:
+        limits = (tenant.budget(100), tenant.concurrent(1), tenant.requests(50), tenant.tokens(500))
+        first = tenant.demand(*limits, tokens=10, cost=60)
+        assert isinstance(await tenant.limiter.reserve(first), Granted)
+        assert isinstance(await tenant.limiter.reserve(tenant.demand(*limits, cost=1)), Refused)
+        await tenant.limiter.settle(first.reservation, tokens=10, cost=MicroDollars(60))
+        assert isinstance(await tenant.limiter.reserve(tenant.demand(*limits, cost=41)), Refused)
+        assert isinstance(await tenant.limiter.reserve(tenant.demand(*limits, cost=40)), Granted)
+        await tenant.limiter.reconcile(tenant.id, limits, tenant.demand().zone)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1",
+        "memcached+cluster://127.0.0.1",
+        "redis+elsewhere://127.0.0.1",
+        "redis+sentinel://127.0.0.1:26379",
+        "redis+cluster://:secret@127.0.0.1:many",
+        "redis+cluster://",
+    ],
+)
+def test_a_url_that_names_no_valkey_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(ValueError, match=r".") as refused:
+        connect(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_credentials_and_tls_of_several_hosts_are_read() -> None:
+    client = connect("rediss+sentinel://limits:p%40ss@one:1,two/main")
+    assert isinstance(client, Redis)
+    options = client.connection_pool.connection_kwargs
+    assert (options["username"], options["password"]) == ("limits", "p@ss")
+    assert client.connection_pool.connection_class.__name__ == "SentinelManagedSSLConnection"
+
+
+def test_an_unknown_scheme_names_the_known_ones() -> None:
+    with pytest.raises(InvalidAddress, match="redis\\+cluster"):
+        connect("redis+elsewhere://127.0.0.1")
