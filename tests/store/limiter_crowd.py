@@ -1,14 +1,13 @@
 """One worker of a crowd, as a process of its own: many calls at once against the same limits.
 
-Reads ``{"url", "tenant", "calls", "cost", "used", "budget"}`` from standard input, says ``ready``, starts at
-the next line, and prints what it was granted and refused.
+Reads ``{"url", "tenant", "calls", "cost", "used", "budget", "lease_s"}`` from standard input, says ``ready``,
+starts at the next line, and prints what it was granted and refused. With ``"hangs": true`` no call ends.
 """
 
 import asyncio
 import json
 import sys
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
 
 from policy.identifiers import ExchangeId, LimitId, TenantId
 from policy.limits import Demand, Granted, Limit, LimitKind, LimitScope, Window
@@ -16,6 +15,7 @@ from policy.money import MicroDollars
 from store.limiter import Limiter
 from store.limiter_plan import BudgetPeriod
 from store.valkey import connect
+from tests.store.limiting import BERLIN
 
 
 async def nothing_spent(_: TenantId, budgets: tuple[BudgetPeriod, ...]) -> tuple[MicroDollars, ...]:
@@ -38,11 +38,17 @@ async def crowd(order: dict[str, int | str]) -> dict[str, int]:
 
     async def call() -> bool:
         demand = Demand(
-            ExchangeId(uuid4()), tenant, (limit,), ZoneInfo("UTC"), 0, MicroDollars(int(order["cost"]))
+            ExchangeId(uuid4()),
+            tenant,
+            (limit,),
+            BERLIN,
+            0,
+            MicroDollars(int(order["cost"])),
+            int(order.get("lease_s", 60)),
         )
         granted = isinstance(await limiter.reserve(demand), Granted)
         if granted:
-            await asyncio.sleep(0)
+            await asyncio.sleep(3600 if order.get("hangs") else 0)
             await limiter.settle(demand.reservation, tokens=0, cost=MicroDollars(int(order["used"])))
         return granted
 

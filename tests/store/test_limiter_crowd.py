@@ -6,27 +6,32 @@ import subprocess
 import sys
 from typing import Any
 
+from policy.limits import Granted, Window
 from store.limiter_plan import keys_of
 from tests.store.limiting import Tenant
 
 WORKERS = 3
 
 
+async def start(valkey_url: str, tenant: Tenant, order: dict[str, Any]) -> asyncio.subprocess.Process:
+    """A worker that has its order and waits for the word."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.store.limiter_crowd", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    line = {**order, "url": valkey_url, "tenant": str(tenant.id)}
+    process.stdin.write(json.dumps(line).encode() + b"\n")
+    assert await process.stdout.readline() == b"ready\n"
+    return process
+
+
 async def race(valkey_url: str, tenant: Tenant, order: dict[str, Any]) -> tuple[int, list[int]]:
     """How many calls were granted, and each total of spent and held that was seen meanwhile."""
-    processes = []
-    for index in range(WORKERS):
-        calls = order["calls"] // WORKERS + (index < order["calls"] % WORKERS)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.store.limiter_crowd", stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert process.stdin is not None
-        line = {**order, "calls": calls, "url": valkey_url, "tenant": str(tenant.id)}
-        process.stdin.write(json.dumps(line).encode() + b"\n")
-        processes.append(process)
-    for process in processes:
-        assert process.stdout is not None
-        assert await process.stdout.readline() == b"ready\n"
+    shares = [order["calls"] // WORKERS + (index < order["calls"] % WORKERS) for index in range(WORKERS)]
+    processes = await asyncio.gather(
+        *(start(valkey_url, tenant, {**order, "calls": share}) for share in shares)
+    )
     finished = asyncio.gather(*(process.communicate(b"go\n") for process in processes))
     totals = []
     while not finished.done():
@@ -61,4 +66,26 @@ async def test_what_calls_leave_unused_is_spent_by_others_and_no_more(valkey_url
     assert 100 < granted <= (700_000 - 7_000) // 4_000 + 1
     assert max(totals) <= order["budget"]
     assert totals[-1] == granted * 4_000
+    await tenant.close()
+
+
+async def test_killed_workers_leave_nothing_held_after_one_lease(valkey_url: str) -> None:
+    tenant = Tenant(valkey_url)
+    limit = tenant.budget(700_000, window=Window.MONTH)
+    order = {"calls": 60, "cost": 7_000, "used": 0, "budget": 700_000, "lease_s": 1, "hangs": True}
+    workers = [await start(valkey_url, tenant, order) for _ in range(WORKERS)]
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write(b"go\n")
+    while await counted(tenant) != [order["budget"]]:
+        await asyncio.sleep(0.01)
+    for worker in workers:
+        worker.kill()
+        await worker.wait()
+    all_of_it = tenant.demand(limit, cost=700_000)
+    while not isinstance(await tenant.limiter.reserve(all_of_it), Granted):
+        await asyncio.sleep(0.05)
+    assert await counted(tenant) == [700_000]
+    await tenant.limiter.release(all_of_it.reservation)
+    assert await counted(tenant) == [0]
     await tenant.close()
