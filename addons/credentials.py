@@ -6,8 +6,11 @@ from policy.attribution import misused
 from policy.destination import Destination
 from policy.exchange import Endpoint
 from policy.refusals import Reason, Refusal
+from vault.credential_kinds import AwsAccessKey, StaticKey, parse
 from vault.errors import VaultError
 from vault.secret import Secret
+from vault.sigv4 import REPLACED_HEADERS, sign
+from vault.token_exchange import TokenExchange
 from vault.vault import Vault
 
 # Nothing of ours goes upstream, and no host needs to know who sits behind the proxy.
@@ -19,8 +22,9 @@ class Credentials(Step):
 
     name = "credentials"
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: Vault, exchange: TokenExchange) -> None:
         self._vault = vault
+        self._exchange = exchange
 
     async def body(self, visit: Visit) -> Refusal | None:
         """Swap, or refuse; a call without a placeholder goes without any key of ours."""
@@ -34,21 +38,32 @@ class Credentials(Step):
         if refusal is not None:
             return refusal
         try:
-            visit.secret = await self._open(visit, endpoint)
+            visit.secret = await self._put(visit, endpoint)
         except VaultError:
             return Refusal(
                 Reason.DEGRADED, "The credential cannot be opened at the moment.", "credential-opens", 5
             )
-        _swap(visit, visit.secret)
         return None
 
-    async def _open(self, visit: Visit, endpoint: Endpoint) -> Secret:
+    async def _put(self, visit: Visit, endpoint: Endpoint) -> Secret:
+        """Put what the credential makes into the request; what of it the answer must not echo."""
         if visit.placeholder is None:
             raise TypeError("no credential is opened without a placeholder")
         tenant = visit.snapshot.tenants[visit.placeholder.tenant_id]
         credential = visit.snapshot.credentials[visit.placeholder.credential_id]
         await self._vault.unlock(tenant)
-        return self._vault.open_credential(tenant, credential, host=endpoint.host)
+        secret = self._vault.open_credential(tenant, credential, host=endpoint.host)
+        with secret.revealed() as text:
+            kind = parse(text)
+        if isinstance(kind, StaticKey):
+            _swap(visit, secret)
+            return secret
+        if isinstance(kind, AwsAccessKey):
+            _sign(visit, kind, endpoint.host)
+            return Secret(kind.secret_access_key)
+        token = await self._exchange.token(credential.id, credential.version, kind)
+        _bear(visit, token)
+        return token
 
     def _place_allowed(self, visit: Visit, destination: Destination) -> Refusal | None:
         key = visit.placeholder_key
@@ -82,3 +97,32 @@ def _swap(visit: Visit, secret: Secret) -> None:
             request.path = request.path.replace(key.text, text)
         else:
             request.headers[key.place] = visit.headers[key.place].replace(key.text, text)
+
+
+def _sign(visit: Visit, key: AwsAccessKey, host: str) -> None:
+    """Sign the request anew, as it goes out; what the client signed with its placeholder is taken away."""
+    request = visit.flow.request
+    made = sign(
+        key,
+        method=request.method,
+        host=host,
+        path=request.path,
+        headers=visit.headers,
+        body=request.raw_content or b"",
+    )
+    for name in REPLACED_HEADERS:
+        request.headers.pop(name, None)
+    request.headers.update(made)
+
+
+def _bear(visit: Visit, token: Secret) -> None:
+    """Send a token in the one place for tokens, and nothing where the placeholder stood."""
+    key, request = visit.placeholder_key, visit.flow.request
+    if key is None:
+        return
+    if key.place == "?key":
+        request.path = request.path.replace(key.text, "")
+    else:
+        request.headers.pop(key.place, None)
+    with token.revealed() as text:
+        request.headers["authorization"] = f"Bearer {text}"

@@ -4,6 +4,7 @@ One Master a process. ``Engine`` starts it, tells where it listens, drains it an
 """
 
 import asyncio
+import dataclasses
 import functools
 import inspect
 import logging
@@ -242,6 +243,12 @@ async def _handle_lifecycle(self: AddonManager, event: hooks.Hook) -> None:
     await _trigger_event(self, event)
 
 
+@functools.cache
+def _field_names(kind: Any) -> tuple[str, ...]:
+    """A hook is a dataclass whose fields are its arguments; its own `args` looks them up at each call."""
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
 async def _trigger_event(self: AddonManager, event: hooks.Hook) -> None:
     """Call every addon's hook from a table made once: the addons do not change after the start.
 
@@ -257,15 +264,16 @@ async def _trigger_event(self: AddonManager, event: hooks.Hook) -> None:
             for nested in traverse([addon])
             if callable(function := getattr(nested, event.name, None))
         ]
+    arguments = [getattr(event, name) for name in _field_names(type(event))]
     for function in functions:
         try:
-            result = function(*event.args())
+            result = function(*arguments)
             if result is not None and inspect.isawaitable(result):
                 await result
         except exceptions.AddonHalt:
             return
         except Exception:
             logger.opt(exception=True).error("hook {} failed", event.name)
-            for argument in event.args():
+            for argument in arguments:
                 if isinstance(argument, http.HTTPFlow) and argument.killable:
                     argument.kill()

@@ -4,7 +4,6 @@ Nothing here decides about a call. Each class replaces the one of mitmproxy 12.2
 the module-level name that mitmproxy looks up when it makes a layer; ``install`` does so once a process.
 """
 
-import logging
 import re
 import time
 from collections import deque
@@ -17,6 +16,8 @@ from mitmproxy import connection, flow, http
 from mitmproxy.proxy import commands, events, layer, mode_servers
 from mitmproxy.proxy.layers import http as layers
 from mitmproxy.proxy.layers.http import _http1
+
+from addons.connection_handler import Handler
 
 # Largest head seen from the provider SDKs and agents: 6 KiB. nginx allows 8 KiB a line, Node 16 KiB in all.
 HEAD_BYTES_MAX = 64 * 1024
@@ -38,7 +39,6 @@ REPLACED = "conduit.replaced"
 Commands = Generator[commands.Command, Any, Any]
 
 _INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d[ \r\n]")
-_CRASHED = "mitmproxy has crashed!"
 
 
 class Stream(layers.HttpStream):
@@ -214,17 +214,6 @@ class FloodCountingHttp2Server(layers.Http2Server):
                 return True
             self._seen.append(now)
         return (yield from super().handle_h2_event(event))
-
-
-class Handler(mode_servers.ProxyConnectionHandler):
-    """A connection that closes when a layer crashes; mitmproxy leaves it open in an undefined state."""
-
-    def log(self, message: str, level: int = logging.INFO, exc_info: Any = None) -> None:
-        """Forward the record, and close the client's connection after a crash."""
-        super().log(message, level, exc_info)
-        transport = self.transports.get(self.client)
-        if message == _CRASHED and transport and transport.handler:
-            transport.handler.cancel("crash")
 
 
 class WithoutTrailers:

@@ -116,7 +116,8 @@ def _overrides(step: Step) -> bool:
 
 
 def _is_events(response: http.Response) -> bool:
-    return response.headers.get("content-type", "").startswith("text/event-stream")
+    content_type: str = response.headers.get("content-type", "")
+    return content_type.startswith("text/event-stream")
 
 
 def _decode(visit: Visit, response: http.Response) -> Decoder | None:
