@@ -32,6 +32,7 @@ from conduit.addresses import parse_address
 from conduit.errors import ConfigurationError
 from conduit.identity import identity_of
 from conduit.settings import Settings
+from conduit.token_client import token_client
 from policy.catalogue import Provider
 from policy.destination import Destination, canonical_authority
 from policy.endpoints import Defaults
@@ -39,6 +40,7 @@ from policy.exchange import Shape
 from store.catalogue import load_catalogue, load_providers
 from store.limiter import Limiter
 from store.spool import Spool
+from vault.token_exchange import TokenExchange
 from vault.vault import Vault
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
@@ -145,7 +147,7 @@ def engine(
         Discovery: Discovery(configuration, connections),
         Inspection: Inspection(configuration.bounds),
         Admission: Admission(limiter, output_step_tokens=step_tokens, sufficiency=identity.sufficiency),
-        Credentials: Credentials(vault),
+        Credentials: Credentials(vault, TokenExchange(token_client(configuration.upstreams))),
         Metering: Metering(limiter, output_step_tokens=step_tokens),
         Redaction: Redaction(),
         Record: Record(spool),

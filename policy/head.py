@@ -45,6 +45,9 @@ class AmbiguousHead(ValueError):
     """A request head that two readers could read differently; the text names the part, never its value."""
 
 
+_SIGV4_KEY = re.compile(r"(?:^|[,\s])Credential=([^/,\s]+)/")
+
+
 @dataclass(frozen=True, slots=True)
 class FoundKey:
     """A key as the client sent it. ``place`` is the header (lower case) or ``?key``; ``text`` is secret."""
@@ -125,8 +128,12 @@ def _from_authorization(value: str) -> str:
             return rest.strip()
         case "basic":
             return _from_basic(rest.strip())
+        case "aws4-hmac-sha256":
+            # Credential=<access key id>/<date>/<region>/<service>/aws4_request, SignedHeaders=…, Signature=…
+            found = _SIGV4_KEY.search(rest)
+            return found[1] if found else value.strip()
         case _:
-            # AWS SigV4 and the like: the whole value is the credential; alone, a scheme-less key.
+            # The whole value is the credential, or a scheme-less key.
             return value.strip()
 
 

@@ -32,7 +32,7 @@ from store.acts import Actor, record
 from store.claim import Purpose
 from store.door import Store
 from store.errors import AlreadyExists, InvalidRecord
-from vault import placeholder
+from vault import credential_kinds, placeholder
 from vault.envelope import Binding
 from vault.secret import Secret
 from vault.vault import Vault
@@ -332,6 +332,8 @@ class Operations:
         return rule
 
     async def _seal(self, session: AsyncSession, credential: credentials.Credential, secret: Secret) -> None:
+        with secret.revealed() as text:
+            credential_kinds.parse(text)  # raises now rather than at each call
         await key_custody.lock_tenant_keys(session, credential.tenant_id)
         tenant = await key_custody.keyed_tenant(session, credential.tenant_id)
         await key_custody.count_use(session)

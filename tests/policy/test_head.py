@@ -77,3 +77,13 @@ def test_a_key_is_found_in_every_place_that_providers_read(headers, query, place
     (found,) = find_keys(headers, query)
     assert (found.place, found.text) == (place, text)
     assert text not in repr(found).removeprefix(f"FoundKey(place='{place}'")
+
+
+def test_the_access_key_of_a_signed_request_is_its_key():
+    signed = (
+        "AWS4-HMAC-SHA256 Credential=sk-cdtX/20261124/eu-central-1/bedrock/aws4_request, SignedHeaders=host"
+    )
+    assert [key.text for key in find_keys({"authorization": f"{signed}, Signature=00"}, "")] == ["sk-cdtX"]
+    assert [key.text for key in find_keys({"authorization": "AWS4-HMAC-SHA256 nonsense"}, "")] == [
+        "AWS4-HMAC-SHA256 nonsense"
+    ]
