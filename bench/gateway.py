@@ -1,8 +1,10 @@
 """Bare ``mitmdump --mode reverse`` against our gateway with its full chain: same core, provider and load.
 
-All of the contestant (for us: supervisor, worker, shipper, console, PostgreSQL, Valkey) runs on core 0,
-provider and load generator on core 1. Rounds alternate, so that a noisy neighbour meets both; medians count.
-The full chain: placeholder, requests-per-minute and budget limits, key swap, metering, event in the database.
+Provider and load generator run on core 1. Of ours, the gateway's worker has core 0 to itself in the first
+measurement, as mitmdump does; in the second all of it (supervisor, shipper, console, PostgreSQL, Valkey) is
+on core 0 as well. CPU per request counts every process of ours in both. Rounds alternate, so that a noisy
+neighbour meets all; medians count. The full chain: placeholder, requests-per-minute and budget limits, key
+swap, metering, event in the database.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,11 +41,15 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """Something to be measured. ``processes`` lists the ids whose CPU time is its cost."""
+    """Something to be measured. ``processes`` lists the ids whose CPU time is its cost.
+
+    ``place`` puts them on their cores before each measurement.
+    """
 
     name: str
     target: Target
     processes: Callable[[], list[int]]
+    place: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,7 @@ def bare_mitmdump(port: int, authority: Authority, folder: Path) -> Iterator[Con
     try:
         target = Target(f"http://127.0.0.1:{listen}", PATH, {"Host": HOST, **JSON_HEADERS}, BODY)
         _wait_until_serving(target, folder)
-        yield Contestant("bare mitmdump", target, lambda: family(process.pid))
+        yield Contestant("bare mitmdump", target, lambda: family(process.pid), lambda: None)
     finally:
         process.terminate()
         process.wait(10)
@@ -139,8 +145,8 @@ def _wait_until_serving(target: Target, folder: Path) -> None:
 
 
 @contextmanager
-def our_gateway(port: int, authority: Authority, folder: Path) -> Iterator[Contestant]:
-    """The product as ``conduit up`` starts it, one worker, with a company in it."""
+def our_gateway(port: int, authority: Authority, folder: Path) -> Iterator[list[Contestant]]:
+    """The product as ``conduit up`` starts it, one worker, with a company in it; placed in two ways."""
     settings = {
         "upstream.resolve": {f"{HOST}:443": f"127.0.0.1:{port}"},
         "upstream.ca_file": str(authority.ca_file),
@@ -151,7 +157,23 @@ def our_gateway(port: int, authority: Authority, folder: Path) -> Iterator[Conte
         headers = {"Authorization": f"Bearer {placeholder}", **JSON_HEADERS}
         target = Target(product.url("gateway"), f"/openai{PATH}", headers, BODY)
         _wait_until_serving(target, folder)
-        yield Contestant("conduit, full chain", target, lambda: family(product.process.pid))
+
+        def processes() -> list[int]:
+            return family(product.process.pid)
+
+        yield [
+            Contestant("conduit, worker alone", target, processes, lambda: pin(processes(), {LOAD_CORE})),
+            Contestant("conduit, all of it", target, processes, lambda: pin(processes(), {CORE})),
+        ]
+
+
+def pin(processes: list[int], others: set[int]) -> None:
+    """Put gateway workers on the contestant's core, everything else on ``others``; each thread of each."""
+    for process in processes:
+        with suppress(OSError):  # it has just ended
+            worker = b"conduit.worker" in Path(f"/proc/{process}/cmdline").read_bytes()
+            for thread in Path(f"/proc/{process}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), {CORE} if worker else others)
 
 
 def _company(product: Product) -> str:
@@ -176,6 +198,7 @@ def measure(
     for _ in range(rounds):
         straight.append(run(direct, core=LOAD_CORE, connections=1, seconds=2, folder=folder))
         for each in contestants:
+            each.place()
             processes = each.processes()
             before = cpu_ticks(processes)
             found = run(each.target, core=LOAD_CORE, connections=CONNECTIONS, seconds=seconds, folder=folder)
@@ -248,7 +271,9 @@ def write(found: list[Measured], arguments: argparse.Namespace) -> Path:
         "connections": CONNECTIONS,
         "rounds": arguments.rounds,
         "seconds": arguments.seconds,
-        "ratio": round(found[-1].requests_per_second / found[0].requests_per_second, 3),
+        "ratios": {
+            each.name: round(each.requests_per_second / found[0].requests_per_second, 3) for each in found
+        },
         "results": [asdict(each) for each in found],
     }
     path.write_text(json.dumps(document, indent=1) + "\n")
@@ -271,7 +296,7 @@ def main() -> int:
         port = stack.enter_context(upstream(folder, authority))
         contestants = [
             stack.enter_context(bare_mitmdump(port, authority, folder)),
-            stack.enter_context(our_gateway(port, authority, folder)),
+            *stack.enter_context(our_gateway(port, authority, folder)),
         ]
         direct = Target(f"https://127.0.0.1:{port}", PATH, JSON_HEADERS, BODY)
         found = measure(contestants, direct, folder, arguments.rounds, arguments.seconds)

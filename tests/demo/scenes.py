@@ -173,6 +173,7 @@ def account(story: Story, office: Office) -> None:
     story.step("Every call is in the record, with its cost", _usage, office)
     story.step("Every refusal is in the record, with its reason", _refusals, office)
     story.step("The AI endpoints seen are listed", _endpoints, office)
+    story.step("Nobody has altered the record", _verified, office)
     story.step("No real key lies in the data folder, the log or the record", _no_leak, office)
 
 
@@ -182,7 +183,7 @@ def _usage(office: Office) -> str:
     rows = [row for row in used["users"] if row["user"] != PROBE]
     require(any(row["micro_dollars"] for row in rows), "nothing cost anything")
     return "\n".join(
-        f"{row['user']}: {row['requests']} calls, {row['tokens']} tokens, {row['micro_dollars']} micro-dollars"
+        "{user}: {requests} calls, {tokens} tokens, {micro_dollars} micro-dollars".format_map(row)
         for row in rows
     )
 
@@ -200,6 +201,12 @@ def _endpoints(office: Office) -> str:
     seen = office.product.cli("discovery", "list", "--tenant", office.tenant)
     require({HOSTS["openai"], HOSTS["anthropic"]} <= {row["host"] for row in seen}, str(seen))
     return ", ".join(f"{row['host']} ({row['state']})" for row in seen)
+
+
+def _verified(office: Office) -> str:
+    done = office.product.shell("audit", "verify")
+    require(done.returncode == 0, done.stderr)
+    return (done.stdout.strip() or done.stderr.strip()).splitlines()[-1]
 
 
 def _no_leak(office: Office) -> str:
