@@ -1,6 +1,6 @@
 """The live stream: tells a page that something happened, and leaves it to the page to ask what.
 
-It polls one number a second. It carries no data of its own, so it can leak none.
+It polls one number. It carries no data of its own, so it can leak none.
 """
 
 import asyncio
@@ -15,11 +15,13 @@ from store import overview
 from store.door import Store
 from store.errors import StoreError
 
-POLL_S = 1.0
-# Each stream costs a small query a second; a team of analysts with several tabs stays far below.
+# The page redraws at most this often. It must not throttle by itself: what htmx drops while it throttles is
+# lost, and the last change would stay unseen until the next one.
+POLL_S = 2.0
+# Each stream costs a small query every time; a team of analysts with several tabs stays far below.
 STREAMS_MAX = 64
 # How soon a stream ends after its session was revoked.
-SESSION_CHECK_POLLS = 5
+SESSION_CHECK_POLLS = 3
 
 
 class Live:

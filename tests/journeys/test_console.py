@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -68,7 +69,7 @@ def sign_in(page: Page, codes: pyotp.TOTP) -> None:
 
 
 def look_at(page: Page, tenant: str) -> None:
-    page.get_by_label("Tenant").select_option(label=tenant)
+    page.get_by_role("combobox", name="Tenant").select_option(label=tenant)
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_role("heading", level=1, name=tenant)).to_be_visible()
 
@@ -78,6 +79,12 @@ def call(place: Place) -> dict[str, object]:
         "anthropic", recording="anthropic-messages", stream=False, asynchronous=False
     )
     return done
+
+
+def until_in_force(office: Office) -> None:
+    """In a thread of its own: this one's event loop is Playwright's, and commands start one."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(office.in_force).result()
 
 
 def test_the_link_works_once(analyst: Analyst) -> None:
@@ -102,11 +109,11 @@ def test_blocking_an_endpoint_stops_the_sdk_and_sanctioning_lets_it_go_on(
     look_at(analyst.page, gateway_place.office.tenant)
     assert "error" not in call(gateway_place)
     decide(analyst.page, "Block", "blocked")
-    gateway_place.office.in_force()
+    until_in_force(gateway_place.office)
     assert call(gateway_place)["status"] == 403
     expect(analyst.page.get_by_label("Refusals by reason").get_by_text("shadow endpoint")).to_be_visible()
     decide(analyst.page, "Sanction", "sanctioned")
-    gateway_place.office.in_force()
+    until_in_force(gateway_place.office)
     assert "error" not in call(gateway_place)
 
 
