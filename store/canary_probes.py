@@ -19,6 +19,7 @@ from policy.identifiers import CredentialId, ExchangeId, LimitId, PlaceholderId,
 from policy.limits import LimitKind
 from policy.money import MicroDollars
 from store import (
+    address_sessions,
     administrators,
     approvals,
     console_sessions,
@@ -91,6 +92,7 @@ async def furnish(session: AsyncSession, tenant_id: TenantId, *, number: int) ->
     binding = placeholders.Binding(member.id, credential.id)
     placeholder = await placeholders.create(session, digest=digest, binding=binding)
     await networks.add(session, network=network)
+    await address_sessions.begin(session, new=_holding(network, name))
     limit = await limits.put(session, kind=LimitKind.CONCURRENT, amount=number, member_id=member.id)
     await endpoints.set_rule(session, host=host, state=EndpointState.BLOCKED)
     exception = await endpoints.add_exception(
@@ -162,6 +164,7 @@ async def state_of(session: AsyncSession) -> tuple[object, ...]:
         [await custody.read_envelope(session, credential_id=row.id) for row in credential_rows],
         await placeholders.every(session),
         await networks.every(session),
+        await address_sessions.live(session, at=AGES_AGO),
         await limits.every(session),
         await endpoints.rules(session),
         await endpoints.seen(session),
@@ -190,6 +193,12 @@ def _usage_row(rows: Rows) -> usage.UsageRow:
         cost_micro_dollars=MicroDollars(1),
         estimated=False,
         outcome="finished",
+    )
+
+
+def _holding(network: IPv4Network, name: str) -> address_sessions.NewSession:
+    return address_sessions.NewSession(
+        network.network_address, name, "canary", started_at=AGES_AGO, expires_at=AGES_AHEAD
     )
 
 
@@ -274,6 +283,20 @@ PROBES: tuple[Probe, ...] = (
     Probe(networks.every, lambda s, _: networks.every(s)),
     Probe(networks.holders, lambda s, r: networks.holders(s, network=r.network)),
     Probe(networks.remove, lambda s, r: networks.remove(s, network=r.network)),
+    Probe(
+        address_sessions.begin,
+        lambda s, r: address_sessions.begin(s, new=_holding(r.network, r.name)),
+        aims=False,
+    ),
+    Probe(
+        address_sessions.end,
+        lambda s, r: address_sessions.end(s, address=r.network.network_address, at=datetime.now(UTC)),
+    ),
+    Probe(
+        address_sessions.holder,
+        lambda s, r: address_sessions.holder(s, address=r.network.network_address, at=datetime.now(UTC)),
+    ),
+    Probe(address_sessions.live, lambda s, _: address_sessions.live(s, at=AGES_AGO)),
     Probe(limits.put, lambda s, r: limits.put(s, kind=LimitKind.CONCURRENT, amount=0, member_id=r.member_id)),
     Probe(limits.every, lambda s, _: limits.every(s)),
     Probe(limits.remove, lambda s, r: limits.remove(s, limit_id=r.limit_id)),

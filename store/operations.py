@@ -7,6 +7,7 @@ Command line and console write through here and nowhere else. The policy's versi
 from asyncio import to_thread
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,8 +16,9 @@ from policy.destination import InvalidDestination, canonical_host
 from policy.exchange import EndpointState
 from policy.identifiers import CredentialId, LimitId, PlaceholderId, TenantId, UserId
 from policy.limits import LimitKind, Window
-from policy.snapshot import Network
+from policy.snapshot import Address, Network
 from store import (
+    address_sessions,
     credentials,
     custody,
     endpoints,
@@ -31,13 +33,16 @@ from store import (
 from store.acts import Actor, record
 from store.claim import Purpose
 from store.door import Store
-from store.errors import AlreadyExists, InvalidRecord
+from store.errors import AlreadyExists, InvalidRecord, NotFound
 from vault import credential_kinds, placeholder
 from vault.envelope import Binding
 from vault.secret import Secret
 from vault.vault import Vault
 
 NETWORK_PREFIX_MIN = {4: 8, 6: 16}
+SESSIONS_AT_ONCE_MAX = 1000
+# DHCP leases last hours, seldom more than a week. What lasts longer would outlive who it names.
+SESSION_LIFETIME_MAX = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +270,41 @@ class Operations:
             await record(session, actor, "network.remove", tenant_id=tenant_id, target=str(network))
         return removed
 
+    async def begin_sessions(
+        self, *, actor: Actor, tenant_id: TenantId, sessions: Sequence[address_sessions.NewSession]
+    ) -> list[address_sessions.AddressSession]:
+        """Note who holds which addresses from when until when; all of them or none.
+
+        The addresses lie in networks of the tenant, since elsewhere they would count for nothing.
+        """
+        if not 0 < len(sessions) <= SESSIONS_AT_ONCE_MAX:
+            raise InvalidRecord(f"between 1 and {SESSIONS_AT_ONCE_MAX} sessions can be told of at once")
+        for new in sessions:
+            _check_session(new)
+        async with self._store.tenant(tenant_id) as session:
+            own = [registered.network for registered in await networks.every(session)]
+            for new in sessions:
+                if not any(new.address in network for network in own):
+                    raise InvalidRecord(f"{new.address} is in none of the tenant's networks")
+            begun = [await address_sessions.begin(session, new=new) for new in sessions]
+            told = [f"{item.address} {item.user_name} until {item.expires_at.isoformat()}" for item in begun]
+            await record(
+                session, actor, "session.begin", tenant_id=tenant_id, target=tenant_id, sessions=told
+            )
+        return begun
+
+    async def end_sessions(
+        self, *, actor: Actor, tenant_id: TenantId, address: Address, at: datetime
+    ) -> list[address_sessions.AddressSession]:
+        """Note that nobody holds an address any more; raises ``NotFound`` where nobody did."""
+        async with self._store.tenant(tenant_id) as session:
+            ended = await address_sessions.end(session, address=address, at=at)
+            if not ended:
+                raise NotFound("no such session")
+            told = [item.user_name for item in ended]
+            await record(session, actor, "session.end", tenant_id=tenant_id, target=str(address), users=told)
+        return ended
+
     async def set_limits(
         self,
         *,
@@ -356,6 +396,15 @@ def _host(text: str) -> str:
         return canonical_host(text)
     except InvalidDestination as error:
         raise InvalidRecord(str(error)) from error
+
+
+def _check_session(new: address_sessions.NewSession) -> None:
+    if new.started_at.tzinfo is None or new.expires_at.tzinfo is None:
+        raise InvalidRecord("a session's times have an offset from UTC")
+    if not timedelta(0) < new.expires_at - new.started_at <= SESSION_LIFETIME_MAX:
+        raise InvalidRecord(f"a session ends after it began, within {SESSION_LIFETIME_MAX.days} days")
+    if not new.user_name.isprintable():
+        raise InvalidRecord("a user's name is of printable characters")
 
 
 def _check_time_zone(name: str) -> None:

@@ -20,6 +20,7 @@ from policy.exchange import EndpointState
 from policy.limits import Limit, LimitKind, LimitScope, Window
 from store import custody
 from store.tables import (
+    ADDRESS_SESSION,
     CREDENTIAL,
     ENDPOINT_RULE,
     LIMIT_RULE,
@@ -75,6 +76,12 @@ async def read_policy(session: AsyncSession) -> snapshot.PolicySnapshot:
         ),
         limits=[_limit(row) async for row in _rows(session, select(*LIMIT_RULE.c))],
         rules=await _rules(session),
+        sessions=[
+            snapshot.AddressSession(row.tenant_id, row.address, row.user_name, row.started_at, row.expires_at)
+            async for row in _rows(
+                session, select(*ADDRESS_SESSION.c).where(ADDRESS_SESSION.c.expires_at > loaded_at)
+            )
+        ],
     )
     return snapshot.build(version, loaded_at, records)
 

@@ -20,6 +20,9 @@ TENANT = _table(
 TEAM = _table("team", "tenant_id id name created_at")
 MEMBER = _table("member", "tenant_id id name role team_id cost_centre enabled created_at")
 NETWORK = _table("network", "tenant_id id network created_at")
+ADDRESS_SESSION = _table(
+    "address_session", "tenant_id id address user_name source started_at expires_at created_at"
+)
 CREDENTIAL = _table(
     "credential",
     "tenant_id id provider name hosts version weight created_at rotated_at revoked_at",

@@ -13,6 +13,7 @@ ERASED = (
     "credential_secret",
     "credential",
     "network",
+    "address_session",
     "member",
     "team",
     "tenant_secret",

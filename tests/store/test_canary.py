@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 
 from store import (
+    address_sessions,
     administrators,
     approvals,
     console_sessions,
@@ -28,6 +29,7 @@ from store.door import Store
 from tests.store.conftest import broken
 
 REPOSITORIES = (
+    address_sessions,
     administrators,
     approvals,
     console_sessions,

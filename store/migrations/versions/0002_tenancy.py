@@ -61,6 +61,20 @@ CREATE TABLE conduit.network (
     PRIMARY KEY (tenant_id, id),
     UNIQUE (tenant_id, network)
 );
+CREATE TABLE conduit.address_session (
+    tenant_id uuid NOT NULL REFERENCES conduit.tenant,
+    id uuid NOT NULL,
+    address inet NOT NULL CHECK (masklen(address) = CASE family(address) WHEN 4 THEN 32 ELSE 128 END),
+    user_name text NOT NULL CHECK (length(user_name) BETWEEN 1 AND 200),
+    source text NOT NULL CHECK (length(source) BETWEEN 1 AND 40),
+    started_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant_id, id),
+    CHECK (expires_at > started_at)
+);
+CREATE INDEX address_session_held ON conduit.address_session (tenant_id, address, started_at);
+CREATE INDEX address_session_live ON conduit.address_session (expires_at);
 """
 
 # A revoked credential's name may be used again; its envelope is destroyed with it.

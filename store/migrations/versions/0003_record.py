@@ -30,6 +30,7 @@ CREATE TABLE conduit.event (
     UNIQUE (tenant_id, id)
 );
 CREATE INDEX event_at ON conduit.event (tenant_id, at);
+CREATE INDEX event_everywhere ON conduit.event (at);
 CREATE INDEX event_user ON conduit.event (tenant_id, user_id, at) WHERE user_id IS NOT NULL;
 CREATE INDEX event_placeholder ON conduit.event (tenant_id, placeholder_id, at)
     WHERE placeholder_id IS NOT NULL;
@@ -209,6 +210,7 @@ POLICY_TABLES = (
     "team",
     "member",
     "network",
+    "address_session",
     "credential",
     "credential_secret",
     "placeholder",
