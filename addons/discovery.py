@@ -11,14 +11,15 @@ from mitmproxy import http
 from addons.attribution import malformed
 from addons.configuration import Configuration
 from addons.connections import ClientConnection, Connections
+from addons.overhearing import judged
 from addons.step import Step
 from addons.visit import Visit
 from policy import endpoints
 from policy.attribution import misused
 from policy.catalogue import Entry, private_entry
 from policy.destination import Destination, InvalidDestination, canonical_authority, canonical_host
-from policy.evidence import RequestEvidence, score
-from policy.exchange import EndpointState, Mode, Shape
+from policy.evidence import RequestEvidence, Verdict, score
+from policy.exchange import Endpoint, EndpointState, Mode, Shape
 from policy.inspection import operation_of
 from policy.refusals import Refusal
 
@@ -123,29 +124,39 @@ class Discovery(Step):
         destination = visit.destination
         if destination is None:
             raise TypeError("discovery has no destination")
-        verdict = score(
-            RequestEvidence(
-                method=visit.flow.request.method,
-                host=destination.host,
-                path=visit.path,
-                headers=visit.headers,
-                body=body,
-            ),
-            None,
+        evidence = RequestEvidence(
+            method=visit.flow.request.method,
+            host=destination.host,
+            path=visit.path,
+            headers=visit.headers,
+            body=body,
         )
+        verdict = score(evidence, None)
         if verdict.verdict != "none":
-            shape, _, _ = operation_of(visit.path, visit.flow.request.method)
-            state = self._state(visit, destination.host, None)
-            visit.exchange.endpoint = endpoints.suspected(destination, visit.path, state, shape, verdict)
-            self._speak_as(visit, None, shape)
+            visit.exchange.endpoint = self._suspected(visit, destination, verdict)
+            self._speak_as(visit, None, visit.exchange.endpoint.shape)
         if verdict.verdict == "ai":
             return visit.identity_refusal
+        visit.evidence = evidence
         visit.passes = True
         if visit.placeholder_key is not None:
             return misused(
                 "This placeholder may not be sent to a host that is no AI provider.", "placeholder-host"
             )
         return None
+
+    def ended(self, visit: Visit) -> None:
+        """What passed is judged once more, by its answer too: it may be AI after all, or less so."""
+        verdict, destination = judged(visit), visit.destination
+        if verdict is None or destination is None:
+            return
+        if verdict.verdict != "none" or visit.exchange.endpoint is not None:
+            visit.exchange.endpoint = self._suspected(visit, destination, verdict)
+
+    def _suspected(self, visit: Visit, destination: Destination, verdict: Verdict) -> Endpoint:
+        shape, _, _ = operation_of(visit.path, visit.flow.request.method)
+        state = self._state(visit, destination.host, None)
+        return endpoints.suspected(destination, visit.path, state, shape, verdict)
 
 
 def _by_claims(visit: Visit, facts: ClientConnection) -> Destination:

@@ -6,6 +6,7 @@ from loguru import logger
 from mitmproxy import http
 
 from addons.answering import REQUEST_ID
+from addons.overhearing import overhear
 from addons.protocol import CUT, RESPONSE_BYTES_MAX
 from addons.step import Step
 from addons.visit import Visit
@@ -42,7 +43,7 @@ class Relay:
         for name, value in visit.rate_headers:
             response.headers[name] = value
         if visit.passes:
-            response.stream = True
+            response.stream = overhear(visit, response)
             return
         encoding = response.headers.get("content-encoding", "")
         visit.decoder = _decode(visit, response)

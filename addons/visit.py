@@ -11,6 +11,7 @@ from mitmproxy import http
 
 from policy.attribution import PresentedKey
 from policy.destination import Destination
+from policy.evidence import RequestEvidence
 from policy.exchange import Exchange, Shape
 from policy.head import FoundKey
 from policy.refusals import Refusal
@@ -18,6 +19,7 @@ from policy.snapshot import Placeholder, PolicySnapshot
 
 if TYPE_CHECKING:
     from addons.growth import GrowingReservation
+    from addons.overhearing import Overheard
     from policy.decoding import Decoder
     from policy.redaction import Scrubber
     from policy.usage import Meter
@@ -31,6 +33,7 @@ class Visit:
     """One exchange on its way through the chain.
 
     ``passes`` is true once it is known not to be an AI call: it is relayed as it is, and no step acts on it.
+    ``evidence`` and ``overheard`` are question and answer of what passes, for a verdict when both are known.
     ``identity_refusal`` is what attribution found wrong; it counts only for AI calls.
     """
 
@@ -50,6 +53,8 @@ class Visit:
     provider: str | None = None
     key_places: tuple[str, ...] = ()
     passes: bool = False
+    evidence: RequestEvidence | None = field(default=None, repr=False)
+    overheard: "Overheard | None" = field(default=None, repr=False)
     secret: "Secret | None" = None
     meter: "Meter | None" = None
     scrubber: "Scrubber | None" = None

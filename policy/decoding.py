@@ -41,3 +41,18 @@ def is_plain(encoding: str) -> bool:
 def decoder_for(encoding: str) -> Decoder | None:
     """A decoder for this value of ``content-encoding``; ``None`` where there is none."""
     return Decoder() if encoding.strip().lower() in {"gzip", "x-gzip", "deflate"} else None
+
+
+def beginning(encoding: str, encoded: bytes, length_max: int) -> bytes:
+    """The first plain bytes of an answer of which only the beginning may have come. Never raises.
+
+    Empty where nothing can be decoded; no more than ``length_max`` bytes are, whatever they stand for.
+    """
+    if is_plain(encoding):
+        return encoded[:length_max]
+    if decoder_for(encoding) is None:
+        return b""
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(encoded, length_max)
+    except zlib.error:
+        return b""

@@ -37,3 +37,17 @@ def test_other_encodings_have_no_decoder(encoding):
 @pytest.mark.parametrize("encoding", ["", "identity", " Identity "])
 def test_the_identity_needs_none(encoding):
     assert is_plain(encoding)
+
+
+@given(st.binary(max_size=5000), st.integers(0, 5000), st.integers(1, 3000))
+def test_the_beginning_of_what_is_encoded_is_the_beginning_of_what_is_plain(plain, cut, most):
+    found = decoding.beginning("gzip", gzip.compress(plain)[:cut], most)
+    assert plain.startswith(found)
+    assert len(found) <= most
+    assert decoding.beginning("gzip", gzip.compress(plain), 5000) == plain
+    assert decoding.beginning("", plain, most) == plain[:most]
+
+
+@pytest.mark.parametrize(("encoding", "body"), [("gzip", b"not gzip"), ("br", b"x"), ("deflate", b"\xff")])
+def test_a_beginning_that_cannot_be_decoded_is_nothing(encoding, body):
+    assert decoding.beginning(encoding, body, 100) == b""
