@@ -179,8 +179,12 @@ def _location(exchange: Exchange) -> tuple[str, str]:
         return parts.netloc, parts.path + (f"?{parts.query}" if parts.query else "")
     if "anthropic" in exchange.package:
         return "api.anthropic.com", "/v1/messages"
-    responses = b'"input"' in _plain(_text(exchange.request.get("body")))
-    return "api.openai.com", "/v1/responses" if responses else "/v1/chat/completions"
+    if b'"embedding"' in _plain(_text(exchange.response["body"])):
+        return "api.openai.com", "/v1/embeddings"
+    asked = _plain(_text(exchange.request.get("body")))
+    if b'"input"' in asked:
+        return "api.openai.com", "/v1/responses"
+    return "api.openai.com", "/v1/chat/completions" if b'"messages"' in asked else "/v1/other"
 
 
 def _provider(host: str) -> str:
