@@ -20,6 +20,7 @@ from policy.attribution import (
     PresentedKey,
     ProxyCredentials,
     attribute,
+    concerned,
     judge_proxy_credentials,
     unproven,
 )
@@ -143,6 +144,7 @@ class Attribution(Step):
             visit.exchange.principal = found
         else:
             visit.identity_refusal = found
+            visit.exchange.concerned = concerned(visit.snapshot, presented)
         for key, shown in zip(visit.found_keys, visit.keys, strict=True):
             if shown.digest is not None:
                 visit.placeholder = visit.snapshot.placeholder(shown.digest)

@@ -43,7 +43,7 @@ def call_event(exchange: Exchange) -> Event:
         "total_us": exchange.timing.total_us,
         "findings": exchange.findings or None,
         "justification": exchange.justification,
-        **_principal(exchange.principal),
+        **_principal(exchange.principal or exchange.concerned),
         **_endpoint(exchange),
         **_call(exchange),
         **_refusal(exchange.refusal),

@@ -164,7 +164,10 @@ class Timing:
 
 @dataclass(slots=True)
 class Exchange:
-    """The facts of one call, in the order in which the chain establishes them."""
+    """The facts of one call, in the order in which the chain establishes them.
+
+    ``concerned`` is in whose record a call stands whose ``principal`` could not be established.
+    """
 
     id: ExchangeId
     client: Client
@@ -172,6 +175,7 @@ class Exchange:
     snapshot_version: int = 0
     method: str = ""
     principal: Principal | None = None
+    concerned: Principal | None = None
     endpoint: Endpoint | None = None
     call: Call | None = None
     refusal: Refusal | None = None

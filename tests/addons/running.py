@@ -4,9 +4,10 @@ Only the policy snapshot is made by hand, so that a test needs no database; the 
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +30,6 @@ from store.limiter_plan import BudgetPeriod
 from store.spool import Spool
 from store.valkey import connect
 from tests.builders import a_credential, a_placeholder, a_snapshot, a_tenant, a_user
-from tests.standins.product import free_port
 from tests.standins.provider import StandIn
 from vault import key_file
 from vault.envelope import Binding
@@ -130,7 +130,12 @@ async def running(
     ensure_authority(data, now=datetime.now(UTC))
     data.folder("spool")
     key_file.create(folder / "kek")
-    ports = {name: free_port() for name in ("proxy", "gateway", "transparent")}
+    with ExitStack() as held:  # held together, so that no two are the same
+        probes = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+        ports = {
+            name: probe.getsockname()[1]
+            for name, probe in zip(("proxy", "gateway", "transparent"), probes, strict=True)
+        }
     chosen = Settings.model_validate(
         {
             "listen": {name: f"127.0.0.1:{port}" for name, port in ports.items()},

@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from policy.attribution import Presented, attribute
+from policy.attribution import Presented, attribute, concerned
 from policy.exchange import IdentitySource, Principal
 from policy.refusals import Reason
 from policy.snapshot import TenantNetwork
@@ -141,3 +141,17 @@ def test_a_placeholder_falls_with_its_tenant_user_or_credential(disabled):
 def test_without_a_source_of_identity_nobody_is_admitted(keys, reason):
     _, _, snapshot = one_tenant()
     assert reason_of(attribute(snapshot, Presented(HOME, keys), NOW)) is reason
+
+
+def test_a_refused_placeholder_stands_in_its_holders_record():
+    tenant, user, snapshot = one_tenant(revoked=True)
+    whose = concerned(snapshot, Presented(HOME, keys=(our_key(),)))
+    assert (whose.tenant_id, whose.user_id) == (tenant.id, user.id)
+
+
+def test_an_unknown_caller_stands_in_the_record_of_its_networks_tenant():
+    tenant = a_tenant()
+    networks = [TenantNetwork(tenant.id, ip_network("192.0.2.0/24"))]
+    snapshot = a_snapshot(tenants=[tenant], networks=networks)
+    assert concerned(snapshot, Presented(HOME)).tenant_id == tenant.id
+    assert concerned(snapshot, Presented(ip_address("198.51.100.1"))) is None
