@@ -35,6 +35,8 @@ class Permission(StrEnum):
     TENANT_PLACEHOLDER_ISSUE = "tenant:placeholder:issue"
     TENANT_PLACEHOLDER_REVOKE = "tenant:placeholder:revoke"
     TENANT_PLACEHOLDER_VIEW = "tenant:placeholder:view"
+    TENANT_SESSION_BEGIN = "tenant:session:begin"
+    TENANT_SESSION_VIEW = "tenant:session:view"
     TENANT_TENANT_VIEW = "tenant:tenant:view"
     TENANT_USAGE_VIEW = "tenant:usage:view"
     TENANT_USER_CREATE = "tenant:user:create"

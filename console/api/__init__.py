@@ -5,7 +5,7 @@ Handlers are thin: a guard holds the route to a permission and a tenant, ``store
 
 from litestar import Router
 
-from console.api import endpoints, keys, me, people, record, rules, tenants
+from console.api import endpoints, keys, me, people, record, rules, sessions, tenants
 
 ROUTER = Router(
     path="/api/v1",
@@ -27,6 +27,8 @@ ROUTER = Router(
         keys.revoke_placeholder,
         rules.list_networks,
         rules.add_network,
+        sessions.begin_sessions,
+        sessions.find_sessions,
         rules.list_limits,
         rules.set_limits,
         endpoints.list_for_all,

@@ -4,17 +4,18 @@ Money is whole micro-dollars (a millionth of a US dollar), moments are RFC 3339 
 """
 
 from datetime import datetime
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Any
 from uuid import UUID
 
 from litestar.openapi.datastructures import ResponseSpec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from console.permissions import Role
 from policy.exchange import EndpointState
 from policy.limits import LimitKind, Window
 from policy.money import MICRO_DOLLARS_MAX
+from store.operations import SESSIONS_AT_ONCE_MAX
 
 
 def _whole(value: object) -> object:
@@ -179,6 +180,31 @@ class Network(Shown):
     id: UUID
     network: IPv4Network | IPv6Network
     created_at: datetime
+
+
+class NewSession(Given):
+    """``user`` holds ``address`` from ``started_at`` (now, if left out) until ``expires_at``."""
+
+    address: IPv4Address | IPv6Address
+    user: Name
+    started_at: AwareDatetime | None = None
+    expires_at: AwareDatetime
+
+
+class NewSessions(Given):
+    """``source`` names who tells of them, such as ``dhcp`` or ``vpn``."""
+
+    source: str = Field(min_length=1, max_length=40, pattern=r"^[a-z0-9_.-]+$")
+    sessions: list[NewSession] = Field(min_length=1, max_length=SESSIONS_AT_ONCE_MAX)
+
+
+class AddressSession(Shown):
+    id: UUID
+    address: IPv4Address | IPv6Address
+    user_name: str = Field(serialization_alias="user")
+    source: str
+    started_at: datetime
+    expires_at: datetime
 
 
 class NewLimit(Given):
