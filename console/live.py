@@ -23,6 +23,8 @@ STREAMS_MAX = 64
 # How soon a stream ends after its session was revoked.
 SESSION_CHECK_POLLS = 3
 
+ENDED = ServerSentEventMessage(event="ended", data="ended")
+
 
 class Live:
     """Hands out streams, a bounded number at once."""
@@ -60,7 +62,7 @@ class Live:
                     await still_signed_in()
                 newest = await self._latest(tenant_id)
             except ConsoleError:
-                yield ServerSentEventMessage(event="ended", data="ended")
+                yield ENDED
                 return
             except StoreError:
                 return  # the browser connects again, and is answered once the database is back

@@ -8,14 +8,15 @@ from litestar.params import Body, FromQuery
 from litestar.response import Redirect, Response, ServerSentEvent, Template
 
 from console.charts import calls_chart
-from console.errors import NotFound
+from console.errors import NotFound, NotSignedIn
 from console.formatting import Formatter, locale_of
 from console.forms import Form
+from console.live import ENDED
 from console.people import person_of, signed_in
 from console.periods import PERIODS
 from console.services import Services, services_of
 from console.sessions import actor_of, token_of
-from console.views import View, reading, view_of
+from console.views import View, note_look, reading, view_of
 from policy.exchange import EndpointState
 from policy.identifiers import TenantId
 from store import overview, tenants
@@ -34,7 +35,10 @@ async def page(
 ) -> Template:
     """The whole page."""
     view = view_of(person_of(request), tenant=tenant, period=period)
-    return await _render("overview.html", request, view)
+    answer = await _render("overview.html", request, view)
+    actor = actor_of(request, via="console")
+    await note_look(services_of(request).store, view.person, actor, tenant_id=view.tenant_id)
+    return answer
 
 
 @get("/panels", guards=[signed_in], media_type=MediaType.HTML, include_in_schema=False)
@@ -46,13 +50,19 @@ async def panels(
     return await _render("panels.html", request, view)
 
 
-@get("/live", guards=[signed_in], include_in_schema=False)
+@get("/live", include_in_schema=False)
 async def live(
     request: Request[Any, Any, Any], tenant: FromQuery[str] = "", period: FromQuery[str] = ""
 ) -> ServerSentEvent:
-    """Tell the page when there is something new."""
+    """Tell the page when there is something new, or that its session is over.
+
+    The latter also at once: a browser that connects again does not follow to the sign-in page.
+    """
     services, token = services_of(request), token_of(request) or ""
-    view = view_of(person_of(request), tenant=tenant, period=period)
+    try:
+        view = view_of(person_of(request), tenant=tenant, period=period)
+    except NotSignedIn:
+        return ServerSentEvent([ENDED])
     return ServerSentEvent(
         services.live.changes(view.tenant_id, lambda: services.sign_in.person(token, used=False))
     )

@@ -17,6 +17,7 @@ from console.periods import Period, period_named
 from console.permissions import Permission
 from policy.identifiers import TenantId
 from store import tenants
+from store.acts import Actor, record
 from store.claim import Purpose
 from store.door import Store
 
@@ -62,6 +63,21 @@ async def reading(store: Store, tenant_id: TenantId | None) -> AsyncIterator[Asy
     door = store.platform(Purpose.REPORTING) if tenant_id is None else store.tenant(tenant_id)
     async with door as session:
         yield session
+
+
+async def note_look(store: Store, person: Person, actor: Actor, *, tenant_id: TenantId | None) -> None:
+    """Write down that somebody of the platform looked: at one tenant, in its own chain, or at all of them.
+
+    People of a tenant look at what is theirs, and leave no such event.
+    """
+    if not person.of_platform:
+        return
+    if tenant_id is None:
+        async with store.platform(Purpose.ADMINISTRATION) as session:
+            await record(session, actor, "record.view", tenant_id=None, target="all tenants")
+    else:
+        async with store.tenant(tenant_id) as session:
+            await record(session, actor, "record.view", tenant_id=tenant_id, target=tenant_id)
 
 
 def _tenant_id(text: str) -> TenantId:

@@ -9,10 +9,11 @@ from litestar import Request, get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from console.api.shapes import PROBLEMS, Event, Usage
-from console.people import requires
+from console.people import person_of, requires
 from console.permissions import Permission
 from console.services import services_of
-from console.views import known_tenant, reading
+from console.sessions import actor_of
+from console.views import known_tenant, note_look, reading
 from policy.identifiers import TenantId
 from store import events, usage
 from store.events import Search
@@ -79,6 +80,7 @@ async def _usage(
     group_by: Grouping,
 ) -> list[Usage]:
     services = services_of(request)
+    await _note(request, tenant_id)
     end = until or services.clock()
     begin = since or end - timedelta(days=30)
     async with reading(services.store, tenant_id) as session:
@@ -89,8 +91,14 @@ async def _usage(
 async def _events(
     request: Request[Any, Any, Any], tenant_id: TenantId | None, search: Search, limit: int
 ) -> list[Event]:
+    await _note(request, tenant_id)
     async with reading(services_of(request).store, tenant_id) as session:
         found = await events.latest(session, limit=limit, search=search)
     return [
         Event(tenant_id=item.tenant_id, sequence=item.sequence, event=json.loads(item.body)) for item in found
     ]
+
+
+async def _note(request: Request[Any, Any, Any], tenant_id: TenantId | None) -> None:
+    actor = actor_of(request, via="api")
+    await note_look(services_of(request).store, person_of(request), actor, tenant_id=tenant_id)

@@ -29,6 +29,7 @@ OPEN = {
     "/healthz/live",
     "/healthz/ready",
     "/metrics",
+    "/live",
 }
 OPEN_BELOW = ("/static", "/api/v1/openapi")
 
