@@ -67,7 +67,7 @@ async def find_sessions(
 
 
 def _address(text: str) -> Address:
-    # Not as a union in the signature: Litestar's decoder (msgspec) takes one custom type in a query parameter.
+    # Not as a union in the signature: msgspec decodes one custom type in a query parameter, not two.
     try:
         return ip_address(text)
     except ValueError as error:
