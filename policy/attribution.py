@@ -100,18 +100,20 @@ def concerned(snapshot: PolicySnapshot, presented: Presented) -> Principal | Non
     """In whose record the refusal of a call stands that nobody could be established for.
 
     The holder of the placeholder that was presented, in force or not; else the tenant of the source network.
-    This admits nobody: it says who must be able to see that it was tried.
+    This admits nobody, and no source stands behind it: it says who must be able to see that it was tried.
     """
     for key in presented.keys:
         placeholder = snapshot.placeholder(key.digest) if key.digest is not None else None
         if placeholder is not None and placeholder.tenant_id in snapshot.tenants:
             tenant, user = snapshot.tenants[placeholder.tenant_id], snapshot.users.get(placeholder.user_id)
             name = user.name if user is not None else None
-            return _principal([Evidence(IdentitySource.PLACEHOLDER, tenant, user, name, placeholder)])
+            holder = Evidence(IdentitySource.PLACEHOLDER, tenant, user, name, placeholder)
+            return replace(_principal([holder]), sources=())
     tenant_id = snapshot.tenant_at(presented.source)
     if tenant_id is None or tenant_id not in snapshot.tenants:
         return None
-    return _principal([Evidence(IdentitySource.NETWORK, snapshot.tenants[tenant_id])])
+    network = Evidence(IdentitySource.NETWORK, snapshot.tenants[tenant_id])
+    return replace(_principal([network]), sources=())
 
 
 def judge_proxy_credentials(

@@ -97,7 +97,7 @@ def _principal(principal: Principal | None) -> Event:
         "cost_centre": principal.cost_centre,
         "placeholder_id": str(principal.placeholder_id) if principal.placeholder_id else None,
         "credential_id": str(principal.credential_id) if principal.credential_id else None,
-        "identity_sources": [source.value for source in principal.sources],
+        "identity_sources": [source.value for source in principal.sources] or None,
     }
 
 

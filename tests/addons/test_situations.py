@@ -228,7 +228,7 @@ async def test_the_event_says_why_nobody_is_named(place: Office, situation):
     assert answer.headers["x-conduit-reason"] == event["reason"] == reason
     assert event["rule"] == rule
     assert event["id"] == answer.headers["x-conduit-request-id"]
-    assert "user" not in event
+    assert "identity_sources" not in event  # whose record it stands in; nothing established who called
 
 
 def test_there_are_thirty_situations_and_more():
