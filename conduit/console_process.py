@@ -39,7 +39,7 @@ from vault import aead
 CONNECTIONS = 8
 LISTEN_TIMEOUT_S = 20.0
 LOOK_S = 0.02
-# Live streams would hold the process; browsers connect to the next one by themselves.
+# For answers under way; live streams are told to end.
 STOP_TIMEOUT_S = 3
 HEADER_READ_TIMEOUT_MS = 10_000
 
@@ -57,9 +57,10 @@ async def serve(boot: Boot) -> None:
     async with AsyncExitStack() as stack:
         store = await Store.open(boot.dsn, boot.claim_key, pool_size=CONNECTIONS)
         stack.push_async_callback(store.close)
-        app = create_app(assembled(boot, store))
+        services = assembled(boot, store)
         address = boot.settings.listen.console
-        await stack.enter_async_context(listening(app, address))
+        await stack.enter_async_context(listening(create_app(services), address))
+        stack.callback(services.live.end)
         announce_ready()
         await stopping.wait()
 

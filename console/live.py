@@ -4,6 +4,7 @@ It polls one number. It carries no data of its own, so it can leak none.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from litestar.response.sse import ServerSentEventMessage
@@ -32,6 +33,11 @@ class Live:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._open = 0
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """End every stream, so that the process can; browsers connect to the next one by themselves."""
+        self._ending.set()
 
     async def changes(
         self, tenant_id: TenantId | None, still_signed_in: Callable[[], Awaitable[object]]
@@ -54,8 +60,7 @@ class Live:
     ) -> AsyncIterator[ServerSentEventMessage]:
         seen, polls = await self._latest(tenant_id), 0
         yield ServerSentEventMessage(comment="connected", retry=3000)
-        while True:
-            await asyncio.sleep(POLL_S)
+        while not await self._told_to_end():
             polls += 1
             try:
                 if polls % SESSION_CHECK_POLLS == 0:
@@ -71,6 +76,12 @@ class Live:
                 yield ServerSentEventMessage(event="changed", data=str(newest))
             elif polls % SESSION_CHECK_POLLS == 0:
                 yield ServerSentEventMessage(comment="alive")
+
+    async def _told_to_end(self) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(POLL_S):
+                await self._ending.wait()
+        return self._ending.is_set()
 
     async def _latest(self, tenant_id: TenantId | None) -> int:
         async with reading(self._store, tenant_id) as session:

@@ -69,10 +69,11 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-async def origin(app: Litestar) -> AsyncIterator[str]:
+async def origin(app: Litestar, services: Services) -> AsyncIterator[str]:
     address = parse_address(f"127.0.0.1:{free_port()}")
     async with listening(app, address):
         yield f"http://{address}"
+        services.live.end()
 
 
 async def a_visit(browser: Browser, origin: str, **options: object) -> Visit:

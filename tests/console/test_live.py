@@ -75,6 +75,17 @@ async def test_the_stream_ends_with_the_session(services: Services) -> None:
     assert await next_event(stream) == "nothing more"
 
 
+async def test_every_stream_ends_when_the_process_is_to_end(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "POLL_S", 3600)
+    streams = Live(services.store)
+    stream = streams.changes(await a_tenant(services), signed_in)
+    await following(stream)
+    streams.end()
+    assert await next_event(stream) == "nothing more"
+
+
 async def test_only_so_many_streams_at_once(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "STREAMS_MAX", 1)
     streams = Live(services.store)
