@@ -121,6 +121,7 @@ class PolicySnapshot:
     _decided: frozenset[str] = field(repr=False)
     _tenants_by_name: Mapping[str, Tenant] = field(repr=False)
     _users_by_name: Mapping[tuple[TenantId, str], User] = field(repr=False)
+    _users_by_folded_name: Mapping[tuple[TenantId, str], User] = field(repr=False)
     _sessions: Mapping[tuple[TenantId, int, int], tuple[AddressSession, ...]] = field(repr=False)
 
     def placeholder(self, digest: bytes) -> Placeholder | None:
@@ -143,7 +144,8 @@ class PolicySnapshot:
 
     def user_named(self, tenant: TenantId, name: str) -> User | None:
         """The tenant's user of this name; in another case, if it is then but one user's."""
-        return self._users_by_name.get((tenant, name)) or self._users_by_name.get((tenant, name.casefold()))
+        exact = self._users_by_name.get((tenant, name))
+        return exact or self._users_by_folded_name.get((tenant, name.casefold()))
 
     def session_at(self, tenant: TenantId, address: Address, now: datetime) -> AddressSession | None:
         """Who holds the address now: of several sessions the one that began last, then the longest."""
@@ -219,19 +221,19 @@ def build(version: int, loaded_at: datetime, records: Records) -> PolicySnapshot
         _sanctioned=frozenset((c.tenant_id, c.provider) for c in credentials.values() if not c.revoked),
         _decided=frozenset(host for _, host in rules),
         _tenants_by_name={tenant.name.casefold(): tenant for tenant in tenants.values()},
-        _users_by_name=_by_name(users.values()),
+        _users_by_name={(user.tenant_id, user.name): user for user in users.values()},
+        _users_by_folded_name=_by_folded_name(users.values()),
         _sessions=_by_address(records.sessions),
     )
 
 
-def _by_name(users: Iterable[User]) -> dict[tuple[TenantId, str], User]:
-    """Users by their names, and by their names in lower case where those are not two users'."""
-    found: dict[tuple[TenantId, str], User] = {}
-    folded: dict[tuple[TenantId, str], list[User]] = {}
+def _by_folded_name(users: Iterable[User]) -> dict[tuple[TenantId, str], User]:
+    """Users by their names in lower case, but for names that are then two users'."""
+    found: dict[tuple[TenantId, str], User | None] = {}
     for user in users:
-        found[user.tenant_id, user.name] = user
-        folded.setdefault((user.tenant_id, user.name.casefold()), []).append(user)
-    return {key: same[0] for key, same in folded.items() if len(same) == 1} | found
+        key = (user.tenant_id, user.name.casefold())
+        found[key] = None if key in found else user
+    return {key: user for key, user in found.items() if user is not None}
 
 
 def _by_address(

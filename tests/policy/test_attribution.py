@@ -3,11 +3,23 @@ from datetime import timedelta
 from ipaddress import ip_address, ip_network
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from policy.attribution import Presented, attribute, concerned
+from policy.attribution import (
+    Presented,
+    ProxyCredentials,
+    SufficiencyRule,
+    attribute,
+    concerned,
+    insufficient,
+    judge_proxy_credentials,
+    unproven,
+)
 from policy.exchange import IdentitySource, Principal
-from policy.refusals import Reason
-from policy.snapshot import TenantNetwork
+from policy.refusals import Reason, Refusal
+from policy.snapshot import AddressSession, TenantNetwork
+from policy.tokens import Claimed
 from tests.builders import (
     NOW,
     a_credential,
@@ -155,3 +167,169 @@ def test_an_unknown_caller_stands_in_the_record_of_its_networks_tenant():
     snapshot = a_snapshot(tenants=[tenant], networks=networks)
     assert concerned(snapshot, Presented(HOME)).tenant_id == tenant.id
     assert concerned(snapshot, Presented(ip_address("198.51.100.1"))) is None
+
+
+# All sources together
+
+
+ACME, GLOBEX = a_tenant(name="acme"), a_tenant(name="globex")
+PEOPLE = {
+    ("acme", "ada"): a_user(ACME, name="ada"),
+    ("acme", "bob"): a_user(ACME, name="bob"),
+    ("globex", "ada"): a_user(GLOBEX, name="ada"),
+}
+DIGESTS = {key: bytes([number]) * 32 for number, key in enumerate(PEOPLE, start=1)}
+NETWORKS = {"acme": ip_address("192.0.2.7"), "globex": ip_address("198.51.100.7")}
+AT = {"ada": ip_address("192.0.2.8"), "bob": ip_address("192.0.2.9")}
+NOBODYS = ip_address("203.0.113.1")
+BAD = unproven("It proves nothing.", "test")
+
+
+def a_whole_policy(**changed):
+    credentials = {tenant.id: a_credential(tenant) for tenant in (ACME, GLOBEX)}
+    records = {
+        "tenants": [ACME, GLOBEX],
+        "users": PEOPLE.values(),
+        "credentials": credentials.values(),
+        "placeholders": [
+            a_placeholder(user, credentials[user.tenant_id], digest=DIGESTS[key])
+            for key, user in PEOPLE.items()
+        ],
+        "networks": [
+            TenantNetwork(ACME.id, ip_network("192.0.2.0/24")),
+            TenantNetwork(GLOBEX.id, ip_network("198.51.100.0/24")),
+        ],
+        "sessions": [
+            AddressSession(ACME.id, address, name, NOW - timedelta(hours=1), NOW + timedelta(hours=1))
+            for name, address in AT.items()
+        ],
+    }
+    return a_snapshot(**(records | changed))
+
+
+WHOLE = a_whole_policy()
+PERSON = st.sampled_from(list(PEOPLE))
+CLAIM = st.tuples(st.sampled_from(["acme", "ACME", "globex"]), st.sampled_from(["ada", "Ada", "zoe", None]))
+PLACE = st.sampled_from([NOBODYS, *NETWORKS.values(), *AT.values()])
+
+
+@given(
+    key=st.none() | PERSON,
+    proxy=st.none() | PERSON,
+    tokens=st.lists(CLAIM | st.just("bad"), max_size=2),
+    certificate=st.none() | CLAIM | st.just("bad"),
+    place=PLACE,
+)
+def test_whoever_is_named_is_named_by_all(key, proxy, tokens, certificate, place):
+    """Against a model that knows nothing of the order in which sources are asked."""
+    claims = [*tokens, certificate]
+    named = [(tenant, name) for tenant, name in (item for item in (key, proxy) if item is not None)]
+    named += [
+        (tenant.lower(), name and name.lower())
+        for tenant, name in (c for c in claims if c not in (None, "bad"))
+    ]
+    named += [("acme", name) for name, address in AT.items() if address == place]
+    named += [("acme", None)] if place in AT.values() else []
+    named += [(tenant, None) for tenant, address in NETWORKS.items() if address == place]
+    presented = Presented(
+        place,
+        keys=(our_key(digest=DIGESTS[key]),) if key else (),
+        proxy=ProxyCredentials("", DIGESTS[proxy]) if proxy else None,
+        tokens=tuple(BAD if token == "bad" else Claimed(*token) for token in tokens),
+        certificate=BAD if certificate == "bad" else certificate and Claimed(*certificate),
+    )
+    found = attribute(WHOLE, presented, NOW)
+    tenants, users = {tenant for tenant, _ in named}, {name for _, name in named if name}
+    if "bad" in claims or not named:
+        assert found.reason is Reason.UNIDENTIFIED
+    elif len(tenants) > 1 or len(users) > 1:
+        assert found.reason is Reason.IDENTITY_CONFLICT
+    else:
+        assert {found.tenant_name} == tenants
+        assert {found.user_name} == (users or {None})
+        assert (found.user_id is None) == (users in (set(), {"zoe"}))
+        assert (found.placeholder_id is None) == (key is None)
+
+
+def test_the_message_of_a_conflict_names_the_sources_and_no_tenant():
+    presented = Presented(NETWORKS["globex"], tokens=(Claimed("acme", "ada"),))
+    found = attribute(WHOLE, presented, NOW)
+    assert found.message == "An identity token and the source network name different tenants."
+
+
+@pytest.mark.parametrize("claimed", [Claimed("initech", "ada"), Claimed("acme", "old")])
+@pytest.mark.parametrize("source", ["tokens", "certificate"])
+def test_who_is_not_served_here_is_refused_even_at_home(claimed, source):
+    snapshot = a_whole_policy(users=[*PEOPLE.values(), a_user(ACME, name="old", enabled=False)])
+    shown = {source: (claimed,) if source == "tokens" else claimed}
+    found = attribute(snapshot, Presented(NETWORKS["acme"], **shown), NOW)
+    assert found.reason is Reason.UNIDENTIFIED
+
+
+def test_a_tenant_that_has_been_stopped_is_named_by_nothing():
+    snapshot = a_whole_policy(tenants=[replace(ACME, enabled=False), GLOBEX])
+    for presented in (
+        Presented(NETWORKS["acme"]),
+        Presented(AT["ada"]),
+        Presented(NOBODYS, tokens=(Claimed("acme", "ada"),)),
+    ):
+        assert attribute(snapshot, presented, NOW).reason is Reason.UNIDENTIFIED
+
+
+def test_a_session_of_another_tenant_says_nothing_about_an_address():
+    """Private addresses mean something else elsewhere: a tenant's sessions count in its networks alone."""
+    foreign = AddressSession(GLOBEX.id, AT["ada"], "ada", NOW - timedelta(hours=1), NOW + timedelta(hours=1))
+    found = attribute(a_whole_policy(sessions=[foreign]), Presented(AT["ada"]), NOW)
+    assert (found.tenant_name, found.user_name) == ("acme", None)
+
+
+@pytest.mark.parametrize(("hours", "user"), [(-2, None), (-1, "ada"), (0.99, "ada"), (1, None)])
+def test_a_session_counts_from_its_begin_until_before_its_end(hours, user):
+    found = attribute(WHOLE, Presented(AT["ada"]), NOW + timedelta(hours=hours))
+    assert found.user_name == user
+
+
+def test_a_name_in_another_case_is_nobodys_where_two_have_it():
+    two = [a_user(ACME, name="ada"), a_user(ACME, name="ADA")]
+    snapshot = a_whole_policy(users=two, placeholders=[])
+    found = [
+        attribute(snapshot, Presented(NOBODYS, tokens=(Claimed("acme", name),)), NOW)
+        for name in ("ADA", "Ada")
+    ]
+    assert [principal.user_id for principal in found] == [two[1].id, None]
+
+
+@pytest.mark.parametrize(
+    ("user", "reason"), [("", None), ("ada", None), ("ADA", None), ("bob", "unknown"), ("zoe", "unknown")]
+)
+def test_the_proxys_user_is_the_placeholders_holder(user, reason):
+    found = judge_proxy_credentials(WHOLE, ProxyCredentials(user, DIGESTS["acme", "ada"]), NOW)
+    assert isinstance(found, Refusal) == (reason is not None)
+    if reason:
+        assert found.reason is Reason.PLACEHOLDER_UNKNOWN
+
+
+def rule(*sources, tenant=None, hosts=()):
+    return SufficiencyRule(tenant, frozenset(hosts), frozenset(sources))
+
+
+@pytest.mark.parametrize(
+    ("rules", "enough"),
+    [
+        ((), True),
+        ((rule(IdentitySource.NETWORK),), True),
+        ((rule(IdentitySource.TOKEN),), False),
+        ((rule(IdentitySource.TOKEN, tenant="Acme"),), False),
+        ((rule(IdentitySource.TOKEN, tenant="globex"),), True),
+        ((rule(IdentitySource.TOKEN, hosts=["api.openai.com"]),), False),
+        ((rule(IdentitySource.TOKEN, hosts=["*.openai.com"]),), False),
+        ((rule(IdentitySource.TOKEN, hosts=["*.anthropic.com", "openai.com"]),), True),
+        ((rule(IdentitySource.NETWORK, hosts=["api.openai.com"]), rule(IdentitySource.TOKEN)), True),
+        ((rule(IdentitySource.TOKEN), rule(IdentitySource.NETWORK)), False),
+    ],
+)
+def test_the_first_rule_for_a_call_says_what_is_enough(rules, enough):
+    principal = attribute(WHOLE, Presented(NETWORKS["acme"]), NOW)
+    refusal = insufficient(principal, "api.openai.com", rules)
+    assert (refusal is None) == enough
+    assert refusal is None or refusal.reason is Reason.UNIDENTIFIED
