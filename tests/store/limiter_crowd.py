@@ -15,7 +15,7 @@ from policy.money import MicroDollars
 from store.limiter import Limiter
 from store.limiter_plan import BudgetPeriod
 from store.valkey import connect
-from tests.store.limiting import BERLIN
+from tests.store.limiting import BERLIN, PATIENCE_S
 
 
 async def nothing_spent(_: TenantId, budgets: tuple[BudgetPeriod, ...]) -> tuple[MicroDollars, ...]:
@@ -34,7 +34,7 @@ async def crowd(order: dict[str, int | str]) -> dict[str, int]:
         Window.MONTH,
     )
     client = connect(str(order["url"]))
-    limiter = Limiter(client, spent=nothing_spent, timeout_s=10.0)
+    limiter = Limiter(client, spent=nothing_spent, timeout_s=PATIENCE_S)
 
     async def call() -> bool:
         demand = Demand(

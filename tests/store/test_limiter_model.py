@@ -22,6 +22,7 @@ from store.limiter import Limiter, ReservationEnded
 from store.limiter_plan import BudgetPeriod, keys_of, make_plan
 from store.valkey import connect
 from tests.store.limiter_model import RATES, B, Key, Model
+from tests.store.limiting import PATIENCE_S
 
 ZONE = ZoneInfo("Europe/Berlin")
 START_MS = int(datetime(2026, 10, 24, 20, tzinfo=UTC).timestamp() * 1000)  # hours before a clock change
@@ -90,9 +91,10 @@ class History:
         self.users = (uuid4(), uuid4())
         self.model = Model()
         self.client = connect(self.url)
-        self.workers = [Limiter(self.client, spent=self.spent, clock=lambda: self.now_ms) for _ in "ab"]
-        for worker in self.workers:
-            worker._runner._timeout_s = 5.0  # the machine may be busy; what is tested is what is decided
+        self.workers = [
+            Limiter(self.client, spent=self.spent, clock=lambda: self.now_ms, timeout_s=PATIENCE_S)
+            for _ in "ab"
+        ]
 
     async def spent(self, tenant: TenantId, budgets: tuple[BudgetPeriod, ...]) -> tuple[MicroDollars, ...]:
         return tuple(

@@ -11,7 +11,6 @@ from policy.limits import Granted, LimitKind, LimitScope, Refused, Window
 from policy.money import MicroDollars
 from store import limits, usage
 from store.door import Store
-from store.limiter import Limiter
 from store.limiter_plan import keys_of
 from store.limiter_rebuild import reconcile, spent_from
 from tests.store.limiting import BERLIN, Clock, Tenant
@@ -27,7 +26,7 @@ async def subject(valkey_url: str, gateway: Store, tenant: TenantId, clock: Cloc
     """A tenant of the database, with a worker's limiter on it."""
     subject = Tenant(valkey_url, clock=clock)
     subject.id = tenant
-    subject.limiter = Limiter(subject.client, spent=spent_from(gateway), timeout_s=5.0, clock=clock)
+    subject.limiter._spent = spent_from(gateway)
     yield subject
     await subject.close()
 
