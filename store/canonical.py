@@ -7,7 +7,7 @@ RFC 8785 only for keys outside the Basic Multilingual Plane.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 
@@ -17,6 +17,8 @@ class NotCanonical(ValueError):
 
 # Made once: json.dumps would make an encoder for each call that states any option.
 _ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+# In the order of its making, where a text is only read back: sorting costs as much as the rest.
+_ENCODE_AS_MADE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _EXACT = {str, int, bool, type(None)}
 _TEXT = {str}
 
@@ -27,9 +29,18 @@ def canonical(value: Mapping[str, Any]) -> bytes:
     Half of a surrogate pair, which a hostile request can put into a model's name, has no UTF-8 form and
     becomes ``?``: the record of a call must not fail because its content is odd.
     """
+    return _written(value, _ENCODE)
+
+
+def writable(value: Mapping[str, Any]) -> bytes:
+    """The same text but for the order of its keys, for what is read back before it is hashed."""
+    return _written(value, _ENCODE_AS_MADE)
+
+
+def _written(value: Mapping[str, Any], encode: Callable[[Any], str]) -> bytes:
     try:
         _refuse_inexact(value)
-        return _ENCODE(value).encode("utf-8", "replace")
+        return encode(value).encode("utf-8", "replace")
     except NotCanonical:
         raise
     except (TypeError, ValueError, RecursionError) as error:

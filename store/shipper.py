@@ -32,7 +32,8 @@ from store.incidents import incident
 from store.spool_folder import announce, is_dead, size
 
 BATCH_EVENTS = 500
-POLL_INTERVAL_S = 0.05
+# A record waits at most so long for others to share its transaction; each costs a millisecond by itself.
+POLL_INTERVAL_S = 0.2
 BACKOFF_MAX_S = 5.0
 LAST_ROUNDS = 100
 # What one event can bring about by its content; anything else is the database's state, and is waited out.
@@ -197,7 +198,7 @@ class Shipper:
                 continue
             self._recovered()
             backoff_s = POLL_INTERVAL_S
-            if not shipped:
+            if shipped < self._batch_events:
                 await wait(stopping, POLL_INTERVAL_S)
         try:
             # Bounded, because a writer may still be at it.

@@ -21,7 +21,7 @@ from typing import Any
 from loguru import logger
 from uuid_utils.compat import uuid7
 
-from store.canonical import NotCanonical, canonical
+from store.canonical import NotCanonical, writable
 from store.frames import HEADER, RECORD_BYTES_MAX, START, Position, encode, segment_path
 from store.incidents import incident
 from store.spool_folder import BALLAST, claim, shipped_position, size, sync_directory
@@ -135,7 +135,7 @@ class Spool:
         and written when there is room again.
         """
         try:
-            frame = encode(canonical(record))
+            frame = encode(writable(record))
         except NotCanonical as error:
             raise UnwritableRecord(str(error)) from error
         if len(frame) - HEADER.size > RECORD_BYTES_MAX:
