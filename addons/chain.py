@@ -115,6 +115,15 @@ class Chain:
                 logger.opt(exception=True).error("a TLS connection was refused because a step failed")
             data.ignore_connection = False
             setattr(data.context.client, _REFUSED_TLS, True)
+            self._record_refused_tls(data.context.client, problem)
+
+    def _record_refused_tls(self, client: connection.Client, problem: Exception) -> None:
+        facts = self._connections.of(client)
+        refusal = _fault()
+        if isinstance(problem, InvalidDestination):
+            message = "The names that this TLS connection claims cannot be read as one."
+            refusal = Refusal(Reason.REQUEST_MALFORMED, message, "one-destination")
+        self._tunnels.refused(client, facts, refusal)
 
     def tls_established_client(self, data: tls.TlsData) -> None:
         """Tell the steps; where one fails, nothing that comes over this connection is admitted."""

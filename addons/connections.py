@@ -17,7 +17,7 @@ from policy.destination import Destination
 from policy.exchange import Client, Mode, Principal
 from policy.refusals import Refusal
 
-_MODES: dict[type[mode_specs.ProxyMode], Mode] = {
+MODES: dict[type[mode_specs.ProxyMode], Mode] = {
     mode_specs.RegularMode: Mode.EXPLICIT,
     mode_specs.ReverseMode: Mode.GATEWAY,
     mode_specs.TransparentMode: Mode.TRANSPARENT,
@@ -64,7 +64,7 @@ class Connections:
 
     def begin(self, client: connection.Client) -> ClientConnection:
         """Note a new connection."""
-        facts = self._open[client.id] = ClientConnection(_MODES[type(client.proxy_mode)])
+        facts = self._open[client.id] = ClientConnection(MODES[type(client.proxy_mode)])
         address = client.peername[0]
         self._by_address[address] = self._by_address.get(address, 0) + 1
         return facts
