@@ -110,7 +110,16 @@ class Discovery(Step):
     def _state(self, visit: Visit, host: str, entry: Entry | None) -> EndpointState:
         principal = visit.exchange.principal
         tenant = principal.tenant_id if principal else None
-        return endpoints.state_of(visit.snapshot, tenant, host, entry, self._configuration.defaults)
+        state = endpoints.state_of(visit.snapshot, tenant, host, entry, self._configuration.defaults)
+        if principal is None or state not in endpoints.HELD_BACK:
+            return state
+        excepted = visit.snapshot.exception_for(principal, host, visit.exchange.timing.started_at)
+        if excepted is None:
+            return state
+        finding = f"exception:{excepted.id}"
+        if finding not in visit.exchange.findings:
+            visit.exchange.findings.append(finding)
+        return EndpointState.MONITORED
 
     def _await_evidence(self, visit: Visit) -> Refusal | None:
         """Hold the body of a request to an unknown host; one too long to be held is judged by its head."""

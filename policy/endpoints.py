@@ -9,6 +9,9 @@ from policy.exchange import Endpoint, EndpointState, Shape
 from policy.identifiers import TenantId
 from policy.snapshot import PolicySnapshot
 
+# What an exception lifts: its holder then uses the host as a monitored one.
+HELD_BACK = frozenset({EndpointState.BLOCKED, EndpointState.COACHED})
+
 
 @dataclass(frozen=True, slots=True)
 class Defaults:

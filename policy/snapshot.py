@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from policy.exchange import EndpointState
+from policy.exchange import EndpointState, Principal
 from policy.identifiers import CredentialId, PlaceholderId, TenantId, UserId
 from policy.limits import Limit, LimitScope
 
@@ -104,6 +104,18 @@ class EndpointRule:
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointException:
+    """A user, or a team by its name, that may use a host until ``expires_at`` whatever its state."""
+
+    id: UUID
+    tenant_id: TenantId
+    host: str
+    user_id: UserId | None
+    team: str | None
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PolicySnapshot:
     """One version of the policy. Build it with ``build``; read it with the look-ups below."""
 
@@ -123,6 +135,7 @@ class PolicySnapshot:
     _users_by_name: Mapping[tuple[TenantId, str], User] = field(repr=False)
     _users_by_folded_name: Mapping[tuple[TenantId, str], User] = field(repr=False)
     _sessions: Mapping[tuple[TenantId, int, int], tuple[AddressSession, ...]] = field(repr=False)
+    _exceptions: Mapping[tuple[TenantId, str], tuple[EndpointException, ...]] = field(repr=False)
 
     def placeholder(self, digest: bytes) -> Placeholder | None:
         """The placeholder with this keyed digest."""
@@ -170,6 +183,15 @@ class PolicySnapshot:
         own = self._rules.get((tenant, host))
         return own if own is not None else self._rules.get((None, host))
 
+    def exception_for(self, principal: Principal, host: str, now: datetime) -> EndpointException | None:
+        """The exception under which the caller may use ``host`` now, for its user or for its team."""
+        for each in self._exceptions.get((principal.tenant_id, host), ()):
+            mine = each.user_id is not None and each.user_id == principal.user_id
+            ours = each.team is not None and each.team == principal.team
+            if (mine or ours) and now < each.expires_at:
+                return each
+        return None
+
     def is_decided(self, host: str) -> bool:
         """Whether any tenant, or the platform, has decided about ``host``: it is then an AI endpoint."""
         return host in self._decided
@@ -191,6 +213,7 @@ class Records:
     limits: Iterable[Limit] = ()
     rules: Iterable[EndpointRule] = ()
     sessions: Iterable[AddressSession] = ()
+    exceptions: Iterable[EndpointException] = ()
 
 
 def build(version: int, loaded_at: datetime, records: Records) -> PolicySnapshot:
@@ -205,6 +228,10 @@ def build(version: int, loaded_at: datetime, records: Records) -> PolicySnapshot
     for limit in records.limits:
         key = (limit.scope, limit.subject)
         limits[key] = (*limits.get(key, ()), limit)
+    exceptions: dict[tuple[TenantId, str], tuple[EndpointException, ...]] = {}
+    for each in records.exceptions:
+        place = (each.tenant_id, each.host)
+        exceptions[place] = (*exceptions.get(place, ()), each)
     tenants = {tenant.id: tenant for tenant in records.tenants}
     users = {user.id: user for user in records.users}
     return PolicySnapshot(
@@ -224,6 +251,7 @@ def build(version: int, loaded_at: datetime, records: Records) -> PolicySnapshot
         _users_by_name={(user.tenant_id, user.name): user for user in users.values()},
         _users_by_folded_name=_by_folded_name(users.values()),
         _sessions=_by_address(records.sessions),
+        _exceptions=exceptions,
     )
 
 

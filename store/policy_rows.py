@@ -22,6 +22,7 @@ from store import custody
 from store.tables import (
     ADDRESS_SESSION,
     CREDENTIAL,
+    ENDPOINT_EXCEPTION,
     ENDPOINT_RULE,
     LIMIT_RULE,
     MEMBER,
@@ -82,6 +83,12 @@ async def read_policy(session: AsyncSession) -> snapshot.PolicySnapshot:
                 session, select(*ADDRESS_SESSION.c).where(ADDRESS_SESSION.c.expires_at > loaded_at)
             )
         ],
+        exceptions=[
+            _exception(row, teams)
+            async for row in _rows(
+                session, select(*ENDPOINT_EXCEPTION.c).where(ENDPOINT_EXCEPTION.c.expires_at > loaded_at)
+            )
+        ],
     )
     return snapshot.build(version, loaded_at, records)
 
@@ -105,6 +112,11 @@ def _tenant(row: Row[Any], data_key: bytes) -> snapshot.Tenant:
 def _user(row: Row[Any], teams: dict[tuple[UUID, UUID], str]) -> snapshot.User:
     team = teams.get((row.tenant_id, row.team_id))
     return snapshot.User(row.id, row.tenant_id, row.name, team, row.cost_centre, row.enabled)
+
+
+def _exception(row: Row[Any], teams: dict[tuple[UUID, UUID], str]) -> snapshot.EndpointException:
+    team = teams.get((row.tenant_id, row.team_id))
+    return snapshot.EndpointException(row.id, row.tenant_id, row.host, row.member_id, team, row.expires_at)
 
 
 def _credential(row: Row[Any], envelope: bytes) -> snapshot.Credential:

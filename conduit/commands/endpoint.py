@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from conduit.command import Invocation, command, group
+from conduit.commands import exception
 
 TenantOption = Annotated[str | None, typer.Option("--tenant", help="Name or id of the tenant.")]
 
@@ -23,6 +24,7 @@ def register(application: typer.Typer) -> None:
     endpoint = group("endpoint", "Decisions about AI endpoints.", application)
     command(endpoint, "list")(show)
     command(endpoint, "set")(set_state)
+    exception.register(endpoint)
     discovery = group("discovery", "AI endpoints that were seen.", application)
     command(discovery, "list")(inventory)
 

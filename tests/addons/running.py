@@ -23,7 +23,7 @@ from conduit.settings import Settings
 from policy.identifiers import TenantId
 from policy.limits import Limit
 from policy.money import MicroDollars
-from policy.snapshot import EndpointRule, PolicySnapshot
+from policy.snapshot import EndpointException, EndpointRule, PolicySnapshot
 from store.frames import START, Frame, read
 from store.limiter import Limiter
 from store.limiter_plan import BudgetPeriod
@@ -119,6 +119,11 @@ def with_rules(snapshot: PolicySnapshot, *rules: EndpointRule) -> PolicySnapshot
         _rules={(rule.tenant_id, rule.host): rule.state for rule in rules},
         _decided=frozenset(rule.host for rule in rules),
     )
+
+
+def with_exceptions(snapshot: PolicySnapshot, *exceptions: EndpointException) -> PolicySnapshot:
+    """The same policy with these exceptions, each for a host of its own."""
+    return replace(snapshot, _exceptions={(each.tenant_id, each.host): (each,) for each in exceptions})
 
 
 @asynccontextmanager

@@ -2,12 +2,14 @@
 
 import asyncio
 import ssl
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from uuid_utils.compat import uuid7
 
 from policy.exchange import EndpointState
-from policy.snapshot import EndpointRule
-from tests.addons.running import Running, with_rules
+from policy.snapshot import EndpointException, EndpointRule
+from tests.addons.running import Running, with_exceptions, with_rules
 from tests.standins.wire import certificate
 
 
@@ -118,6 +120,30 @@ async def test_an_administrators_decision_outranks_the_default(gateway: Running,
     rule = EndpointRule(tenant, "api.openai.com", state)
     gateway.snapshots.current = with_rules(policy, rule)
     assert (await gateway.ask()).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("whose", "ends", "status"),
+    [("user", 1, 200), ("team", 1, 200), ("nobody", 1, 403), ("user", -1, 403)],
+)
+async def test_an_exception_lifts_a_block_for_its_holder_and_time(gateway: Running, whose, ends, status):
+    policy = gateway.snapshots.current
+    (user,) = policy.users.values()
+    blocked = with_rules(policy, EndpointRule(user.tenant_id, "api.openai.com", EndpointState.BLOCKED))
+    excepted = EndpointException(
+        id=uuid7(),
+        tenant_id=user.tenant_id,
+        host="api.openai.com",
+        user_id=user.id if whose == "user" else None,
+        team=user.team if whose == "team" else "another team",
+        expires_at=datetime.now(UTC) + timedelta(days=ends),
+    )
+    gateway.snapshots.current = with_exceptions(blocked, excepted)
+    assert (await gateway.ask()).status_code == status
+    if status == 200:
+        (event,) = [event for event in gateway.events() if "outcome" in event]
+        assert event["findings"] == [f"exception:{excepted.id}"]
+        assert event["endpoint_state"] == "monitored"
 
 
 async def test_an_unknown_provider_in_the_path_is_named(gateway: Running):

@@ -4,7 +4,6 @@ import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,7 +16,7 @@ from tests.standins.office import Office, settle, upstream_settings
 from tests.standins.product import Product
 from tests.standins.provider import StandIn
 
-UNKNOWN = ("llm-box.test", "llm-box-tls.test", "decided.test")
+UNKNOWN = ("llm-box.test", "llm-box-tls.test", "decided.test", "excepted.test")
 CHAT = {"model": "house-7b", "messages": [{"role": "user", "content": "Hello there, how are you?"}]}
 
 
@@ -108,6 +107,29 @@ def test_what_was_decided_about_a_found_endpoint_holds(watched: Watched, scheme:
     assert watched.ask(url, headers=own_key).headers["x-conduit-reason"] == "unvaulted_key"
     watched.decide("decided.test", "monitored")
     assert watched.ask(url, headers=own_key).status_code == 200
+
+
+def test_an_exception_lets_one_user_through(watched: Watched) -> None:
+    url, office = "http://excepted.test/v1/chat/completions", watched.office
+    signed_in = office.product.url("proxy").replace(
+        "://", f"://{office.user}:{office.placeholders['openai']}@"
+    )
+    tenant = ("--tenant", office.tenant)
+    watched.decide("excepted.test", "blocked")
+    with httpx.Client(proxy=signed_in, trust_env=False, timeout=20) as ada:
+        assert ada.post(url, json=CHAT).headers["x-conduit-reason"] == "shadow_endpoint"
+        made = office.product.cli(
+            *("endpoint", "except", "excepted.test", *tenant, "--user", office.user),
+            *("--reason", "evaluation", "--expires", "7d"),
+        )
+        office.in_force()
+        assert ada.post(url, json=CHAT).status_code == 200
+        assert watched.ask(url).headers["x-conduit-reason"] == "shadow_endpoint"
+        office.product.cli("endpoint", "unexcept", made["id"], *tenant)
+        office.in_force()
+        assert ada.post(url, json=CHAT).status_code == 403
+    office.event(kind="act", action="endpoint.except", target="excepted.test")
+    office.event(kind="act", action="endpoint.unexcept", target="excepted.test")
 
 
 def send(watched: Watched, scheme: str, host: str, flow: Flow) -> int:

@@ -1,0 +1,82 @@
+"""Acts about single callers of an endpoint, each with its event in the same transaction.
+
+Who may is decided before, by the console; ``store.operations`` has the acts about endpoints themselves.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from policy.destination import InvalidDestination, canonical_host
+from policy.identifiers import TenantId
+from store import endpoints
+from store.acts import Actor, record
+from store.door import Store
+from store.endpoints import EndpointException, ExceptionSubject
+from store.errors import InvalidRecord
+
+
+@dataclass(frozen=True, slots=True)
+class NewException:
+    """``subject`` may use ``host``, for a stated reason, until ``expires_at``."""
+
+    host: str
+    subject: ExceptionSubject
+    reason: str
+    expires_at: datetime
+
+
+async def except_subject(
+    store: Store, *, actor: Actor, tenant_id: TenantId, new: NewException
+) -> EndpointException:
+    """Let a user or a team use a host that is held back. The actor is who approved it.
+
+    Raises ``InvalidRecord`` for a host that is none, without a reason, or for a time that is over.
+    """
+    try:
+        name = canonical_host(new.host)
+    except InvalidDestination as error:
+        raise InvalidRecord(str(error)) from error
+    if not new.reason.strip():
+        raise InvalidRecord("an exception states its reason")
+    if new.expires_at <= datetime.now(UTC):
+        raise InvalidRecord("an exception ends in the future")
+    async with store.tenant(tenant_id) as session:
+        made = await endpoints.add_exception(
+            session,
+            host=name,
+            subject=new.subject,
+            reason=new.reason.strip(),
+            approved_by=actor.name,
+            expires_at=new.expires_at,
+        )
+        await record(
+            session,
+            actor,
+            "endpoint.except",
+            tenant_id=tenant_id,
+            target=name,
+            exception=str(made.id),
+            user=str(made.member_id) if made.member_id else None,
+            team=str(made.team_id) if made.team_id else None,
+            reason=made.reason,
+            expires_at=made.expires_at.isoformat(),
+        )
+    return made
+
+
+async def end_exception(
+    store: Store, *, actor: Actor, tenant_id: TenantId, exception_id: UUID
+) -> EndpointException:
+    """End an exception before its time; raises ``NotFound``."""
+    async with store.tenant(tenant_id) as session:
+        ended = await endpoints.remove_exception(session, exception_id=exception_id)
+        await record(
+            session,
+            actor,
+            "endpoint.unexcept",
+            tenant_id=tenant_id,
+            target=ended.host,
+            exception=str(ended.id),
+        )
+    return ended

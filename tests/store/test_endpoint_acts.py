@@ -1,0 +1,59 @@
+"""An exception is written with its event, or not at all."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from policy.identifiers import TenantId
+from store import endpoint_acts, endpoints, events, members
+from store.acts import Actor
+from store.claim import Purpose
+from store.door import Store
+from store.endpoint_acts import NewException
+from store.endpoints import ExceptionSubject
+from store.errors import InvalidRecord
+from store.policy_rows import read_policy
+
+ADA = Actor("ada", "console", "192.0.2.1")
+
+
+async def a_subject(store: Store, tenant: TenantId) -> ExceptionSubject:
+    async with store.tenant(tenant) as session:
+        return ExceptionSubject(member_id=(await members.create(session, name="bob")).id)
+
+
+def an_exception(subject: ExceptionSubject, **changed: Any) -> NewException:
+    week = datetime.now(UTC) + timedelta(days=7)
+    return replace(NewException("Chat.Example", subject, " a trial ", week), **changed)
+
+
+async def test_an_exception_is_in_policy_and_record(store: Store, gateway: Store, tenant: TenantId) -> None:
+    subject = await a_subject(store, tenant)
+    made = await endpoint_acts.except_subject(store, actor=ADA, tenant_id=tenant, new=an_exception(subject))
+    assert (made.host, made.reason, made.approved_by) == ("chat.example", "a trial", "ada")
+    async with gateway.platform(Purpose.SNAPSHOT, consistent=True) as session:
+        policy = await read_policy(session)
+    (held,) = policy._exceptions[tenant, "chat.example"]
+    assert (held.id, held.user_id, held.expires_at) == (made.id, subject.member_id, made.expires_at)
+    await endpoint_acts.end_exception(store, actor=ADA, tenant_id=tenant, exception_id=made.id)
+    async with store.tenant(tenant) as session:
+        assert await endpoints.exceptions(session) == []
+        told = [json.loads(each.body)["action"] for each in await events.latest(session, limit=9)]
+    assert told == ["endpoint.unexcept", "endpoint.except"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"reason": " "}, {"expires_at": datetime(2020, 1, 1, tzinfo=UTC)}, {"host": "two hosts"}]
+)
+async def test_an_exception_without_reason_host_or_future_is_not_made(
+    store: Store, tenant: TenantId, wrong: dict[str, Any]
+) -> None:
+    subject = await a_subject(store, tenant)
+    new = an_exception(subject, **wrong)
+    with pytest.raises(InvalidRecord):
+        await endpoint_acts.except_subject(store, actor=ADA, tenant_id=tenant, new=new)
+    async with store.tenant(tenant) as session:
+        assert await endpoints.exceptions(session) == []
