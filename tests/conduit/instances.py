@@ -68,7 +68,7 @@ class Program:
 
 
 @contextmanager
-def running_store(path: Path) -> Iterator[Program]:
+def running_store(path: Path, *, with_key: bool = True) -> Iterator[Program]:
     """A migrated embedded database under a data folder that is held, as by a running instance."""
     folder = DataFolder(path)
     with folder.locked():
@@ -76,7 +76,8 @@ def running_store(path: Path) -> Iterator[Program]:
         database.start()
         try:
             upgrade(database.owner_url)
-            key_file.create(folder.folder("vault") / "kek")
+            if with_key:
+                key_file.create(folder.folder("vault") / "kek")
             yield Program(path)
         finally:
             database.stop()

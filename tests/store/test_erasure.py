@@ -45,6 +45,7 @@ async def test_deleting_leaves_a_proof_and_nothing_else(
     async with store.tenant(PLATFORM) as session:
         [last, *_] = await events.latest(session, limit=1, search=events.Search(kind="act"))
     assert proof.chain in last.body
+    assert furnished not in await erasure.unproven(store)
 
 
 async def test_the_data_key_goes_first(store: Store, furnished: TenantId) -> None:
@@ -96,3 +97,9 @@ async def test_what_is_kept_cannot_be_erased(store: Store, furnished: TenantId, 
             await session.execute(
                 text("SELECT conduit.erase_rows(:t, :table, 1)"), {"t": furnished, "table": table}
             )
+
+
+async def test_a_tenant_marked_as_deleted_without_proof_is_named(store: Store, furnished: TenantId) -> None:
+    async with store.platform(Purpose.ADMINISTRATION) as session:
+        await tenants.set_state(session, tenant_id=furnished, state=TenantState.DELETED)
+    assert furnished in await erasure.unproven(store)
