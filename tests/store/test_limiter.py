@@ -190,6 +190,19 @@ async def test_a_top_up_holds_more_or_leaves_what_is_held(tenant: Tenant) -> Non
     assert isinstance(await tenant.limiter.reserve(tenant.demand(limit, cost=1)), Refused)
 
 
+async def test_a_lease_is_renewed_even_where_the_budget_is_overdrawn(tenant: Tenant) -> None:
+    limit = tenant.budget(100)
+    steady, lying = tenant.demand(limit, cost=10), tenant.demand(limit, cost=10)
+    for demand in (steady, lying):
+        await tenant.limiter.reserve(demand)
+    await tenant.limiter.settle(lying.reservation, tokens=0, cost=MicroDollars(500))
+    renewed = await tenant.limiter.top_up(steady.reservation, tokens=0, cost=MicroDollars(10))
+    assert isinstance(renewed, Granted)
+    assert isinstance(
+        await tenant.limiter.top_up(steady.reservation, tokens=0, cost=MicroDollars(11)), Refused
+    )
+
+
 async def test_the_lease_of_a_dead_worker_returns_what_it_held(tenant: Tenant, clock: Clock) -> None:
     limits = (tenant.concurrent(1), tenant.budget(100), tenant.tokens(50))
     await tenant.limiter.reserve(tenant.demand(*limits, tokens=50, cost=100, lease_s=60))

@@ -13,7 +13,8 @@ from store import limits, usage
 from store.door import Store
 from store.limiter_plan import keys_of
 from store.limiter_rebuild import reconcile, spent_from
-from tests.store.limiting import BERLIN, Clock, Tenant
+from store.limiter_script import Script, ScriptRunner
+from tests.store.limiting import BERLIN, PATIENCE_S, Clock, Tenant
 
 
 @pytest.fixture
@@ -142,3 +143,35 @@ async def test_sweeping_forgets_only_what_no_longer_counts(subject: Tenant, cloc
     await subject.limiter.reap(subject.id)
     await subject.limiter.reconcile(subject.id, (), BERLIN)
     assert await subject.client.hkeys(keys_of(subject.id)[0]) == [b"clock"]
+
+
+async def test_sweeping_keeps_what_calls_in_flight_hold(subject: Tenant, clock: Clock) -> None:
+    limits_ = (subject.tokens(60), subject.concurrent(1), subject.budget(10))
+    demand = subject.demand(*limits_, tokens=60, cost=10, lease_s=86_400)
+    await subject.limiter.reserve(demand)
+    clock.pass_s(3600)
+    await subject.limiter.reconcile(subject.id, (), BERLIN)
+    for limit in limits_:
+        assert isinstance(await subject.limiter.reserve(subject.demand(limit, tokens=1, cost=1)), Refused)
+    clock.pass_s(80 * 86_400 - 3601)
+    state = keys_of(subject.id)[0]
+    budget = {name: text for name, text in (await subject.client.hgetall(state)).items() if name[:1] == b"B"}
+    await subject.limiter.reconcile(subject.id, (), BERLIN)
+    assert await subject.client.hmget(state, list(budget)) == list(budget.values())
+
+
+@pytest.mark.parametrize("leaping", ["server", "worker"])
+async def test_one_clock_that_leaps_makes_nothing_forget_a_budget(
+    subject: Tenant, clock: Clock, leaping: str
+) -> None:
+    spending = subject.demand(subject.budget(10), cost=10)
+    await subject.limiter.reserve(spending)
+    await subject.limiter.settle(spending.reservation, tokens=0, cost=MicroDollars(10))
+    leapt, right = clock.ms + 100 * 86_400_000, clock.ms
+    server, worker = (leapt, right) if leaping == "server" else (right, leapt)
+    runner = ScriptRunner(subject.client, timeout_s=PATIENCE_S)
+    upkeep = Script.beside("limiter_upkeep.lua")
+    assert await runner.run(upkeep, keys_of(subject.id), "sweep", str(server), worker, 0) == [0]
+    subject.limiter._spent = subject.usage
+    refused = await subject.limiter.reserve(subject.demand(subject.budget(10), cost=1))
+    assert isinstance(refused, Refused)
