@@ -16,6 +16,9 @@ from loguru import logger
 from prometheus_client import Counter, Gauge
 
 from conduit.boot import Boot, announce_ready, receive
+from conduit.errors import ConfigurationError
+from conduit.identity_settings import Radius
+from conduit.radius_listener import RadiusListener, clients_of
 from store import tenants, usage
 from store.acts import Actor, record
 from store.canary import Canary, CanaryResult
@@ -28,6 +31,7 @@ from store.valkey import connect
 MONTHS_AHEAD = 3
 MONTHS_EVERY_S = 6 * 3600.0
 REAP_EVERY_S = 60.0
+RADIUS_AGAIN_S = 5.0
 RECONCILE_EVERY_S = 300.0
 
 ISOLATION = Gauge(
@@ -62,6 +66,11 @@ async def serve(boot: Boot) -> None:
         asyncio.create_task(every(RECONCILE_EVERY_S, "budgets", lambda: reconcile_all(store, limiter))),
         asyncio.create_task(Canary(store).run(isolation.report)),
     ]
+    radius = boot.settings.identity.radius
+    if radius.listen is not None:
+        duties.append(
+            asyncio.create_task(every(RADIUS_AGAIN_S, "radius", lambda: hear_radius(store, radius)))
+        )
     announce_ready()
     await stopping.wait()
     for duty in duties:
@@ -79,6 +88,19 @@ async def every(seconds: float, name: str, work: Callable[[], Awaitable[None]]) 
             FAILURES.labels(name).inc()
             logger.error("the duty {} failed: {}", name, type(error).__name__)
         await asyncio.sleep(seconds)
+
+
+async def hear_radius(store: Store, settings: Radius) -> None:
+    """Listen to RADIUS accounting for as long as nothing goes wrong."""
+    if settings.listen is None:
+        return
+    try:
+        clients = await asyncio.to_thread(clients_of, settings)
+    except ConfigurationError as problem:
+        logger.error("{}", problem)
+        raise
+    listener = RadiusListener(store, clients, session_s=settings.session_s)
+    await listener.run(settings.listen.host, settings.listen.port)
 
 
 async def prepare_months(store: Store) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from conduit.addresses import HostName, NetworkText
+from conduit.addresses import HostName, ListenAddress, NetworkText
 from conduit.section import Section
 from policy.certificates import USER
 from policy.exchange import IdentitySource
@@ -76,6 +76,28 @@ class Sufficiency(Section):
     sources: Annotated[tuple[IdentitySource, ...], Field(min_length=1)]
 
 
+class RadiusClient(Section):
+    """Who may tell by RADIUS accounting of a tenant's users, and the file with the secret that they know."""
+
+    network: NetworkText
+    tenant: Text
+    secret_file: Path
+
+
+class Radius(Section):
+    """RADIUS accounting, by which access points, VPN servers and directories tell who holds an address."""
+
+    listen: ListenAddress | None = Field(
+        None, description="Address of the UDP listener, such as `0.0.0.0:1813`. Unset: none."
+    )
+    clients: tuple[RadiusClient, ...] = Field(
+        (), description="Who may tell: `network`, `tenant`, `secret_file`; the first that fits."
+    )
+    session_s: Annotated[float, Field(gt=0, le=30 * 86_400)] = Field(
+        28_800, description="How long an address is held without news, where nothing shorter is told."
+    )
+
+
 class Identity(Section):
     """What says who is calling, besides placeholders and networks. See [identity](identity.md)."""
 
@@ -99,6 +121,7 @@ class Identity(Section):
         description="Networks of the proxies and load balancers in front of this gateway. From them alone "
         "`X-Forwarded-For` is believed; from others it is ignored.",
     )
+    radius: Radius = Field(Radius(), description="RADIUS accounting.")
     sufficiency: tuple[Sufficiency, ...] = Field(
         (),
         description="Which sources are enough to call what, the first that fits: `tenant`, `hosts`, "

@@ -76,13 +76,17 @@ async def begin(session: AsyncSession, *, new: NewSession) -> AddressSession:
     return await one(session, AddressSession, statement.returning(*_COLUMNS))
 
 
-async def end(session: AsyncSession, *, address: Address, at: datetime) -> list[AddressSession]:
-    """End every session at an address that has begun before and lasts beyond ``at``."""
+async def end(
+    session: AsyncSession, *, address: Address, at: datetime, user_name: str | None = None
+) -> list[AddressSession]:
+    """End every session at an address, or one user's, that has begun before and lasts beyond ``at``."""
     change = update(ADDRESS_SESSION).where(
         ADDRESS_SESSION.c.address == address,
         ADDRESS_SESSION.c.started_at < at,
         ADDRESS_SESSION.c.expires_at > at,
     )
+    if user_name is not None:
+        change = change.where(ADDRESS_SESSION.c.user_name == user_name)
     return await many(session, AddressSession, change.values(expires_at=at).returning(*_COLUMNS))
 
 

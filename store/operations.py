@@ -294,11 +294,17 @@ class Operations:
         return begun
 
     async def end_sessions(
-        self, *, actor: Actor, tenant_id: TenantId, address: Address, at: datetime
+        self,
+        *,
+        actor: Actor,
+        tenant_id: TenantId,
+        address: Address,
+        at: datetime,
+        user_name: str | None = None,
     ) -> list[address_sessions.AddressSession]:
-        """Note that nobody holds an address any more; raises ``NotFound`` where nobody did."""
+        """Note that nobody, or not this user, holds an address any more; raises ``NotFound`` if so before."""
         async with self._store.tenant(tenant_id) as session:
-            ended = await address_sessions.end(session, address=address, at=at)
+            ended = await address_sessions.end(session, address=address, at=at, user_name=user_name)
             if not ended:
                 raise NotFound("no such session")
             told = [item.user_name for item in ended]
