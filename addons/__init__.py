@@ -4,6 +4,7 @@
 builds the proxy around them, ``protocol`` mends mitmproxy's layers. Decisions stand in ``policy``.
 """
 
+from addons.accounts import Accounts
 from addons.admission import Admission
 from addons.attribution import Attribution
 from addons.credentials import Credentials
@@ -22,6 +23,7 @@ STEPS: tuple[type[Step], ...] = (
     Discovery,  # where: one destination, which endpoint, its state
     Inspection,  # what: model, stream, ceiling
     Admission,  # may they: state, bindings, limits, budget
+    Accounts,  # with whose account: the vendors' restriction headers
     Credentials,  # the real key, last before the wire
     Metering,  # the answer: usage, top-up, cut
     Redaction,  # the key never comes back

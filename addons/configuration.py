@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
+from policy.accounts import Restriction
 from policy.attribution import SufficiencyRule
 from policy.catalogue import Catalogue, Provider
 from policy.certificates import ClientAuthorities
@@ -82,3 +83,4 @@ class Configuration:
     output_step_tokens: int
     authority_directory: Path
     identity: Identity = Identity()
+    restrictions: tuple[Restriction, ...] = ()

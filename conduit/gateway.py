@@ -7,6 +7,7 @@ from pathlib import Path
 import certifi
 
 from addons import STEPS
+from addons.accounts import Accounts
 from addons.admission import Admission
 from addons.attribution import Attribution
 from addons.chain import Chain, Surroundings
@@ -37,7 +38,7 @@ from policy.catalogue import Provider
 from policy.destination import Destination, canonical_authority
 from policy.endpoints import Defaults
 from policy.exchange import Shape
-from store.catalogue import load_catalogue, load_providers
+from store.catalogue import load_catalogue, load_providers, load_restrictions
 from store.limiter import Limiter
 from store.spool import Spool
 from vault.token_exchange import TokenExchange
@@ -82,6 +83,7 @@ def configuration(settings: Settings, data: Path) -> Configuration:
         output_step_tokens=settings.limits.output_step_tokens,
         authority_directory=data / "ca",
         identity=identity_of(settings.identity),
+        restrictions=load_restrictions(CONFIG / "account_restrictions.csv"),
     )
 
 
@@ -147,6 +149,7 @@ def engine(
         Discovery: Discovery(configuration, connections),
         Inspection: Inspection(configuration.bounds),
         Admission: Admission(limiter, output_step_tokens=step_tokens, sufficiency=identity.sufficiency),
+        Accounts: Accounts(configuration.restrictions),
         Credentials: Credentials(vault, TokenExchange(token_client(configuration.upstreams))),
         Metering: Metering(limiter, output_step_tokens=step_tokens),
         Redaction: Redaction(),

@@ -116,6 +116,15 @@ class EndpointException:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountList:
+    """The accounts of ``product`` (see ``policy.accounts``) that are the tenant's own."""
+
+    tenant_id: TenantId
+    product: str
+    accounts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PolicySnapshot:
     """One version of the policy. Build it with ``build``; read it with the look-ups below."""
 
@@ -136,6 +145,7 @@ class PolicySnapshot:
     _users_by_folded_name: Mapping[tuple[TenantId, str], User] = field(repr=False)
     _sessions: Mapping[tuple[TenantId, int, int], tuple[AddressSession, ...]] = field(repr=False)
     _exceptions: Mapping[tuple[TenantId, str], tuple[EndpointException, ...]] = field(repr=False)
+    _accounts: Mapping[tuple[TenantId, str], tuple[str, ...]] = field(repr=False)
 
     def placeholder(self, digest: bytes) -> Placeholder | None:
         """The placeholder with this keyed digest."""
@@ -192,6 +202,10 @@ class PolicySnapshot:
                 return each
         return None
 
+    def accounts_of(self, tenant: TenantId, product: str) -> tuple[str, ...]:
+        """The accounts of ``product`` that the tenant has stated to be its own; empty: it has stated none."""
+        return self._accounts.get((tenant, product), ())
+
     def is_decided(self, host: str) -> bool:
         """Whether any tenant, or the platform, has decided about ``host``: it is then an AI endpoint."""
         return host in self._decided
@@ -214,6 +228,7 @@ class Records:
     rules: Iterable[EndpointRule] = ()
     sessions: Iterable[AddressSession] = ()
     exceptions: Iterable[EndpointException] = ()
+    accounts: Iterable[AccountList] = ()
 
 
 def build(version: int, loaded_at: datetime, records: Records) -> PolicySnapshot:
@@ -252,6 +267,7 @@ def build(version: int, loaded_at: datetime, records: Records) -> PolicySnapshot
         _users_by_folded_name=_by_folded_name(users.values()),
         _sessions=_by_address(records.sessions),
         _exceptions=exceptions,
+        _accounts={(each.tenant_id, each.product): each.accounts for each in records.accounts},
     )
 
 

@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+from policy.accounts import Restriction
 from policy.catalogue import Catalogue, Entry, InvalidCatalogue, Provider, build
 from policy.exchange import Shape
 
@@ -33,3 +34,19 @@ def load_providers(path: Path) -> dict[str, Provider]:
             except (KeyError, ValueError) as error:
                 raise InvalidCatalogue(f"line {line} of the providers: {error}") from error
     return found
+
+
+def load_restrictions(path: Path) -> tuple[Restriction, ...]:
+    """The headers that restrict accounts; raises ``InvalidCatalogue`` naming the first unusable row."""
+    found: dict[str, Restriction] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        for line, row in enumerate(csv.DictReader(file, strict=True), start=2):
+            try:
+                hosts, refused = tuple(row["hosts"].split()), tuple(row["refused_paths"].split())
+                made = Restriction(row["product"], row["header"], hosts, refused, row["source"])
+            except (KeyError, AttributeError) as error:
+                raise InvalidCatalogue(f"line {line} of the account restrictions: {error}") from error
+            if not hosts or made.product in found:
+                raise InvalidCatalogue(f"line {line} of the account restrictions: no host, or listed twice")
+            found[made.product] = made
+    return tuple(found.values())

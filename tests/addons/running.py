@@ -23,7 +23,7 @@ from conduit.settings import Settings
 from policy.identifiers import TenantId
 from policy.limits import Limit
 from policy.money import MicroDollars
-from policy.snapshot import EndpointException, EndpointRule, PolicySnapshot
+from policy.snapshot import AccountList, EndpointException, EndpointRule, PolicySnapshot
 from store.frames import START, Frame, read
 from store.limiter import Limiter
 from store.limiter_plan import BudgetPeriod
@@ -126,6 +126,11 @@ def with_exceptions(snapshot: PolicySnapshot, *exceptions: EndpointException) ->
     return replace(snapshot, _exceptions={(each.tenant_id, each.host): (each,) for each in exceptions})
 
 
+def with_accounts(snapshot: PolicySnapshot, *lists: AccountList) -> PolicySnapshot:
+    """The same policy, the tenant having stated these accounts."""
+    return replace(snapshot, _accounts={(each.tenant_id, each.product): each.accounts for each in lists})
+
+
 @asynccontextmanager
 async def running(
     folder: Path, valkey_url: str, provider: StandIn, **settings: Any
@@ -146,7 +151,7 @@ async def running(
             "listen": {name: f"127.0.0.1:{port}" for name, port in ports.items()},
             "upstream": {
                 "resolve": provider.resolve(
-                    "api.openai.com", "api.anthropic.com", "bank.example", "llm.example"
+                    "api.openai.com", "api.anthropic.com", "bank.example", "llm.example", "chatgpt.com"
                 ),
                 "ca_file": provider.authority.ca_file,
             },
