@@ -1,20 +1,36 @@
 """``conduit audit``: reading the record, taking it elsewhere, and proving that nobody changed it."""
 
 import json
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import typer
 
 from conduit.command import CommandFailed, Invocation, command, group
+from policy.identifiers import CredentialId, PlaceholderId, TenantId
+
+if TYPE_CHECKING:
+    from store.door import Store
+    from store.events import Search
 
 TenantOption = Annotated[str | None, typer.Option("--tenant", help="Name or id of the tenant.")]
+
+
+class Decision(StrEnum):
+    """What was decided about a call or a tunnel."""
+
+    ALLOW = "allow"
+    DENY = "deny"
 
 
 def register(application: typer.Typer) -> None:
     audit = group("audit", "The record of what happened.", application)
     command(audit, "list")(show)
+    command(audit, "trace")(trace)
     command(audit, "export")(export)
     command(audit, "verify")(verify)
 
@@ -24,10 +40,20 @@ async def show(
     tenant: TenantOption = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many.")] = 100,
     since: Annotated[str | None, typer.Option(help="From when: 24h, 30d, or 2026-11-01.")] = None,
+    until: Annotated[str | None, typer.Option(help="Before when: 1h, or 2026-11-02.")] = None,
     kind: Annotated[str | None, typer.Option(help="call, tunnel, act, sign_in, incident.")] = None,
+    user: Annotated[str | None, typer.Option(help="Name or id of a user of the tenant.")] = None,
+    placeholder: Annotated[str | None, typer.Option(help="Id of a placeholder.")] = None,
+    credential: Annotated[str | None, typer.Option(help="Name or id of a credential.")] = None,
+    model: Annotated[str | None, typer.Option(help="Calls of this model.")] = None,
     host: Annotated[str | None, typer.Option(help="Calls to this host.")] = None,
+    address: Annotated[str | None, typer.Option(help="From this source address.")] = None,
+    decision: Annotated[
+        Decision | None, typer.Option(help="Calls and tunnels that were let go, or not.")
+    ] = None,
     reason: Annotated[str | None, typer.Option(help="Refused for this reason.")] = None,
     outcome: Annotated[str | None, typer.Option(help="That ended so.")] = None,
+    finding: Annotated[str | None, typer.Option(help="In whose content this was found.")] = None,
 ) -> None:
     """List events, newest first; without a tenant, of all and of the platform itself."""
     from conduit import lookup
@@ -35,13 +61,21 @@ async def show(
     from store import events
     from store.claim import Purpose
 
+    if tenant is None and (user is not None or credential is not None):
+        raise typer.BadParameter("--user and --credential need --tenant")
     now = datetime.now(UTC)
     search = events.Search(
         since=lookup.moment(since, now=now, forward=False) if since else None,
+        until=lookup.moment(until, now=now, forward=False) if until else None,
         kind=kind,
-        host=host,
+        placeholder_id=PlaceholderId(_identity(placeholder)) if placeholder else None,
+        host=host.lower() if host else None,
+        model=model,
         reason=reason,
         outcome=outcome,
+        allowed=decision is Decision.ALLOW if decision else None,
+        source_address=address,
+        finding=finding,
     )
     async with opened(invocation) as instance:
         if tenant is None:
@@ -49,10 +83,84 @@ async def show(
                 found = await events.latest(session, limit=limit, search=search)
         else:
             owner = await lookup.tenant(instance.store, tenant)
+            search = await _narrowed(instance.store, owner.tenant_id, search, user, credential)
             async with instance.store.tenant(owner.tenant_id) as session:
                 found = await events.latest(session, limit=limit, search=search)
     shown = [{"sequence": item.sequence, **json.loads(item.body)} for item in found]
     invocation.show(shown if invocation.json else [_line(item) for item in shown])
+
+
+async def _narrowed(
+    store: "Store", tenant: TenantId, search: "Search", user: str | None, credential: str | None
+) -> "Search":
+    """The search for a user and a credential too; one that has been revoked is named by its id."""
+    from conduit import lookup
+
+    if user is not None:
+        search = replace(search, user_id=(await lookup.user(store, tenant, user)).id)
+    if credential is not None:
+        try:
+            wanted = CredentialId(UUID(credential))
+        except ValueError:
+            wanted = (await lookup.credential(store, tenant, credential)).id
+        search = replace(search, credential_id=wanted)
+    return search
+
+
+async def trace(
+    invocation: Invocation,
+    placeholder: Annotated[str, typer.Argument(help="Id of the placeholder.", metavar="PLACEHOLDER_ID")],
+    tenant: TenantOption = None,
+) -> None:
+    """Everything that a placeholder touched: calls, hosts, models, addresses, money, first and last use."""
+    from conduit import lookup
+    from conduit.instance import opened
+    from store import credentials, members
+    from store.trace import trace as traced
+
+    async with opened(invocation) as instance:
+        found = await lookup.placeholder(instance.store, tenant, placeholder)
+        async with instance.store.tenant(found.tenant_id) as session:
+            touched = await traced(session, placeholder_id=found.id)
+            holder = await members.get(session, member_id=found.member_id)
+            credential = await credentials.get(session, credential_id=found.credential_id)
+    document = {
+        "tenant_id": found.tenant_id,
+        "user": holder.name,
+        "credential": credential.name,
+        "credential_id": credential.id,
+        "created_at": found.created_at.isoformat(),
+        "revoked_at": found.revoked_at.isoformat() if found.revoked_at else None,
+        "honeytoken": found.honeytoken,
+        **_plain(asdict(touched)),
+    }
+    if invocation.json:
+        invocation.show_json(document)
+        return
+    lists = {name: value for name, value in document.items() if isinstance(value, list)}
+    rows = [{"what": name, "value": document[name]} for name in document if name not in lists]
+    rows += [
+        {"what": name, "value": f"{item['value']}: {item['events']}, {item['first_at']} to {item['last_at']}"}
+        for name, items in lists.items()
+        for item in items
+    ]
+    invocation.show(rows)
+
+
+def _plain(value: Any) -> Any:
+    """Times as RFC 3339, tuples as lists."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _identity(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no id") from None
 
 
 async def export(
