@@ -6,7 +6,7 @@ was lost (RFC 2866 section 2).
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -21,6 +21,7 @@ from conduit.identity_settings import Radius
 from conduit.radius import Accounting, NotAccounting, Status, answer, read_accounting
 from policy.forwarding import plain
 from policy.identifiers import TenantId
+from policy.snapshot import Address
 from store import tenants
 from store.acts import Actor
 from store.address_sessions import NewSession
@@ -36,6 +37,9 @@ WAITING_MAX = 5_000
 # worker. Access points wait for three seconds and more.
 GATHER_S = 1.0
 RETRY_S = 1.0
+NEWS_SHARE = 0.1
+# Addresses remembered as held, some 200 bytes each.
+HELD_MAX = 100_000
 # A request that says it is older than this is taken for one of this age.
 DELAY_MAX_S = 3600
 # RFC 2865 section 3: a shorter one can be guessed from a single packet.
@@ -104,6 +108,7 @@ class RadiusListener(asyncio.DatagramProtocol):
         self._waiting: asyncio.Queue[_Told] = asyncio.Queue(WAITING_MAX)
         self._transport: asyncio.DatagramTransport | None = None
         self._tenants: dict[str, TenantId] = {}
+        self._held: dict[tuple[str, Address], tuple[str, datetime]] = {}
 
     async def run(self, host: str, port: int) -> NoReturn:
         """Listen until cancelled."""
@@ -161,6 +166,7 @@ class RadiusListener(asyncio.DatagramProtocol):
             for item in begun:  # the others must not suffer for the one that cannot be
                 await self._begin_alone(tenant_id, item, sessions)
         for item in items:
+            self._hold(item, sessions.get(id(item), []))
             if item.accounting.status is Status.STOP:
                 await self._end(tenant_id, item)
             self._answer(item)
@@ -172,23 +178,45 @@ class RadiusListener(asyncio.DatagramProtocol):
         return [
             NewSession(address, item.accounting.user, "radius", item.at, item.at + lasts)
             for address in item.accounting.addresses
-            if item.accounting.user
+            if item.accounting.user and not self._is_no_news(item, address, lasts)
         ]
+
+    def _is_no_news(self, item: _Told, address: Address, lasts: timedelta) -> bool:
+        """Whether an interim update says of a session only that it goes on a little longer.
+
+        Access points send one for each device every few minutes; each writing is a new policy for every
+        worker, so a session is made longer once a tenth of its time has gone by.
+        """
+        user, until = self._held.get((item.client.tenant, address), ("", item.at))
+        gained = item.at + lasts - until
+        return (
+            item.accounting.status is Status.INTERIM
+            and user == item.accounting.user
+            and gained < lasts * NEWS_SHARE
+        )
+
+    def _hold(self, item: _Told, sessions: list[NewSession]) -> None:
+        if len(self._held) > HELD_MAX:
+            self._held.clear()
+        for session in sessions:
+            self._held[item.client.tenant, session.address] = (session.user_name, session.expires_at)
 
     async def _begin(self, tenant_id: TenantId, sessions: list[NewSession]) -> None:
         if sessions:
             await self._operations.begin_sessions(actor=_ACTOR, tenant_id=tenant_id, sessions=sessions)
 
     async def _begin_alone(
-        self, tenant_id: TenantId, item: _Told, sessions: Mapping[int, list[NewSession]]
+        self, tenant_id: TenantId, item: _Told, sessions: dict[int, list[NewSession]]
     ) -> None:
         try:
             await self._begin(tenant_id, sessions[id(item)])
         except InvalidRecord as problem:
+            sessions[id(item)] = []
             logger.warning("a RADIUS session from {} cannot be: {}", item.sender[0], problem)
 
     async def _end(self, tenant_id: TenantId, item: _Told) -> None:
         for address in item.accounting.addresses:
+            self._held.pop((item.client.tenant, address), None)
             try:
                 await self._operations.end_sessions(
                     actor=_ACTOR,

@@ -22,6 +22,7 @@ from policy.identifiers import TenantId
 from store import address_sessions, networks, tenants
 from store.claim import Purpose
 from store.door import Store
+from store.policy_rows import read_version
 
 SECRET = b"a secret of the office"
 
@@ -194,6 +195,21 @@ async def test_a_session_lasts_as_long_as_it_is_told_and_no_longer_than_is_allow
     later = datetime.now(UTC) + timedelta(seconds=120)
     assert [await place.holder(number, later) for number in (7, 8, 9)] == [None, "ada", "ada"]
     assert await place.holder(8, later + timedelta(hours=1)) is None
+
+
+async def test_interim_updates_change_the_policy_seldom(place: Office):
+    async with place.store.platform(Purpose.SNAPSHOT) as session:
+        before = await read_version(session)
+    address = f"{place.prefix}.7"
+    await place.point.tell(a_request(address=address))
+    for _ in range(3):
+        await place.point.tell(a_request(status=3, address=address))
+    await place.point.tell(a_request(status=2, address=address))
+    assert await place.holder(7) is None
+    await place.point.tell(a_request(status=3, address=address))
+    assert await place.holder(7) == "ada"
+    async with place.store.platform(Purpose.SNAPSHOT) as session:
+        assert await read_version(session) == before + 3
 
 
 async def test_one_that_cannot_be_does_not_hold_up_the_others(place: Office):
