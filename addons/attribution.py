@@ -42,6 +42,8 @@ JUSTIFICATION_LENGTH_MAX = 500
 # Where an identity token comes that must not take the place of the provider's key.
 IDENTITY = "x-conduit-identity"
 
+_VERSIONS = {False: ("HTTP/1.1", "HTTP/1.0"), True: ("HTTP/2.0",)}
+
 # Read by `addons.engine`: this client is asked for a certificate.
 ASKED_FOR_CERTIFICATE = "conduit.asked_for_certificate"
 
@@ -128,8 +130,10 @@ class Attribution(Step):
             return malformed(f"The request cannot be read in one way: {problem}.", "strict-head")
         except Sealed:
             return _sealed()
-        if request.method not in METHODS:
+        if request.data.method.decode("latin-1") not in METHODS:  # `request.method` is in capitals
             return malformed("This method is not let through.", "methods")
+        if request.http_version not in _VERSIONS[visit.flow.client_conn.alpn == b"h2"]:
+            return malformed("This version of HTTP is not spoken here.", "versions")
         visit.exchange.justification = (
             headers.get(JUSTIFICATION, "").strip()[:JUSTIFICATION_LENGTH_MAX] or None
         )

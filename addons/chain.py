@@ -239,7 +239,8 @@ class Chain:
             visit.flow.kill()
 
     def _let_go(self, visit: Visit) -> None:
-        if visit.exchange.refusal is not None or visit.flow.response is not None:
+        gone = visit.exchange.outcome is not None  # its client went while the steps ran
+        if gone or visit.exchange.refusal is not None or visit.flow.response is not None:
             return
         try:
             self._dialling.release(visit)

@@ -27,7 +27,7 @@ from policy.refusals import Refusal
 EVIDENCE_BYTES_MAX = 8 * 1024 * 1024
 
 # Two readers of such a path may see two paths (RFC 3986 section 6.2.2).
-_AMBIGUOUS_PATH = re.compile(r"(?i)(?:^|/|%2f)(?:\.|%2e){1,2}(?:/|%2f|$)|//|\\|%5c|%00|#")
+_AMBIGUOUS_PATH = re.compile(r"(?i)(?:^|/|%2f)(?:\.|%2e){1,2}(?:/|%2f|$)|//|\\|%5c|%2f|%00|[;#]")
 
 
 class Discovery(Step):
@@ -188,9 +188,10 @@ def _by_claims(visit: Visit, facts: ClientConnection) -> Destination:
         if not client.sni:
             raise InvalidDestination("a TLS connection to an AI endpoint names it by SNI")
         claims.append(Destination(scheme, canonical_host(client.sni), port))
-    named = [text for text in (request.authority, visit.headers.get("host")) if text]
-    if not named and facts.mode is Mode.TRANSPARENT:
+    host = visit.headers.get("host", "")
+    if not host and not request.is_http2:
         raise InvalidDestination("the request names no host")
+    named = [text for text in (request.authority, host) if text]
     claims += [canonical_authority(text, scheme) for text in named]
     if any(claim != claims[0] for claim in claims):
         raise InvalidDestination("the request names different hosts in different places")

@@ -228,7 +228,8 @@ async def _listen(
     servers = []
     found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     for family, _, _, _, address in dict.fromkeys(found):
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # By its protocol asyncio knows it for TCP, and then switches Nagle's algorithm off.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
@@ -264,7 +265,8 @@ async def _trigger_event(self: AddonManager, event: hooks.Hook) -> None:
             for nested in traverse([addon])
             if callable(function := getattr(nested, event.name, None))
         ]
-    arguments = [getattr(event, name) for name in _field_names(type(event))]
+    kind: Any = type(event)
+    arguments = [getattr(event, name) for name in _field_names(kind)]
     for function in functions:
         try:
             result = function(*arguments)

@@ -10,6 +10,7 @@ from datetime import datetime
 from policy.exchange import Call, Endpoint
 from policy.identifiers import ExchangeId
 from policy.limits import Granted, Refused
+from policy.money import MicroDollars
 from policy.pricing import Unpriced, ceiling
 from policy.refusals import Reason, Refusal
 from store.errors import StoreError
@@ -56,13 +57,11 @@ class GrowingReservation:
     async def _ask(self, now: datetime) -> None:
         held = self._held + self._step
         try:
-            cost = ceiling(self._endpoint.provider, self._call.model, self._call, now, step_tokens=held)
-            tokens = self._call.input_tokens_ceiling + held
+            tokens = self._call.input_tokens_ceiling + held * self._call.choices
+            cost = self._cost(held, now)
             answer: Granted | Refused = await self._limiter.top_up(
                 self._reservation, tokens=tokens, cost=cost
             )
-        except Unpriced:
-            return
         except StoreError:
             self.refusal = Refusal(
                 Reason.DEGRADED, "Limits could not be checked while this answer came.", "limits-available"
@@ -70,6 +69,15 @@ class GrowingReservation:
         else:
             self._take(answer, held)
         self._asking = None
+
+    def _cost(self, output_tokens: int, now: datetime) -> MicroDollars:
+        """Admission has priced whatever a budget counts; what has no price costs no budget anything."""
+        try:
+            return ceiling(
+                self._endpoint.provider, self._call.model, self._call, now, step_tokens=output_tokens
+            )
+        except Unpriced:
+            return MicroDollars(0)
 
     def _take(self, answer: Granted | Refused, held: int) -> None:
         if isinstance(answer, Granted):

@@ -5,8 +5,10 @@ from addons.configuration import Bounds
 from addons.protocol import INVALID, REQUEST_BYTES_MAX
 from addons.step import Step
 from addons.visit import Visit
+from policy.attribution import misused
 from policy.inspection import Malformed, inspect, may_ask_usage, operation_of, with_usage_asked
 from policy.refusals import Reason, Refusal
+from vault.placeholder import MARKER, find
 
 _IDENTITY = frozenset({"", "identity"})
 
@@ -16,6 +18,21 @@ def too_large(bound: int) -> Refusal:
     return Refusal(
         Reason.REQUEST_TOO_LARGE, f"This request is over the limit of {bound} bytes; send less.", "body-size"
     )
+
+
+def _has_stray(visit: Visit) -> bool:
+    """Whether a placeholder of ours stands anywhere but in the one place where its provider reads the key.
+
+    It would leave as it is: worthless there, but a sign that somebody tries what it opens.
+    """
+    key = visit.placeholder_key
+    expected = key.text if key is not None else ""
+    places = [f"{visit.path}?{visit.query}", *visit.headers.values()]
+    body = visit.flow.request.raw_content or b""
+    if MARKER.encode() in body:
+        places.append(body.decode("latin-1"))
+    found = [text for place in places if MARKER in place for text in find(place)]
+    return len(found) > (expected in found)
 
 
 class Inspection(Step):
@@ -42,7 +59,11 @@ class Inspection(Step):
         return None
 
     async def body(self, visit: Visit) -> Refusal | None:
-        """Read the body of an AI call."""
+        """Look for placeholders where none belong; read the body of an AI call."""
+        if _has_stray(visit):
+            return misused(
+                "A placeholder stands where no key belongs; it stays here.", "placeholder-place"
+            )
         endpoint, request = visit.exchange.endpoint, visit.flow.request
         if visit.passes or endpoint is None:
             return None

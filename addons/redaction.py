@@ -17,7 +17,7 @@ class Redaction(Step):
             return
         with visit.secret.revealed() as key:
             visit.scrubber = Scrubber(key.encode())
-            fields = scrub_headers(response.headers.fields, key.encode())
+        fields = scrub_headers(response.headers.fields, visit.scrubber)
         if fields is not response.headers.fields:
             response.headers.fields = fields
             visit.exchange.findings.append("key_echoed")

@@ -11,6 +11,7 @@ from addons.protocol import CUT, RESPONSE_BYTES_MAX
 from addons.step import Step
 from addons.visit import Visit
 from policy.decoding import Decoder, Undecodable, decoder_for, is_plain
+from policy.head import check_answer
 from policy.refusals import Reason, Refusal
 
 # A JSON answer up to this size is handled whole: one pass instead of a call for each chunk.
@@ -36,6 +37,7 @@ class Relay:
         response = visit.flow.response
         if response is None:
             raise TypeError("there is no answer to relay")
+        check_answer(response.headers.fields)
         visit.answer_head_seen = True
         for name in _DROPPED:
             response.headers.pop(name, None)

@@ -86,6 +86,13 @@ def read_fields(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return headers
 
 
+def check_answer(fields: Iterable[tuple[bytes, bytes]]) -> None:
+    """Refuse an answer's head with bytes that two readers could take for two headers."""
+    for name, value in fields:
+        if not _NAME.match(name) or _ILLEGAL_IN_VALUE.search(value):
+            raise AmbiguousHead("a header of the answer holds illegal bytes")
+
+
 def _check_connection(headers: Mapping[str, str]) -> None:
     """A header that is named hop-by-hop vanishes at the next reader (RFC 9110 section 7.6.1)."""
     nominated = headers.get("connection")

@@ -214,11 +214,18 @@ def _choices(shape: Shape, operation: str, document: Document) -> int:
         return _gemini_number(document, "candidateCount", "candidate_count", CHOICES_MAX) or 1
     if shape is not Shape.OPENAI_CHAT:
         return 1
-    choices = max(_whole(document.get(name), name, CHOICES_MAX) or 1 for name in _COUNTS)
+    choices = max(_count(document, name) for name in _COUNTS)
     prompts = document.get("prompt")
     if operation == "completions" and isinstance(prompts, list) and not _is_one_prompt(prompts):
         choices *= max(1, len(prompts))
     return choices
+
+
+def _count(document: Document, name: str) -> int:
+    count = _whole(document.get(name), name, CHOICES_MAX)
+    if count == 0:
+        raise Malformed(f"{name} is at least 1.")
+    return count or 1
 
 
 def _is_one_prompt(prompts: list[object]) -> bool:

@@ -55,9 +55,13 @@ class Scrubber:
         held, self._held = self._held, b""
         return held
 
+    def holds(self, text: bytes) -> bool:
+        """Whether any form of the secret stands in a text that is complete in itself."""
+        return any(form in text for form in self._forms)
+
     def whole(self, text: bytes) -> bytes:
         """Scrub a text that stands by itself, such as a header."""
-        return self._scrubbed(text) if any(form in text for form in self._forms) else text
+        return self._scrubbed(text) if self.holds(text) else text
 
     def _scrubbed(self, text: bytes) -> bytes:
         self.found = True
@@ -85,12 +89,11 @@ class Scrubber:
         return tuple(prefix for prefix in self._short_prefixes if len(prefix) == length)
 
 
-def scrub_headers(fields: Fields, secret: bytes) -> Fields:
+def scrub_headers(fields: Fields, scrubber: Scrubber) -> Fields:
     """Header fields without the secret, in names or values; the same object where it is in none."""
     together = b"\n".join([part for field in fields for part in field])
-    if not any(form in together for form in _forms(secret)):
+    if not scrubber.holds(together):
         return fields
-    scrubber = Scrubber(secret)
     return tuple((scrubber.whole(name), scrubber.whole(value)) for name, value in fields)
 
 
@@ -102,6 +105,12 @@ def _forms(secret: bytes) -> tuple[bytes, ...]:
     for alignment in range(3):
         core = _base64_core(secret, alignment)
         forms |= {core, core.translate(_URL_SAFE)}
+    for code in (secret.hex(" "), secret.hex(" ").upper()):
+        # Every character escaped, as in a URL and as in JSON.
+        forms |= {
+            f"%{code.replace(' ', '%')}".encode(),
+            f"\\u00{code.replace(' ', chr(92) + 'u00')}".encode(),
+        }
     if _RESERVED.search(secret):
         percent = quote_from_bytes(secret, safe="").encode()
         forms |= {percent, re.sub(rb"%[0-9A-F]{2}", lambda match: match.group().lower(), percent)}

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from store.breaker import Breaker
 from store.errors import StoreError
 from store.valkey import CONNECTIONS_MAX, Client
+from store.valkey_batches import Batches
 
 # A reply that has arrived while the event loop was busy is read within so many turns of the loop.
 _TURNS = 8
@@ -51,7 +53,9 @@ class ScriptRunner:
     """Runs scripts on one tenant's keys; ``timeout_s`` bounds each wait for Valkey's answer."""
 
     def __init__(self, client: Client, *, timeout_s: float) -> None:
-        self._command: Callable[..., Awaitable[Any]] = client.execute_command
+        # A cluster's commands go to different servers, so they go one by one.
+        self._together = Batches(client) if isinstance(client, Redis) else None
+        self._command: Callable[..., Awaitable[Any]] = (self._together or client).execute_command
         self.timeout_s = timeout_s
         self._turns = asyncio.Semaphore(CONNECTIONS_MAX)
         self._breaker = Breaker()
@@ -96,6 +100,8 @@ class ScriptRunner:
             self._breaker.failed()
             raise LimiterUnavailable(f"Valkey refused: {type(error).__name__}") from error
         except (RedisError, OSError, TimeoutError) as error:
+            if isinstance(error, TimeoutError) and self._together is not None:
+                self._together.give_up()
             self._breaker.failed()
             raise LimiterUnavailable(f"Valkey did not answer: {type(error).__name__}") from error
 

@@ -13,10 +13,11 @@ import secrets
 from vault.secret import Secret
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_MARKER = "cdt"
+MARKER = "cdt"
+"""In every placeholder: what a text without it need not be searched for."""
 _RANDOM_LENGTH = 27  # 62**27 > 2**160
 _CHECKSUM_LENGTH = 5
-_BODY_LENGTH = len(_MARKER) + _RANDOM_LENGTH + _CHECKSUM_LENGTH  # 35, what follows AIza in a Google key
+_BODY_LENGTH = len(MARKER) + _RANDOM_LENGTH + _CHECKSUM_LENGTH  # 35, what follows AIza in a Google key
 
 # How each provider's own keys begin, by the ids of genai-prices. Google's are 39 characters in all:
 # AIza and 35 of [0-9A-Za-z_-]; clients of the others check no length.
@@ -38,7 +39,7 @@ _OTHER_PREFIX = "sk-"
 PATTERN = re.compile(
     r"(?<![0-9A-Za-z])(?:"
     + "|".join(sorted({*_PREFIXES.values(), _OTHER_PREFIX}, key=len, reverse=True))
-    + rf"){_MARKER}[0-9A-Za-z]{{{_RANDOM_LENGTH + _CHECKSUM_LENGTH}}}(?![0-9A-Za-z])"
+    + rf"){MARKER}[0-9A-Za-z]{{{_RANDOM_LENGTH + _CHECKSUM_LENGTH}}}(?![0-9A-Za-z])"
 )
 """Finds what looks like a placeholder within a larger text; ``find`` also proves the checksum."""
 
@@ -46,7 +47,7 @@ PATTERN = re.compile(
 def issue(provider: str) -> Secret:
     """A new placeholder in the shape of ``provider``'s own keys."""
     prefix = _PREFIXES.get(provider, _OTHER_PREFIX)
-    unchecked = prefix + _MARKER + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
+    unchecked = prefix + MARKER + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
     return Secret(unchecked + _checksum(unchecked))
 
 

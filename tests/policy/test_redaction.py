@@ -84,11 +84,11 @@ def test_what_was_held_at_the_end_is_let_go() -> None:
 
 def test_headers_without_the_secret_are_the_same_object() -> None:
     clean = ((b"content-type", b"text/plain"),)
-    assert scrub_headers(clean, KEY) is clean
+    assert scrub_headers(clean, Scrubber(KEY)) is clean
 
 
 def test_headers_are_scrubbed_in_name_and_value() -> None:
-    scrubbed = scrub_headers(((b"x-goog-api-key", KEY), (b"x-" + KEY, b"1"), (b"etag", b"e")), KEY)
+    scrubbed = scrub_headers(((b"x-goog-api-key", KEY), (b"x-" + KEY, b"1"), (b"etag", b"e")), Scrubber(KEY))
     assert scrubbed == (
         (b"x-goog-api-key", b"*" * len(KEY)),
         (b"x-" + b"*" * len(KEY), b"1"),
