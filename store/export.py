@@ -11,7 +11,8 @@ The event without ``sequence`` and ``chain``, in canonical form again, is the le
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,30 +65,70 @@ async def export_record(
     checkpoints ``held``: raises ``store.walk.RecordBroken`` rather than sign what was tampered with,
     ``OSError``, and ``StoreError``.
     """
+    walk = Walk(tenant, held)
+    with _whole(path) as file:
+        await _follow(store, walk, lambda event, entry: file.write(_recorded(event, entry)))
+        at = timestamp(datetime.now(UTC))
+        note = key.sign(Checkpoint(tenant, walk.sequence, walk.frontier.root(), at))
+        last = {"checkpoint": note, "key": str(key.verifier), "tenant_id": str(tenant)}
+        await asyncio.to_thread(file.write, canonical(last) + b"\n")
+    return Exported(walk.sequence, note)
+
+
+async def export_lines(
+    store: Store,
+    tenant: TenantId,
+    *,
+    path: Path,
+    encode: Callable[[dict[str, Any]], str],
+    header: str = "",
+    held: Iterable[Checkpoint] = (),
+) -> int:
+    """Write every event of ``tenant`` as ``encode`` says, for systems that do not verify; how many.
+
+    ``encode`` is given the event with its ``sequence``. Written whole or not at all, and checked on the way,
+    as by ``export_record``; raises the same.
+    """
+    walk = Walk(tenant, held)
+    with _whole(path) as file:
+        file.write(header.encode())
+
+        def write(event: dict[str, Any], entry: Entry) -> None:
+            file.write(encode({**event, "sequence": entry.sequence}).encode("utf-8", "replace"))
+
+        await _follow(store, walk, write)
+    return walk.sequence
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of ``path`` once everything has been written; mode 0600."""
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            walk = Walk(tenant, held)
-            head = await head_of(store, tenant)
-            async for rows in pages(store, tenant, head.sequence):
-                await asyncio.to_thread(_write, file, walk, rows)
-            walk.finish(head)
-            at = timestamp(datetime.now(UTC))
-            note = key.sign(Checkpoint(tenant, walk.sequence, walk.frontier.root(), at))
-            last = {"checkpoint": note, "key": str(key.verifier), "tenant_id": str(tenant)}
-            await asyncio.to_thread(file.write, canonical(last) + b"\n")
+            yield file
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
-    return Exported(walk.sequence, note)
 
 
-def _write(file: BinaryIO, walk: Walk, rows: Sequence[Row[Any]]) -> None:
+async def _follow(store: Store, walk: Walk, write: Callable[[dict[str, Any], Entry], object]) -> None:
+    """Check the whole record, and write each event that has been checked."""
+    head = await head_of(store, walk.tenant)
+    async for rows in pages(store, walk.tenant, head.sequence):
+        await asyncio.to_thread(_write, walk, rows, write)
+    walk.finish(head)
+
+
+def _write(walk: Walk, rows: Sequence[Row[Any]], write: Callable[[dict[str, Any], Entry], object]) -> None:
     for row in rows:
         entry = Entry(row.sequence, row.body.encode(), row.chain)
-        event = walk.follow(entry, f"event {row.sequence}")
-        file.write(canonical({**event, "sequence": entry.sequence, "chain": entry.chain.hex()}) + b"\n")
+        write(walk.follow(entry, f"event {row.sequence}"), entry)
+
+
+def _recorded(event: dict[str, Any], entry: Entry) -> bytes:
+    return canonical({**event, "sequence": entry.sequence, "chain": entry.chain.hex()}) + b"\n"
 
 
 async def head_of(store: Store, tenant: TenantId) -> Head:

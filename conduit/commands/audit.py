@@ -11,9 +11,11 @@ from uuid import UUID
 import typer
 
 from conduit.command import CommandFailed, Invocation, command, group
+from policy.event_formats import Format
 from policy.identifiers import CredentialId, PlaceholderId, TenantId
 
 if TYPE_CHECKING:
+    from conduit.instance import Instance
     from store.door import Store
     from store.events import Search
 
@@ -167,32 +169,45 @@ async def export(
     invocation: Invocation,
     tenant: Annotated[str, typer.Option(help="Name or id of the tenant.")],
     out: Annotated[Path, typer.Option(help="File to write; it is replaced whole.")],
+    kind: Annotated[
+        Format,
+        typer.Option("--format", help="jsonl can be verified; csv, cef and ocsf are for other systems."),
+    ] = Format.JSONL,
 ) -> None:
-    """Write a tenant's record as JSON lines that end in a signed checkpoint."""
+    """Write a tenant's record as JSON lines that end in a signed checkpoint, or in another format."""
     from conduit import lookup
     from conduit.instance import opened
-    from store.checkpoint import signing_key
-    from store.export import export_record
 
     async with opened(invocation) as instance:
         owner = await lookup.tenant(instance.store, tenant)
-        key = signing_key(instance.folder / "audit")
-        held = _held(instance.folder)
         try:
-            exported = await export_record(instance.store, owner.tenant_id, path=out, key=key, held=held)
+            shown = await _exported(instance, owner.tenant_id, out, kind)
         except OSError as error:
             raise CommandFailed(f"{out} cannot be written: {error.strerror}") from error
+    signed = "Keep the key apart from the file; `conduit audit verify --key KEY` then proves who signed it."
+    unsigned = "This format cannot be verified; keep the JSON lines beside it."
     invocation.show(
-        {
-            "tenant": owner.name,
-            "file": str(out),
-            "events": exported.events,
-            "key": str(key.verifier),
-            "checkpoint": exported.note,
-        },
+        {"tenant": owner.name, "file": str(out), "format": kind.value, **shown},
         columns=("tenant", "file", "events", "key"),
-        note="Keep the key apart from the file; `conduit audit verify --key KEY` then proves who signed it.",
+        note=signed if kind is Format.JSONL else unsigned,
     )
+
+
+async def _exported(instance: "Instance", tenant: TenantId, out: Path, kind: Format) -> dict[str, object]:
+    from policy.event_formats import CSV_COLUMNS, cef_line, csv_line, ocsf_line
+    from policy.spreadsheet import line
+    from store.checkpoint import signing_key
+    from store.export import export_lines, export_record
+
+    held = _held(instance.folder)
+    if kind is Format.JSONL:
+        key = signing_key(instance.folder / "audit")
+        exported = await export_record(instance.store, tenant, path=out, key=key, held=held)
+        return {"events": exported.events, "key": str(key.verifier), "checkpoint": exported.note}
+    encode = {Format.CSV: csv_line, Format.CEF: cef_line, Format.OCSF: ocsf_line}[kind]
+    header = line(CSV_COLUMNS) if kind is Format.CSV else ""
+    events = await export_lines(instance.store, tenant, path=out, encode=encode, header=header, held=held)
+    return {"events": events}
 
 
 async def verify(
