@@ -7,6 +7,7 @@ builds the proxy around them, ``protocol`` mends mitmproxy's layers. Decisions s
 from addons.accounts import Accounts
 from addons.admission import Admission
 from addons.attribution import Attribution
+from addons.coaching import Coaching
 from addons.credentials import Credentials
 from addons.discovery import Discovery
 from addons.inspection import Inspection
@@ -21,6 +22,7 @@ STEPS: tuple[type[Step], ...] = (
     Interception,  # decrypt or tunnel, at the ClientHello
     Attribution,  # who: tenant, user, placeholder
     Discovery,  # where: one destination, which endpoint, its state
+    Coaching,  # why: the reason that a coached endpoint asks for
     Inspection,  # what: model, stream, ceiling
     Admission,  # may they: state, bindings, limits, budget
     Accounts,  # with whose account: the vendors' restriction headers

@@ -36,7 +36,7 @@ class Admission(Step):
     async def head(self, visit: Visit) -> Refusal | None:
         """Judge what the head tells: nobody need send a body to a blocked endpoint."""
         endpoint = visit.exchange.endpoint
-        if endpoint is None or visit.passes:
+        if endpoint is None or visit.passes or visit.states_reason:
             return None
         return self._allowed(visit, endpoint)
 

@@ -17,17 +17,23 @@ _CHALLENGE = 'Basic realm="APIConduit", charset="UTF-8"'
 def refuse(visit: Visit, refusal: Refusal) -> None:
     """Set the answer of a refused exchange."""
     visit.exchange.refusal = refusal
-    visit.exchange.status = refusal.status
-    answer = render(
+    answer = _answer(visit, refusal)
+    visit.exchange.status = answer.status
+    visit.flow.response = _response(answer, refusal)
+    for name, value in visit.rate_headers:
+        visit.flow.response.headers[name] = value
+
+
+def _answer(visit: Visit, refusal: Refusal) -> Answer:
+    if visit.page is not None and refusal.reason is Reason.COACHED:
+        return visit.page
+    return render(
         refusal,
         visit.shape,
         provider=visit.provider,
         request_id=str(visit.exchange.id),
         wants_html=wants_html(visit.headers.get("accept", "")),
     )
-    visit.flow.response = _response(answer, refusal)
-    for name, value in visit.rate_headers:
-        visit.flow.response.headers[name] = value
 
 
 def refuse_without_exchange(refusal: Refusal) -> http.Response:

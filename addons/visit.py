@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mitmproxy import http
 
+from policy.answers import Answer
 from policy.attribution import PresentedKey
 from policy.destination import Destination
 from policy.evidence import RequestEvidence
@@ -34,6 +35,8 @@ class Visit:
 
     ``passes`` is true once it is known not to be an AI call: it is relayed as it is, and no step acts on it.
     ``evidence`` and ``overheard`` are question and answer of what passes, for a verdict when both are known.
+    ``states_reason`` is true for the form in which a coached endpoint's user states a reason, and ``page`` is
+    what a browser is answered instead of a plain refusal as ``coached``.
     ``identity_refusal`` is what attribution found wrong; it counts only for AI calls.
     """
 
@@ -55,6 +58,8 @@ class Visit:
     passes: bool = False
     evidence: RequestEvidence | None = field(default=None, repr=False)
     overheard: "Overheard | None" = field(default=None, repr=False)
+    states_reason: bool = False
+    page: Answer | None = field(default=None, repr=False)
     secret: "Secret | None" = None
     meter: "Meter | None" = None
     scrubber: "Scrubber | None" = None

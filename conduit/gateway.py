@@ -11,6 +11,7 @@ from addons.accounts import Accounts
 from addons.admission import Admission
 from addons.attribution import Attribution
 from addons.chain import Chain, Surroundings
+from addons.coaching import Coaching
 from addons.configuration import Bounds, Configuration, Listeners, Upstreams
 from addons.connections import Connections
 from addons.credentials import Credentials
@@ -147,6 +148,7 @@ def engine(
         Interception: Interception(configuration, connections, snapshots),
         Attribution: Attribution(vault, connections, snapshots, identity=identity, tokens=tokens),
         Discovery: Discovery(configuration, connections),
+        Coaching: Coaching(vault),
         Inspection: Inspection(configuration.bounds),
         Admission: Admission(limiter, output_step_tokens=step_tokens, sufficiency=identity.sufficiency),
         Accounts: Accounts(configuration.restrictions),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from http import HTTPStatus
 
+from policy import coaching
 from policy.exchange import Shape
 from policy.refusals import Reason, Refusal
 
@@ -90,6 +91,9 @@ _PAGE = """<!doctype html>
 body {{ font: 1.125rem/1.6 system-ui, sans-serif; max-width: 40rem; margin: 12vh auto; padding: 0 1.5rem; }}
 h1 {{ font-size: 1.75rem; line-height: 1.2; }}
 dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; font-size: .95rem; }}
+label {{ display: block; font-weight: 600; }}
+textarea {{ box-sizing: border-box; width: 100%; font: inherit; padding: .5rem; }}
+button {{ font: inherit; padding: .5rem 1.25rem; margin: .75rem 0 1.5rem; }}
 dd {{ margin: 0; overflow-wrap: anywhere; font-family: ui-monospace, monospace; }}
 </style>
 </head>
@@ -97,7 +101,7 @@ dd {{ margin: 0; overflow-wrap: anywhere; font-family: ui-monospace, monospace; 
 <main>
 <h1>{title}</h1>
 <p>{message}</p>
-<dl>
+{form}<dl>
 <dt>Code</dt><dd>{code}</dd>
 <dt>Request</dt><dd>{request_id}</dd>
 </dl>
@@ -105,7 +109,20 @@ dd {{ margin: 0; overflow-wrap: anywhere; font-family: ui-monospace, monospace; 
 </body>
 </html>
 """
+# No more than the browser's own controls: reachable by keyboard, named for screen readers.
+_FORM = """<form method="post" action="{action}">
+{problem}<label for="reason">Reason</label>
+<p id="hint">One sentence. It is recorded with your name or address, and holds for {hours} hours.</p>
+<textarea id="reason" name="reason" rows="3" maxlength="{length_max}" required aria-describedby="{described}"
+{invalid}></textarea>
+<input type="hidden" name="ticket" value="{ticket}">
+<button type="submit">Continue for this reason</button>
+</form>
+"""
+_PROBLEM = """<p id="problem" role="alert"><strong>{text}</strong></p>
+"""
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+_FORM_POLICY = f"{_PAGE_POLICY}; form-action 'self'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +147,7 @@ def render(
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         headers.append(("www-authenticate", 'Bearer realm="conduit"'))
     if wants_html:
-        headers += [
-            ("content-type", "text/html; charset=utf-8"),
-            ("content-security-policy", _PAGE_POLICY),
-            ("x-content-type-options", "nosniff"),
-        ]
+        headers += _page_headers(_PAGE_POLICY)
         return Answer(refusal.status, tuple(headers), _page(refusal, request_id))
     if provider == "aws" and shape is Shape.OTHER:
         kind = _TYPES_AMAZON.get(refusal.status, "InternalServerException")
@@ -147,6 +160,31 @@ def render(
     problem = shape is Shape.OTHER
     headers.append(("content-type", "application/problem+json" if problem else "application/json"))
     return Answer(refusal.status, tuple(headers), _json(_error(refusal, shape, request_id)))
+
+
+def coaching_page(host: str, *, ticket: str, request_id: str, problem: str = "") -> Answer:
+    """The page on which a browser's user states why ``host`` is to be used; see ``policy.coaching``.
+
+    ``problem`` is what was wrong with the last attempt, read out at once.
+    """
+    message = f"{host} may be used after you state a reason. The use is recorded."
+    form = _FORM.format(
+        action=escape(coaching.PATH),
+        problem=_PROBLEM.format(text=escape(problem)) if problem else "",
+        hours=coaching.GRANT_S // 3600,
+        length_max=coaching.REASON_LENGTH_MAX,
+        described="problem hint" if problem else "hint",
+        invalid='aria-invalid="true"' if problem else "",
+        ticket=escape(ticket),
+    )
+    refusal = Refusal(Reason.COACHED, message, "endpoint-state")
+    headers = [
+        ("x-conduit-request-id", request_id),
+        ("x-conduit-reason", refusal.reason.value),
+        ("cache-control", "no-store"),
+        *_page_headers(_FORM_POLICY),
+    ]
+    return Answer(refusal.status, tuple(headers), _page(refusal, request_id, form))
 
 
 def stream_ending(
@@ -256,8 +294,18 @@ def _json(document: Mapping[str, object]) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def _page(refusal: Refusal, request_id: str) -> bytes:
+def _page_headers(policy: str) -> list[tuple[str, str]]:
+    return [
+        ("content-type", "text/html; charset=utf-8"),
+        ("content-security-policy", policy),
+        ("x-content-type-options", "nosniff"),
+    ]
+
+
+def _page(refusal: Refusal, request_id: str, form: str = "") -> bytes:
+    """``form`` is markup of ours, everything in it escaped already."""
     return _PAGE.format(
+        form=form,
         title=escape(_TITLES[refusal.reason]),
         message=escape(refusal.message),
         code=escape(refusal.reason.value),
