@@ -94,7 +94,7 @@ class Chain:
         if refusal is not None:
             flow.response = answering.refuse_without_exchange(refusal)
             self._tunnels.refused(flow.client_conn, facts, refusal)
-            facts.connect = None
+            facts.connect = facts.source = facts.proxy = None  # what comes next begins anew
 
     def _may_connect(self, flow: http.HTTPFlow) -> Refusal | None:
         try:

@@ -136,7 +136,7 @@ class Engine:
     async def start(self) -> None:
         """Open the doors; raises ``NotListening``."""
         self._running = asyncio.get_running_loop().create_task(self._master.run())
-        self._tasks = [asyncio.create_task(work()) for work in self._background]
+        self._tasks = [asyncio.create_task(_attended(work)) for work in self._background]
         while not self._is_listening():
             if self._running.done():
                 await self._running
@@ -171,6 +171,14 @@ class Engine:
         self._master.shutdown()
         if self._running is not None:
             await self._running
+
+
+async def _attended(work: Background) -> None:
+    """Tell when work that should go on has ended; what depends on it refuses by itself."""
+    try:
+        await work()
+    except Exception:
+        logger.opt(exception=True).error("work in the background has failed")
 
 
 def _options(configuration: Configuration) -> dict[str, Any]:

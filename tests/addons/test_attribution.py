@@ -124,6 +124,26 @@ async def test_a_client_may_try_again_on_the_same_connection(place: Office):
     assert (refused[:12], admitted[:12]) == (b"HTTP/1.1 407", b"HTTP/1.1 200")
 
 
+async def test_what_a_refused_tunnel_said_does_not_stay(place: Office):
+    """Neither its source nor its credentials are those of the next request on the connection."""
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", place.gateway.ports["proxy"], local_addr=(BALANCER, 0)
+    )
+    wrong = f"proxy-authorization: {basic('ada', 'wrong')}\r\nx-forwarded-for: {ADAS}\r\n"
+    writer.write(f"{CONNECT}".replace("\n", "\r\n").encode() + wrong.encode() + b"\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
+    await reader.readexactly(int(length.partition(b":")[2]))
+    writer.write(b"GET http://llm.example/v1/models HTTP/1.1\r\nhost: llm.example\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    assert not any(
+        event.get("source_address") == ADAS and event["kind"] == "call" for event in place.gateway.events()
+    )
+    facts = next(iter(place.gateway.engine.chain._connections._open.values()))
+    assert (facts.source, facts.proxy) == (None, None)
+    writer.close()
+
+
 async def test_without_credentials_nobody_is_challenged(place: Office):
     """Other sources may suffice; and what is no AI call needs none."""
     (admitted,) = await say(place, f"{CONNECT}\n")
