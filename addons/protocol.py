@@ -38,6 +38,7 @@ REPLACED = "conduit.replaced"
 
 Commands = Generator[commands.Command, Any, Any]
 
+_REQUEST_LINE = re.compile(rb"[!-~]+ [!-~\x80-\xff]+ HTTP/1\.[01]\r?\n")
 _INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d[ \r\n]")
 
 
@@ -170,16 +171,25 @@ class Stream(layers.HttpStream):
 
 
 class BoundedHttp1Server(layers.Http1Server):
-    """A client connection whose request head is bounded; mitmproxy reads without limit."""
+    """A client connection whose request head is bounded and begins as RFC 9112 section 3 says.
+
+    mitmproxy reads without limit, and splits the request line at any white space that Python knows.
+    """
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
-        """Refuse a head over the bound before it is complete."""
+        """Refuse a head over the bound before it is complete, and a request line with two readings."""
+        begun = bytes(self.buf).lstrip(b"\r\n")
+        if b"\n" in begun and not _REQUEST_LINE.match(begun):
+            yield from self._refuse(400)
+            return
         yield from super().read_headers(event)
         if self.state == self.read_headers and len(self.buf) > HEAD_BYTES_MAX:
-            page = _http1.make_error_response(413, "The head of this request is too large.")
-            yield commands.SendData(self.conn, page)
-            yield commands.CloseConnection(self.conn)
-            self.state = self.done
+            yield from self._refuse(413)
+
+    def _refuse(self, status: int) -> Commands:
+        yield commands.SendData(self.conn, _http1.make_error_response(status, ""))
+        yield commands.CloseConnection(self.conn)
+        self.state = self.done
 
 
 class FinalAnswerHttp1Client(layers.Http1Client):
