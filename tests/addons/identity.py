@@ -98,6 +98,9 @@ class Office:
         if name == "stranger":
             stranger = Authority(self.gateway.folder / "stranger", "Clients")
             return stranger.client_file(stranger.client("ada", _spiffe("people/ada")))
+        if name == "ada of a site":
+            site = Authority(self.gateway.folder / "site", "One site's clients", superior=self.clients)
+            return site.client_file(site.client("ada", _spiffe("people/ada")))
         alternatives = {
             "build": [_spiffe("build")],
             "expired": [_spiffe("people/ada")],

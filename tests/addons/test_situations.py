@@ -99,6 +99,10 @@ NAMED = {
         Caller(door="tls proxy", certificate="ada"),
         *("acme", "ada", [CERTIFICATE]),
     ),
+    "a certificate of an authority below": (
+        Caller(door="tls gateway", certificate="ada of a site"),
+        *("acme", "ada", [CERTIFICATE]),
+    ),
     "a certificate of a machine": (
         Caller(door="tls gateway", certificate="build"),
         *("acme", None, [CERTIFICATE]),

@@ -78,6 +78,14 @@ def test_a_certificate_is_not_believed_before_and_after_its_time(authority):
             verified(authority, authority.client("cleo"), now=now)
 
 
+def test_an_authority_below_vouches_if_it_is_shown(authority, tmp_path: Path):
+    below = Authority(tmp_path, "Clients of one site", superior=authority)
+    leaf = below.client("cleo")
+    assert verified(authority, leaf, below.certificate).claimed == Claimed("initech", "cleo")
+    with pytest.raises(UnacceptableCertificate):
+        verified(authority, leaf)
+
+
 def test_a_leaf_does_not_vouch_for_another(authority, tmp_path: Path):
     leaf = authority.client("cleo")
     with pytest.raises(UnacceptableCertificate):

@@ -26,23 +26,31 @@ def _general_name(host: str) -> x509.GeneralName:
 
 
 class Authority:
-    """One root and the leaf certificates that it signs, one a host, kept under ``folder``."""
+    """One root and the leaf certificates that it signs, one a host, kept under ``folder``.
 
-    def __init__(self, folder: Path, name: str = "Stand-in providers") -> None:
+    With a ``superior`` it is no root: the superior vouches for it.
+    """
+
+    def __init__(
+        self, folder: Path, name: str = "Stand-in providers", superior: "Authority | None" = None
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._leaf_key = ec.generate_private_key(ec.SECP256R1())
         self._subject = _name(name)
-        self._certificate = self._signed(
+        self._superior = superior
+        issuer_key = superior._key if superior is not None else self._key
+        self.certificate = (superior or self)._signed(
             self._subject,
             self._key.public_key(),
-            (x509.BasicConstraints(ca=True, path_length=0), True),
+            (x509.BasicConstraints(ca=True, path_length=0 if superior is not None else 1), True),
             (_usage(signs_certificates=True), True),
             (x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), False),
+            (x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), False),
         )
         self.ca_file = folder / "ca.pem"
-        self.ca_file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
+        self.ca_file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
         self.context = cache(self._context)
 
     def _signed(
@@ -99,7 +107,8 @@ class Authority:
     def client_file(self, certificate: x509.Certificate) -> Path:
         """A client's certificate and key in one PEM file, as curl and ``load_cert_chain`` read it."""
         path = self._folder / f"client-{certificate.serial_number}.pem"
-        path.write_bytes(self._with_key(certificate))
+        chain = self.ca_file.read_bytes() if self._superior is not None else b""
+        path.write_bytes(self._with_key(certificate) + chain)
         return path
 
     def fingerprint(self, host: str) -> str:
