@@ -1,15 +1,45 @@
-"""``conduit usage``: how much was used, by whom."""
+"""``conduit usage`` and ``conduit invoice``: how much was used, by whom, and what it cost."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from dataclasses import asdict, fields
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from conduit.command import Invocation, command
+from conduit.command import CommandFailed, Invocation, command
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from store.usage import Total
+
+
+class By(StrEnum):
+    """By what usage is summed."""
+
+    USER = "user"
+    TEAM = "team"
+    MODEL = "model"
+    PLACEHOLDER = "placeholder"
+    CREDENTIAL = "credential"
+    PROVIDER = "provider"
+
+
+class InvoiceFormat(StrEnum):
+    """``csv`` is safe to open in a spreadsheet."""
+
+    CSV = "csv"
+    JSON = "json"
+
+
+_SUMS = ("requests", "input_tokens", "output_tokens", "tokens", "micro_dollars", "unpriced")
 
 
 def register(application: typer.Typer) -> None:
     command(application, "usage")(show)
+    command(application, "invoice")(invoice)
 
 
 async def show(
@@ -17,45 +47,64 @@ async def show(
     tenant: Annotated[str | None, typer.Option(help="Name or id of the tenant; all without it.")] = None,
     user: Annotated[str | None, typer.Option(help="Name or id of a user of the tenant.")] = None,
     since: Annotated[str, typer.Option(help="From when: 24h, 30d, or 2026-11-01.")] = "30d",
+    by: Annotated[By, typer.Option(help="One line for each of these.")] = By.USER,
 ) -> None:
-    """Show requests, tokens and micro-dollars: in all, and for each user."""
+    """Show requests, tokens and micro-dollars: in all, and for each user, model, placeholder or team."""
     from conduit import lookup
     from conduit.instance import opened
-    from store import members, usage
+    from store import usage
 
     if user is not None and tenant is None:
         raise typer.BadParameter("--user needs --tenant")
     now = datetime.now(UTC)
     start = lookup.moment(since, now=now, forward=False)
+    grouping = usage.Grouping.USER if by is By.TEAM else usage.Grouping[by.name]
     rows: list[dict[str, Any]] = []
     async with opened(invocation) as instance:
         for owner in await lookup.every_tenant(instance.store, tenant):
             member = await lookup.user(instance.store, owner.tenant_id, user) if user else None
             async with instance.store.tenant(owner.tenant_id) as session:
-                names = {item.id: item.name for item in await members.every(session)}
                 totals = await usage.totals(
                     session,
                     since=start,
                     until=now,
-                    grouping=usage.Grouping.USER,
+                    grouping=grouping,
                     member_id=member.id if member else None,
                 )
-            rows += [{"tenant": owner.name, "user": names.get(_user(t)), **_sums(t)} for t in totals]
+                rows += [{"tenant": owner.name, **row} for row in await _named(session, totals, by)]
     whole = {name: sum(row[name] for row in rows) for name in _SUMS}
     if invocation.json:
-        invocation.show_json({"since": start.isoformat(), "until": now.isoformat(), **whole, "users": rows})
+        period = {"since": start.isoformat(), "until": now.isoformat(), "by": by.value}
+        invocation.show_json({**period, **whole, f"{by.value}s": rows})
     else:
         invocation.show([*rows, {"tenant": "all", **whole}] if rows else [])
 
 
-_SUMS = ("requests", "input_tokens", "output_tokens", "tokens", "micro_dollars", "unpriced")
+async def _named(session: "AsyncSession", totals: "list[Total]", by: By) -> list[dict[str, Any]]:
+    """Sums with people's words for what they are of; a team's is that of those who are in it now."""
+    from store import members, teams
+
+    if by not in (By.USER, By.TEAM):
+        return [{by.value: _text(total.subject), **_sums(total)} for total in totals]
+    people: dict[Any, members.Member] = {item.id: item for item in await members.every(session)}
+    if by is By.USER:
+        names: dict[Any, str] = {key: item.name for key, item in people.items()}
+        return [{"user": names.get(total.subject), **_sums(total)} for total in totals]
+    named = {item.id: item.name for item in await teams.every(session)}
+    found: dict[str | None, dict[str, int]] = {}
+    for total in totals:
+        holder = people.get(total.subject)
+        team = named.get(holder.team_id) if holder and holder.team_id else None
+        so_far = found.setdefault(team, dict.fromkeys(_SUMS, 0))
+        found[team] = {name: so_far[name] + amount for name, amount in _sums(total).items()}
+    return [{"team": team, **sums} for team, sums in found.items()]
 
 
-def _user(total: Any) -> Any:
-    return total.subject
+def _text(subject: object) -> str | None:
+    return None if subject is None else str(subject)
 
 
-def _sums(total: Any) -> dict[str, int]:
+def _sums(total: "Total") -> dict[str, int]:
     return {
         "requests": total.requests,
         "input_tokens": total.input_tokens,
@@ -64,3 +113,70 @@ def _sums(total: Any) -> dict[str, int]:
         "micro_dollars": total.cost_micro_dollars,
         "unpriced": total.unpriced,
     }
+
+
+async def invoice(
+    invocation: Invocation,
+    tenant: Annotated[str, typer.Option(help="Name or id of the tenant.")],
+    month: Annotated[str, typer.Option(help="Such as 2026-11, by the clocks of the tenant's time zone.")],
+    kind: Annotated[InvoiceFormat, typer.Option("--format")] = InvoiceFormat.CSV,
+    out: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
+) -> None:
+    """Write what a tenant used in a month: a line for each user and model, in whole micro-dollars."""
+    from conduit import lookup
+    from conduit.instance import opened
+    from policy.spreadsheet import document
+    from store import invoices
+
+    first = _first_of(month)
+    async with opened(invocation) as instance:
+        owner = await lookup.tenant(instance.store, tenant)
+        period = invoices.month_of(first, owner.time_zone)
+        async with instance.store.tenant(owner.tenant_id) as session:
+            found = await invoices.lines(session, period=period)
+    total = sum(line.cost_micro_dollars for line in found)
+    if kind is InvoiceFormat.CSV and not invocation.json:
+        columns = [item.name for item in fields(invoices.InvoiceLine)]
+        text = document(columns, [[getattr(line, name) for name in columns] for line in found])
+    else:
+        text = _document(
+            {
+                "tenant": owner.name,
+                "tenant_id": owner.tenant_id,
+                "month": month,
+                "time_zone": owner.time_zone,
+                "since": period.since.isoformat(),
+                "until": period.until.isoformat(),
+                "lines": [asdict(line) for line in found],
+                "requests": sum(line.requests for line in found),
+                "unpriced": sum(line.unpriced for line in found),
+                "cost_micro_dollars": total,
+            }
+        )
+    _write(text, out)
+    invocation.say(f"{len(found)} lines, {total} micro-dollars")
+    if unpriced := sum(line.unpriced for line in found):
+        invocation.say(f"{unpriced} calls have no known price and are not in the sum")
+
+
+def _first_of(month: str) -> date:
+    try:
+        return datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise typer.BadParameter(f"{month!r} is not a month, such as 2026-11") from None
+
+
+def _document(invoice_of: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps(invoice_of, default=str, ensure_ascii=False) + "\n"
+
+
+def _write(text: str, out: Path | None) -> None:
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, newline="")
+    except OSError as error:
+        raise CommandFailed(f"{out} cannot be written: {error.strerror}") from error
