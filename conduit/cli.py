@@ -4,6 +4,7 @@ import typer
 
 from conduit.command import ConfigOption, DataOption, JsonOption
 from conduit.commands import (
+    accounts,
     audit,
     backup,
     ca,
@@ -39,6 +40,7 @@ for module in (
     network,
     limit,
     endpoint,
+    accounts,
     usage,
     audit,
     evidence,

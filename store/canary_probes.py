@@ -19,6 +19,7 @@ from policy.identifiers import CredentialId, ExchangeId, LimitId, PlaceholderId,
 from policy.limits import LimitKind
 from policy.money import MicroDollars
 from store import (
+    accounts,
     address_sessions,
     administrators,
     approvals,
@@ -92,9 +93,10 @@ async def furnish(session: AsyncSession, tenant_id: TenantId, *, number: int) ->
     binding = placeholders.Binding(member.id, credential.id)
     placeholder = await placeholders.create(session, digest=digest, binding=binding)
     await networks.add(session, network=network)
-    await address_sessions.begin(session, new=_holding(network, name))
+    await address_sessions.begin(session, told=[_holding(network, name)])
     limit = await limits.put(session, kind=LimitKind.CONCURRENT, amount=number, member_id=member.id)
     await endpoints.set_rule(session, host=host, state=EndpointState.BLOCKED)
+    await accounts.put(session, product="canary", accounts=[name])
     exception = await endpoints.add_exception(
         session,
         host=host,
@@ -169,6 +171,7 @@ async def state_of(session: AsyncSession) -> tuple[object, ...]:
         await endpoints.rules(session),
         await endpoints.seen(session),
         await endpoints.exceptions(session),
+        await accounts.every(session),
         await approvals.every(session),
         await usage.latest(session, limit=1000),
         await events.latest(session, limit=1000),
@@ -285,7 +288,7 @@ PROBES: tuple[Probe, ...] = (
     Probe(networks.remove, lambda s, r: networks.remove(s, network=r.network)),
     Probe(
         address_sessions.begin,
-        lambda s, r: address_sessions.begin(s, new=_holding(r.network, r.name)),
+        lambda s, r: address_sessions.begin(s, told=[_holding(r.network, r.name)]),
         aims=False,
     ),
     Probe(
@@ -305,6 +308,9 @@ PROBES: tuple[Probe, ...] = (
         lambda s, r: endpoints.set_rule(s, host=r.host, state=EndpointState.SANCTIONED),
         aims=False,
     ),
+    Probe(accounts.put, lambda s, _: accounts.put(s, product="canary", accounts=["theirs"]), aims=False),
+    Probe(accounts.every, lambda s, _: accounts.every(s)),
+    Probe(accounts.clear, lambda s, _: accounts.clear(s, product="other"), aims=False),
     Probe(endpoints.clear_rule, lambda s, r: endpoints.clear_rule(s, host=r.host)),
     Probe(endpoints.rules, lambda s, _: endpoints.rules(s)),
     Probe(

@@ -1,15 +1,18 @@
-"""Acts about single callers of an endpoint, each with its event in the same transaction.
+"""Acts about who may use an endpoint, and with whose accounts, each with its event in the same transaction.
 
 Who may is decided before, by the console; ``store.operations`` has the acts about endpoints themselves.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+from policy.accounts import InvalidAccount, checked
 from policy.destination import InvalidDestination, canonical_host
 from policy.identifiers import TenantId
-from store import endpoints
+from store import accounts, endpoints
+from store.accounts import StatedAccounts
 from store.acts import Actor, record
 from store.door import Store
 from store.endpoints import EndpointException, ExceptionSubject
@@ -79,4 +82,29 @@ async def end_exception(
             target=ended.host,
             exception=str(ended.id),
         )
+    return ended
+
+
+async def state_accounts(
+    store: Store, *, actor: Actor, tenant_id: TenantId, product: str, stated: Sequence[str]
+) -> StatedAccounts:
+    """State which accounts of a product are the tenant's own; raises ``InvalidRecord`` for what is none.
+
+    That the product has a restriction header is the caller's to check (``config/account_restrictions.csv``).
+    """
+    try:
+        own = checked(stated)
+    except InvalidAccount as error:
+        raise InvalidRecord(str(error)) from error
+    async with store.tenant(tenant_id) as session:
+        made = await accounts.put(session, product=product, accounts=own)
+        await record(session, actor, "accounts.set", tenant_id=tenant_id, target=product, accounts=own)
+    return made
+
+
+async def clear_accounts(store: Store, *, actor: Actor, tenant_id: TenantId, product: str) -> StatedAccounts:
+    """Let any account of a product be used again; raises ``NotFound``."""
+    async with store.tenant(tenant_id) as session:
+        ended = await accounts.clear(session, product=product)
+        await record(session, actor, "accounts.clear", tenant_id=tenant_id, target=product)
     return ended

@@ -20,6 +20,7 @@ from policy.exchange import EndpointState
 from policy.limits import Limit, LimitKind, LimitScope, Window
 from store import custody
 from store.tables import (
+    ACCOUNT_LIST,
     ADDRESS_SESSION,
     CREDENTIAL,
     ENDPOINT_EXCEPTION,
@@ -82,6 +83,10 @@ async def read_policy(session: AsyncSession) -> snapshot.PolicySnapshot:
             async for row in _rows(
                 session, select(*ADDRESS_SESSION.c).where(ADDRESS_SESSION.c.expires_at > loaded_at)
             )
+        ],
+        accounts=[
+            snapshot.AccountList(row.tenant_id, row.product, tuple(row.accounts))
+            async for row in _rows(session, select(*ACCOUNT_LIST.c))
         ],
         exceptions=[
             _exception(row, teams)

@@ -296,3 +296,18 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     assert helped.code == 0
     for heavy in ("sqlalchemy", "mitmproxy", "cryptography", "pydantic", "litestar"):
         assert f" {heavy}\n" not in helped.err
+
+
+def test_accounts_are_stated_listed_and_cleared(program: Program, tenant: str) -> None:
+    stated = program.json("accounts", "set", "chatgpt", "--tenant", tenant, "--allow", "ws-1, ws-2")
+    assert stated["accounts"] == ["ws-1", "ws-2"]
+    (listed,) = program.json("accounts", "list", "--tenant", tenant)
+    assert listed == stated
+    program.json("accounts", "clear", "chatgpt", "--tenant", tenant)
+    assert program.json("accounts", "list", "--tenant", tenant) == []
+
+
+def test_a_product_without_a_restriction_header_is_named(program: Program, tenant: str) -> None:
+    refused = program("accounts", "set", "nothing", "--tenant", tenant, "--allow", "a")
+    assert refused.code == 1
+    assert "chatgpt" in refused.err

@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 
 from store import (
+    accounts,
     address_sessions,
     administrators,
     approvals,
@@ -29,6 +30,7 @@ from store.door import Store
 from tests.store.conftest import broken
 
 REPOSITORIES = (
+    accounts,
     address_sessions,
     administrators,
     approvals,

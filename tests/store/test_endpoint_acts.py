@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from policy.identifiers import TenantId
-from store import endpoint_acts, endpoints, events, members
+from store import accounts, endpoint_acts, endpoints, events, members
 from store.acts import Actor
 from store.claim import Purpose
 from store.door import Store
@@ -57,3 +57,24 @@ async def test_an_exception_without_reason_host_or_future_is_not_made(
         await endpoint_acts.except_subject(store, actor=ADA, tenant_id=tenant, new=new)
     async with store.tenant(tenant) as session:
         assert await endpoints.exceptions(session) == []
+
+
+async def test_stated_accounts_are_in_both(store: Store, gateway: Store, tenant: TenantId) -> None:
+    stating = {"actor": ADA, "tenant_id": tenant, "product": "claude"}
+    await endpoint_acts.state_accounts(store, stated=["org-1"], **stating)  # type: ignore[arg-type]
+    await endpoint_acts.state_accounts(store, stated=["org-2", " org-3 "], **stating)  # type: ignore[arg-type]
+    async with gateway.platform(Purpose.SNAPSHOT, consistent=True) as session:
+        policy = await read_policy(session)
+    assert policy.accounts_of(tenant, "claude") == ("org-2", "org-3")
+    await endpoint_acts.clear_accounts(store, **stating)  # type: ignore[arg-type]
+    async with store.tenant(tenant) as session:
+        assert await accounts.every(session) == []
+        told = [json.loads(each.body)["action"] for each in await events.latest(session, limit=9)]
+    assert told == ["accounts.clear", "accounts.set", "accounts.set"]
+
+
+async def test_what_is_no_account_is_not_stated(store: Store, tenant: TenantId) -> None:
+    with pytest.raises(InvalidRecord):
+        await endpoint_acts.state_accounts(
+            store, actor=ADA, tenant_id=tenant, product="claude", stated=["a\r\nx: y"]
+        )

@@ -6,30 +6,13 @@ is of the purpose ``deletion`` and the tenant's state says so; the platform's ow
 
 from alembic import op
 
-from store.migrations.erased_tables import ERASED, KEPT, PLATFORM
+from store.migrations.erased_tables import ERASED_BEFORE_0008 as ERASED
+from store.migrations.erased_tables import KEPT, PLATFORM, erase_function
 
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
-
-ERASE = """
-CREATE FUNCTION conduit.erase_rows(tenant uuid, table_name text, batch integer) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    erased bigint;
-BEGIN
-    PERFORM FROM conduit.tenant WHERE tenant_id = $1 AND state = 'deleting' FOR SHARE;
-    IF NOT FOUND OR conduit.purpose() IS DISTINCT FROM 'deletion' OR $2 <> ALL (ARRAY[{tables}]) THEN
-        RAISE EXCEPTION 'these rows may not be erased' USING ERRCODE = 'insufficient_privilege';
-    END IF;
-    EXECUTE format(
-        'WITH gone AS (DELETE FROM conduit.%I WHERE (tableoid, ctid) IN'
-        ' (SELECT tableoid, ctid FROM conduit.%I WHERE tenant_id = $1 LIMIT $2) RETURNING 1)'
-        ' SELECT count(*) FROM gone', $2, $2) INTO erased USING $1, $3;
-    RETURN erased;
-END $$
-"""
 
 # Every table with a tenant, as the catalogue has them now: a table that a later migration forgets to add
 # above is counted all the same, or makes this fail, and the tenant is not declared deleted.
@@ -74,7 +57,7 @@ def upgrade() -> None:
         "CREATE POLICY erasure_lock ON conduit.tenant FOR UPDATE TO conduit_owner"
         f" USING {condition} WITH CHECK {condition}"
     )
-    op.execute(ERASE.format(tables=", ".join(f"'{table}'" for table in ERASED)))
+    op.execute(erase_function(ERASED))
     op.execute(COUNT)
     op.execute("REVOKE ALL ON FUNCTION conduit.erase_rows, conduit.count_rows FROM PUBLIC")
     op.execute("GRANT EXECUTE ON FUNCTION conduit.erase_rows, conduit.count_rows TO conduit_platform")
