@@ -80,6 +80,9 @@ async def show(
         finding=finding,
     )
     async with opened(invocation) as instance:
+        if tenant is None and placeholder is not None:
+            # Its indexes begin with the tenant, so the whole platform's record need not be read for it.
+            tenant = str((await lookup.placeholder(instance.store, None, placeholder)).tenant_id)
         if tenant is None:
             async with instance.store.platform(Purpose.REPORTING) as session:
                 found = await events.latest(session, limit=limit, search=search)

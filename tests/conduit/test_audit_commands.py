@@ -80,6 +80,7 @@ def test_filters_narrow_the_list(used: Used) -> None:
     assert len(used.list("--placeholder", used.placeholder, "--decision", "allow")) == 2
     assert len(used.list("--credential", "00000000-0000-0000-0000-000000000004", "--model", "gpt-5")) == 2
     assert used.list("--kind", "call", "--until", "2026-11-01") == []
+    assert len(used.program.json("audit", "list", "--placeholder", used.placeholder)) == 3
     assert used.program("audit", "list", "--user", "alice").code == 2
 
 
