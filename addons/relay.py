@@ -21,7 +21,7 @@ WHOLE_BYTES_MAX = 256 * 1024
 HELD_BYTES_MAX = 32 * 1024 * 1024
 
 # Alternative services would lead the client around us (RFC 7838).
-_DROPPED = ("alt-svc", "x-conduit-reason")
+_DROPPED = frozenset({b"alt-svc", b"x-conduit-reason"})
 
 _Chunks = bytes | Iterable[bytes]
 
@@ -39,11 +39,7 @@ class Relay:
             raise TypeError("there is no answer to relay")
         check_answer(response.headers.fields)
         visit.answer_head_seen = True
-        for name in _DROPPED:
-            response.headers.pop(name, None)
-        response.headers[REQUEST_ID] = str(visit.exchange.id)
-        for name, value in visit.rate_headers:
-            response.headers[name] = value
+        _write_ours(visit, response)
         if visit.passes:
             response.stream = overhear(visit, response)
             return
@@ -111,6 +107,15 @@ class Relay:
         length = response.headers.pop("content-length", None)
         if length is not None and visit.flow.client_conn.alpn != b"h2":
             response.headers["transfer-encoding"] = "chunked"
+
+
+def _write_ours(visit: Visit, response: http.Response) -> None:
+    """Put our headers in, and take out what a provider must not say in our name."""
+    ours = ((REQUEST_ID, str(visit.exchange.id)), *visit.rate_headers)
+    written = tuple((name.encode(), value.encode()) for name, value in ours)
+    replaced = _DROPPED.union(name for name, _ in written)
+    kept = (field for field in response.headers.fields if field[0].lower() not in replaced)
+    response.headers.fields = (*kept, *written)
 
 
 def _overrides(step: Step) -> bool:

@@ -4,7 +4,9 @@ The field names are public and versioned by ``schema`` (docs/events.md). Facts t
 out. No secret and no content is ever a field.
 """
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from policy.exchange import Client, Exchange, Outcome, Principal
@@ -19,7 +21,7 @@ Event = dict[str, Any]
 
 def timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def call_event(exchange: Exchange) -> Event:
@@ -85,7 +87,9 @@ def tunnel_event(
     return {name: value for name, value in event.items() if value is not None}
 
 
-def _principal(principal: Principal | None) -> Event:
+@lru_cache(maxsize=4096)
+def _principal(principal: Principal | None) -> Mapping[str, Any]:
+    """Of a caller it is always the same, and written twice a call."""
     if principal is None:
         return {}
     return {

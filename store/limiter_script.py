@@ -71,17 +71,23 @@ class ScriptRunner:
 
         Raises ``InvalidDemand`` when the script refuses its arguments, else ``LimiterUnavailable``.
         """
-        # A crowd waits here, in order, and not in the time given to Valkey.
-        async with self._turns:
-            if not self._breaker.admits():
-                raise NotSent("Valkey did not answer a moment ago")
-            reply = await self._bounded(script, keys, arguments)
+        if self._together is not None:
+            reply = await self._admitted(script, keys, arguments)
+        else:
+            # A crowd waits here, in order, and not in the time given to Valkey.
+            async with self._turns:
+                reply = await self._admitted(script, keys, arguments)
         numbers = _numbers(reply)
         if numbers is None:
             self._breaker.failed()
             raise LimiterUnavailable("Valkey answered what the script never does")
         self._breaker.succeeded()
         return numbers
+
+    async def _admitted(self, script: Script, keys: Keys, arguments: tuple[str | int, ...]) -> Any:
+        if not self._breaker.admits():
+            raise NotSent("Valkey did not answer a moment ago")
+        return await self._bounded(script, keys, arguments)
 
     async def _bounded(self, script: Script, keys: Keys, arguments: tuple[str | int, ...]) -> Any:
         loop = asyncio.get_running_loop()
