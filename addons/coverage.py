@@ -69,7 +69,13 @@ def _on(*paths: Path) -> Callable[[Passage], bool]:
     return lambda passage: passage.path in paths
 
 
-_GUARDS = frozenset({"interception", "discovery", "inspection", "admission", "credentials", "redaction"})
+# They judge or change what leaves, and have nothing to do where nothing does.
+_GUARDS = frozenset(
+    {
+        *("interception", "discovery", "coaching", "inspection", "admission", "accounts", "credentials"),
+        "redaction",
+    }
+)
 _ALL = frozenset({*_GUARDS, *DUTIES, "measurement"})
 _TUNNELS = _on(Path.TUNNEL_REFUSED, Path.TLS_REFUSED)
 
@@ -82,7 +88,7 @@ EXCUSES = (
     Excuse(_ALL, _on(Path.CROWDED), "closed before its first byte"),
     Excuse(_ALL, _on(Path.NOT_HTTP), "there is no request, and nothing leaves"),
     Excuse(
-        frozenset({"discovery", "inspection", "admission", "credentials", "redaction", "measurement"}),
+        (_GUARDS | {"measurement"}) - {"interception"},
         _on(Path.TUNNELLED),
         "no AI endpoint by name: not looked into, no key of ours",
     ),

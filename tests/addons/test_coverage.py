@@ -1,5 +1,9 @@
 """No route passes unattributed, unmetered or unrecorded; the matrix notices what nobody has thought of."""
 
+import asyncio
+import contextlib
+import ssl
+
 import pytest
 
 from addons import STEPS, coverage, rehearsal
@@ -70,7 +74,17 @@ async def test_every_excuse_is_needed():
         ), excuse.reason
 
 
-async def test_the_real_steps_run_as_rehearsed(gateway: Running, monkeypatch):
+@pytest.mark.parametrize(
+    ("route", "path", "stream"),
+    [
+        (Route(Mode.GATEWAY, connect=False, tls=False), Path.ANSWERED, False),
+        (Route(Mode.GATEWAY, connect=False, tls=False), Path.STREAMED, True),
+        (Route(Mode.EXPLICIT, connect=True, tls=True), Path.ANSWERED, False),
+        (Route(Mode.EXPLICIT, connect=True, tls=True), Path.STREAMED, True),
+    ],
+    ids=str,
+)
+async def test_the_real_steps_run_as_rehearsed(gateway: Running, monkeypatch, route, path, stream):
     """The same phases, noted in the real steps while a real call goes through the real proxy."""
     ran: set[tuple[str, str]] = set()
 
@@ -85,8 +99,31 @@ async def test_the_real_steps_run_as_rehearsed(gateway: Running, monkeypatch):
 
     for step in gateway.engine.chain.steps:
         for phase in rehearsal.implemented(type(step)):
-            monkeypatch.setattr(step, phase, noting(step, phase), raising=True)
-    assert (await gateway.ask()).status_code == 200
-    passages = await rehearsal.rehearse(STEPS, [Route(Mode.GATEWAY, connect=False, tls=False)])
-    (rehearsed,) = [passage for passage in passages if passage.path is Path.ANSWERED]
+            monkeypatch.setattr(step, phase, noting(step, phase))
+    origin = "https://api.openai.com" if route.connect else gateway.url("openai", "")
+    async with gateway.client(proxied=route.connect) as client:
+        answer = await client.post(
+            f"{origin}/v1/chat/completions",
+            json={"model": "gpt-4o-mini", "messages": [], "max_tokens": 20, "stream": stream},
+            headers={"authorization": f"Bearer {gateway.placeholder}"},
+        )
+    assert answer.status_code == 200
+    (rehearsed,) = [item for item in await rehearsal.rehearse(STEPS, [route]) if item.path is path]
     assert ran == {(step, phase) for step, phases in rehearsed.phases.items() for phase in phases}
+
+
+async def test_a_refused_tls_connection_is_recorded(gateway: Running):
+    """Found by the matrix: the names of CONNECT and ClientHello cannot be read, and an event says so."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.ports["proxy"])
+    writer.write(b"CONNECT api.openai.com:443 HTTP/1.1\r\nHost: api.openai.com:443\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    outgoing = ssl.MemoryBIO()
+    hello = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="-a.invalid")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        hello.do_handshake()
+    writer.write(outgoing.read())
+    assert await reader.read() == b""
+    writer.close()
+    (event,) = gateway.events()
+    assert (event["kind"], event["decision"], event["reason"]) == ("tunnel", "deny", "request_malformed")
+    assert event["host"] == "api.openai.com"
