@@ -4,17 +4,19 @@ Rows are added and ended, never removed: who a past call came from can be asked 
 sessions at one moment the one that began last counts, then the longest, in whatever order they were told.
 """
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import Select, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from policy.identifiers import TenantId
 from policy.snapshot import Address
-from store.rows import columns, many, one, optional
+from store.rows import columns, many, optional
 from store.tables import ADDRESS_SESSION, CLAIMED_TENANT
 
 
@@ -44,36 +46,79 @@ class AddressSession:
 _COLUMNS = columns(ADDRESS_SESSION, AddressSession)
 
 
-async def begin(session: AsyncSession, *, new: NewSession) -> AddressSession:
-    """Note a session, or that one goes on: the same person's, told of by the same source, is made longer."""
-    current = (
-        _at(new.address, new.started_at)
-        .with_only_columns(ADDRESS_SESSION.c.id)
-        .with_for_update()
-        .scalar_subquery()
-    )
-    longer = (
-        update(ADDRESS_SESSION)
+async def begin(session: AsyncSession, *, told: Sequence[NewSession]) -> list[AddressSession]:
+    """Note sessions, in this order. One that goes on, of the same person by the same source, gets longer."""
+    held: dict[Address, list[_Held]] = defaultdict(list)
+    for row in await many(session, AddressSession, _around(told)):
+        held[row.address].append(_Held(row.id, row, row.expires_at))
+    added: dict[UUID, NewSession] = {}
+    longer: dict[UUID, datetime] = {}
+    noted: list[UUID] = []
+    for new in told:
+        goes_on = _current(held[new.address], new.started_at)
+        if goes_on is None or (goes_on.told.user_name, goes_on.told.source) != (new.user_name, new.source):
+            goes_on = _Held(uuid7(), new, new.expires_at)
+            held[new.address].append(goes_on)
+            added[goes_on.id] = new
+        goes_on.expires_at = max(goes_on.expires_at, new.expires_at)
+        longer[goes_on.id] = goes_on.expires_at
+        noted.append(goes_on.id)
+    await _write(session, added, longer)
+    query = select(*_COLUMNS).where(ADDRESS_SESSION.c.id.in_(set(noted)))
+    written = {row.id: row for row in await many(session, AddressSession, query)}
+    return [written[session_id] for session_id in noted]
+
+
+@dataclass(slots=True)
+class _Held:
+    """A session that is there, or will be, and how long it lasts."""
+
+    id: UUID
+    told: NewSession | AddressSession
+    expires_at: datetime
+
+
+def _around(told: Sequence[NewSession]) -> Select[tuple[object, ...]]:
+    """The sessions that one of these may be the going on of."""
+    return (
+        select(*_COLUMNS)
         .where(
-            ADDRESS_SESSION.c.id == current,
-            ADDRESS_SESSION.c.user_name == new.user_name,
-            ADDRESS_SESSION.c.source == new.source,
+            ADDRESS_SESSION.c.address.in_({new.address for new in told}),
+            ADDRESS_SESSION.c.started_at <= max(new.started_at for new in told),
+            ADDRESS_SESSION.c.expires_at > min(new.started_at for new in told),
         )
-        .values(expires_at=func.greatest(ADDRESS_SESSION.c.expires_at, new.expires_at))
+        .with_for_update()
     )
-    extended = await optional(session, AddressSession, longer.returning(*_COLUMNS))
-    if extended is not None:
-        return extended
-    statement = insert(ADDRESS_SESSION).values(
-        tenant_id=CLAIMED_TENANT,
-        id=uuid7(),
-        address=new.address,
-        user_name=new.user_name,
-        source=new.source,
-        started_at=new.started_at,
-        expires_at=new.expires_at,
-    )
-    return await one(session, AddressSession, statement.returning(*_COLUMNS))
+
+
+def _current(held: list[_Held], at: datetime) -> _Held | None:
+    covering = [item for item in held if item.told.started_at <= at < item.expires_at]
+    return max(covering, key=lambda item: (item.told.started_at, item.expires_at), default=None)
+
+
+async def _write(session: AsyncSession, added: dict[UUID, NewSession], longer: dict[UUID, datetime]) -> None:
+    rows = [
+        {
+            "tenant_id": CLAIMED_TENANT,
+            "id": session_id,
+            "address": new.address,
+            "user_name": new.user_name,
+            "source": new.source,
+            "started_at": new.started_at,
+            "expires_at": longer[session_id],
+        }
+        for session_id, new in added.items()
+    ]
+    if rows:
+        await session.execute(insert(ADDRESS_SESSION).values(rows))
+    changes = [
+        {"which": session_id, "until": until}
+        for session_id, until in longer.items()
+        if session_id not in added
+    ]
+    if changes:
+        change = update(ADDRESS_SESSION).where(ADDRESS_SESSION.c.id == bindparam("which"))
+        await session.execute(change.values(expires_at=bindparam("until")), changes)
 
 
 async def end(

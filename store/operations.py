@@ -286,7 +286,7 @@ class Operations:
             for new in sessions:
                 if not any(new.address in network for network in own):
                     raise InvalidRecord(f"{new.address} is in none of the tenant's networks")
-            begun = [await address_sessions.begin(session, new=new) for new in sessions]
+            begun = await address_sessions.begin(session, told=sessions)
             told = [f"{item.address} {item.user_name} until {item.expires_at.isoformat()}" for item in begun]
             await record(
                 session, actor, "session.begin", tenant_id=tenant_id, target=tenant_id, sessions=told
