@@ -28,7 +28,7 @@ from store.roles import RoleSecrets, create_roles, create_secrets, read_secrets
 # Tables under row-level security that the owner could read in part only (as in store.guard).
 _PARTLY_READABLE = """
 SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'conduit'::regnamespace AND c.relkind IN ('r', 'p')
-  AND c.relrowsecurity AND NOT c.relispartition
+  AND c.relforcerowsecurity AND NOT c.relispartition
   AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'whole') ORDER BY 1
 """
 SERVICE = "conduit"

@@ -115,7 +115,7 @@ SELECT p.proname FROM pg_proc p WHERE p.pronamespace = 'conduit'::regnamespace A
 # What the owner could not read whole would be missing from backups, and uncounted in a tenant's erasure.
 _PARTLY_SAVED = """
 SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'conduit'::regnamespace AND c.relkind IN ('r', 'p')
-  AND c.relrowsecurity AND NOT c.relispartition
+  AND c.relforcerowsecurity AND NOT c.relispartition
   AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'whole') ORDER BY 1
 """
 

@@ -5,18 +5,20 @@ placeholder digest would each act in the other's name, so neither has it.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from loguru import logger
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, TableClause, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from policy import snapshot
 from policy.exchange import EndpointState
+from policy.identifiers import TenantId
 from policy.limits import Limit, LimitKind, LimitScope, Window
 from store import custody
 from store.tables import (
@@ -30,6 +32,7 @@ from store.tables import (
     NETWORK,
     PLACEHOLDER,
     PLATFORM_ENDPOINT_RULE,
+    POLICY_CHANGE,
     POLICY_VERSION,
     TEAM,
     TENANT,
@@ -47,61 +50,102 @@ async def read_version(session: AsyncSession) -> int:
 
 async def read_policy(session: AsyncSession) -> snapshot.PolicySnapshot:
     """The whole policy; ``session`` is a consistent platform session for ``Purpose.SNAPSHOT``."""
-    version, loaded_at = await read_version(session), datetime.now(UTC)
+    return assemble(await read_version(session), datetime.now(UTC), await read_records(session))
+
+
+async def changed_since(session: AsyncSession, version: int) -> list[TenantId]:
+    """The tenants whose policy was changed after ``version``."""
+    query = select(POLICY_CHANGE.c.tenant).where(POLICY_CHANGE.c.version > version)
+    return list(await session.scalars(query))
+
+
+async def read_records(
+    session: AsyncSession, changed: Collection[TenantId] | None = None
+) -> snapshot.Records:
+    """The rows of all tenants, or of those in ``changed`` alone, and the rules for all either way."""
+    now = datetime.now(UTC)
+
+    def of(table: TableClause) -> Select[Any]:
+        query = select(*table.c)
+        return query if changed is None else query.where(table.c.tenant_id.in_(changed))
+
     keys = {key.tenant_id: key.data_key for key in await custody.every_data_key(session)}
     envelopes = {
         (item.tenant_id, item.credential_id): item.envelope for item in await custody.every_envelope(session)
     }
-    teams = {(row.tenant_id, row.id): row.name async for row in _rows(session, select(*TEAM.c))}
-    records = snapshot.Records(
+    teams = {(row.tenant_id, row.id): row.name async for row in _rows(session, of(TEAM))}
+    return snapshot.Records(
         tenants=[
             _tenant(row, keys.get(row.tenant_id, b""))
-            async for row in _rows(session, select(*TENANT.c).where(TENANT.c.tenant_id.not_in(INTERNAL)))
+            async for row in _rows(session, of(TENANT).where(TENANT.c.tenant_id.not_in(INTERNAL)))
         ],
-        users=[_user(row, teams) async for row in _rows(session, select(*MEMBER.c))],
+        users=[_user(row, teams) async for row in _rows(session, of(MEMBER))],
         credentials=[
             _credential(row, envelopes.get((row.tenant_id, row.id), b""))
-            async for row in _rows(session, select(*CREDENTIAL.c))
+            async for row in _rows(session, of(CREDENTIAL))
         ],
-        placeholders=_unambiguous(
-            [_placeholder(row) async for row in _rows(session, select(*PLACEHOLDER.c))],
-            lambda placeholder: placeholder.digest,
-            "placeholder digest",
-        ),
-        networks=_unambiguous(
-            [
-                snapshot.TenantNetwork(row.tenant_id, row.network)
-                async for row in _rows(session, select(*NETWORK.c))
-            ],
-            lambda item: item.network,
-            "network",
-        ),
-        limits=[_limit(row) async for row in _rows(session, select(*LIMIT_RULE.c))],
-        rules=await _rules(session),
+        placeholders=[_placeholder(row) async for row in _rows(session, of(PLACEHOLDER))],
+        networks=[
+            snapshot.TenantNetwork(row.tenant_id, row.network) async for row in _rows(session, of(NETWORK))
+        ],
+        limits=[_limit(row) async for row in _rows(session, of(LIMIT_RULE))],
+        rules=await _rules(session, of(ENDPOINT_RULE)),
         sessions=[
             snapshot.AddressSession(row.tenant_id, row.address, row.user_name, row.started_at, row.expires_at)
-            async for row in _rows(
-                session, select(*ADDRESS_SESSION.c).where(ADDRESS_SESSION.c.expires_at > loaded_at)
-            )
+            async for row in _rows(session, of(ADDRESS_SESSION).where(ADDRESS_SESSION.c.expires_at > now))
         ],
         accounts=[
             snapshot.AccountList(row.tenant_id, row.product, tuple(row.accounts))
-            async for row in _rows(session, select(*ACCOUNT_LIST.c))
+            async for row in _rows(session, of(ACCOUNT_LIST))
         ],
         exceptions=[
             _exception(row, teams)
             async for row in _rows(
-                session, select(*ENDPOINT_EXCEPTION.c).where(ENDPOINT_EXCEPTION.c.expires_at > loaded_at)
+                session, of(ENDPOINT_EXCEPTION).where(ENDPOINT_EXCEPTION.c.expires_at > now)
             )
         ],
     )
-    return snapshot.build(version, loaded_at, records)
+
+
+def assemble(version: int, loaded_at: datetime, records: snapshot.Records) -> snapshot.PolicySnapshot:
+    """Build the snapshot of rows that ``read_records`` read, without those that contradict each other."""
+    return snapshot.build(
+        version,
+        loaded_at,
+        replace(
+            records,
+            placeholders=_unambiguous(records.placeholders, lambda each: each.digest, "placeholder digest"),
+            networks=_unambiguous(records.networks, lambda each: each.network, "network"),
+        ),
+    )
+
+
+def merged(
+    before: snapshot.Records, changed: Collection[TenantId], after: snapshot.Records
+) -> snapshot.Records:
+    """``before`` with the rows of the changed tenants, and the rules for all, taken from ``after``."""
+    gone = {None, *changed}
+    return snapshot.Records(
+        **{
+            field.name: [
+                *(each for each in getattr(before, field.name) if _owner(each) not in gone),
+                *getattr(after, field.name),
+            ]
+            for field in fields(snapshot.Records)
+        }
+    )
+
+
+def _owner(record: Any) -> TenantId | None:
+    return record.id if isinstance(record, snapshot.Tenant) else record.tenant_id
 
 
 async def _rows(session: AsyncSession, query: Select[Any]) -> AsyncIterator[Row[Any]]:
+    """Every row, a batch at a time: a switch of contexts for each row would take most of the time."""
     result = await session.stream(query.execution_options(yield_per=BATCH_ROWS))
-    async for row in result:
-        yield row
+    async for batch in result.partitions():
+        for row in batch:
+            yield row
 
 
 def _tenant(row: Row[Any], data_key: bytes) -> snapshot.Tenant:
@@ -164,10 +208,10 @@ def _limit(row: Row[Any]) -> Limit:
     )
 
 
-async def _rules(session: AsyncSession) -> list[snapshot.EndpointRule]:
+async def _rules(session: AsyncSession, own_rules: Select[Any]) -> list[snapshot.EndpointRule]:
     own = [
         snapshot.EndpointRule(row.tenant_id, row.host, EndpointState(row.state))
-        async for row in _rows(session, select(*ENDPOINT_RULE.c))
+        async for row in _rows(session, own_rules)
     ]
     for_all = [
         snapshot.EndpointRule(None, row.host, EndpointState(row.state))
@@ -176,7 +220,8 @@ async def _rules(session: AsyncSession) -> list[snapshot.EndpointRule]:
     return own + for_all
 
 
-def _unambiguous[T](records: list[T], key: Callable[[T], object], what: str) -> Iterable[T]:
+def _unambiguous[T](found: Iterable[T], key: Callable[[T], object], what: str) -> Sequence[T]:
+    records = list(found)
     counts = Counter(key(record) for record in records)
     if len(counts) == len(records):
         return records

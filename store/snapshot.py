@@ -1,24 +1,29 @@
 """Keep the policy in memory as fresh as PostgreSQL's notifications make it.
 
-``run`` listens on a connection of its own and reads the whole policy anew on every notification, after
-every reconnection, and whenever the version that it asks for every ``poll_s`` is not the one in memory: a
-missed notification lasts no longer than that. Reading happens in a thread, so that no call waits for it.
+``run`` listens on a connection of its own. It reads the whole policy after every reconnection, and the
+changed tenants' on every notification and whenever the version that it asks for every ``poll_s`` is not the
+one in memory: a missed notification lasts no longer than that. Which tenants have changed is read from the
+database in the same moment as their rows, never from notifications. Reading happens in a thread, so that no
+call waits for it.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import NoReturn
 
 import psycopg
 from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from policy.snapshot import PolicySnapshot
+from policy.snapshot import PolicySnapshot, Records
 from store.claim import Purpose
 from store.door import Store
 from store.errors import PolicyUnavailable, StoreError
-from store.policy_rows import read_policy
+from store.policy_rows import assemble, changed_since, merged, read_records, read_version
 
 CHANNEL = "conduit_policy"
 POLL_S = 2.0
@@ -26,6 +31,12 @@ RETRY_S = 0.5
 
 # Asking for the version is one row; a server that does not answer in this time is away.
 ANSWER_S = 5.0
+
+
+# More changed tenants than this are not worth asking for one by one.
+CHANGED_MAX = 200
+
+type _Held = tuple[PolicySnapshot, Records]
 
 
 class SnapshotSource:
@@ -37,16 +48,16 @@ class SnapshotSource:
         self._store = store
         self._poll_s = poll_s
         self._monotonic = monotonic
-        self._current: PolicySnapshot | None = None
+        self._held: _Held | None = None
         self._confirmed_at: float | None = None
         self._replaced = asyncio.Condition()
 
     @property
     def current(self) -> PolicySnapshot:
         """The last snapshot read; raises ``PolicyUnavailable`` before the first. Mind ``age_s``."""
-        if self._current is None:
+        if self._held is None:
             raise PolicyUnavailable("no policy has been read yet")
-        return self._current
+        return self._held[0]
 
     @property
     def age_s(self) -> float:
@@ -56,21 +67,29 @@ class SnapshotSource:
         return self._monotonic() - self._confirmed_at
 
     async def load(self) -> PolicySnapshot:
-        """Read the policy now; raises a ``StoreError``, and keeps the last snapshot, if it cannot be read."""
+        """Read the policy whole, now; raises a ``StoreError``, and keeps the last snapshot, if it cannot."""
+        return await self._take(lambda: _read(self._store))
+
+    async def refresh(self) -> PolicySnapshot:
+        """Read what has changed since ``current``, and no more; raises as ``load`` does."""
+        held = self._held
+        if held is None:
+            return await self.load()
+        return await self._take(lambda: _read_changes(self._store, *held))
+
+    async def _take(self, read: Callable[[], Coroutine[None, None, _Held]]) -> PolicySnapshot:
         began = self._monotonic()
-        snapshot = await asyncio.to_thread(lambda: asyncio.run(_read(self._store)))
+        held = await asyncio.to_thread(lambda: asyncio.run(read()))
         self._confirmed_at = began
         async with self._replaced:
-            self._current = snapshot
+            self._held = held
             self._replaced.notify_all()
-        return snapshot
+        return held[0]
 
     async def newer_than(self, version: int) -> PolicySnapshot:
         """Wait until the snapshot is of a later version than this one."""
         async with self._replaced:
-            await self._replaced.wait_for(
-                lambda: self._current is not None and self._current.version > version
-            )
+            await self._replaced.wait_for(lambda: self._held is not None and self._held[0].version > version)
         return self.current
 
     async def run(self) -> NoReturn:
@@ -95,17 +114,38 @@ class SnapshotSource:
                 if version == self.current.version:
                     self._confirmed_at = asked
                 else:
-                    await self.load()
+                    await self.refresh()
                     continue
                 async for _ in connection.notifies(timeout=self._poll_s, stop_after=1):
                     pass
 
 
-async def _read(store: Store) -> PolicySnapshot:
+async def _read(store: Store) -> _Held:
+    async with _reading(store) as session:
+        version, now = await read_version(session), datetime.now(UTC)
+        records = await read_records(session)
+    return assemble(version, now, records), records
+
+
+async def _read_changes(store: Store, last: PolicySnapshot, before: Records) -> _Held:
+    async with _reading(store) as session:
+        version, now = await read_version(session), datetime.now(UTC)
+        changed = await changed_since(session, last.version)
+        # A version that went back is another database, or an earlier state of this one.
+        if version < last.version or len(changed) > CHANGED_MAX:
+            records = await read_records(session)
+        else:
+            records = merged(before, changed, await read_records(session, changed))
+    return assemble(version, now, records), records
+
+
+@asynccontextmanager
+async def _reading(store: Store) -> AsyncIterator[AsyncSession]:
+    """A consistent session on a connection of this thread's own."""
     own = await store.reopened()
     try:
         async with own.platform(Purpose.SNAPSHOT, consistent=True) as session:
-            return await read_policy(session)
+            yield session
     finally:
         await own.close()
 

@@ -73,4 +73,5 @@ APPROVAL = _table(
     "approval",
     "tenant_id id action subject requested_by decided_by state requested_at decided_at expires_at",
 )
+POLICY_CHANGE = _table("policy_change", "tenant version")
 POLICY_VERSION = _table("policy_version", "singleton version changed_by changed_at")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from uuid import uuid4
 
@@ -151,3 +152,54 @@ async def test_an_unknown_time_zone_stops_that_tenant_alone(
     found = await SnapshotSource(gateway).load()
     assert not found.tenants[odd.tenant_id].enabled
     assert found.tenants[tenant].enabled
+
+
+CHANGES = (
+    lambda s, row: members.set_enabled(s, member_id=row.member_id, enabled=False),
+    lambda s, row: custody.write_envelope(s, credential_id=row.credential_id, version=2, envelope=b"again"),
+    lambda s, row: custody.write_data_key(s, tenant_id=row.tenant_id, version=1, data_key=b"wrapped"),
+    lambda s, row: limits.put(s, kind=LimitKind.CONCURRENT, amount=1),
+    lambda s, row: limits.put(s, kind=LimitKind.CONCURRENT, amount=2, placeholder_id=row.id),
+    lambda s, row: limits.put(s, kind=LimitKind.CONCURRENT, amount=3),
+    lambda s, row: endpoints.set_rule(s, host="a.example", state=EndpointState.BLOCKED),
+    lambda s, row: endpoints.clear_rule(s, host="a.example"),
+    lambda s, row: credentials.revoke(s, credential_id=row.credential_id),
+    lambda s, row: custody.destroy_envelope(s, credential_id=row.credential_id),
+    lambda s, row: placeholders.revoke(s, placeholder_id=row.id),
+)
+
+
+async def same_as_whole(source: SnapshotSource, gateway: Store) -> bool:
+    changed, whole = await source.refresh(), await SnapshotSource(gateway).load()
+    return replace(changed, loaded_at=whole.loaded_at) == whole
+
+
+async def test_what_is_read_of_changes_equals_what_is_read_whole(store: Store, gateway: Store) -> None:
+    rows = [await a_placeholder(store, await a_tenant(store), a_digest()) for _ in range(2)]
+    source = SnapshotSource(gateway)
+    await source.load()
+    for number, change in enumerate(CHANGES):
+        for row in rows:
+            async with store.tenant(row.tenant_id) as session:
+                await change(session, row)
+        assert await same_as_whole(source, gateway), number
+    for act in (
+        lambda s: endpoints.set_platform_rule(s, host="all.example", state=EndpointState.BLOCKED),
+        lambda s: tenants.set_enabled(s, tenant_id=rows[0].tenant_id, enabled=False),
+        lambda s: endpoints.clear_platform_rule(s, host="all.example"),
+    ):
+        async with store.platform(Purpose.ADMINISTRATION) as session:
+            await act(session)
+        assert await same_as_whole(source, gateway)
+    assert not source.current.tenants[rows[0].tenant_id].enabled
+
+
+async def test_only_what_has_changed_is_read_again(store: Store, gateway: Store, tenant: TenantId) -> None:
+    placed = await a_placeholder(store, tenant, a_digest())
+    source = SnapshotSource(gateway)
+    before = await source.load()
+    async with store.tenant(await a_tenant(store)) as session:
+        await members.create(session, name="elsewhere")
+    after = await source.refresh()
+    assert after.version > before.version
+    assert after.placeholders[placed.digest] is before.placeholders[placed.digest]

@@ -178,7 +178,8 @@ CREATE TABLE conduit.approval (
 """
 
 # Deferred to the commit, when every row lock is held already: two writers of policy cannot deadlock on
-# the one version row. A transaction bumps it once, however many rows it wrote.
+# the one version row. A transaction bumps it once, however many rows it wrote. `policy_change` says since
+# which version each tenant is as it is, so that a worker need not read all of them again.
 POLICY_VERSION = """
 CREATE TABLE conduit.policy_version (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
@@ -187,10 +188,12 @@ CREATE TABLE conduit.policy_version (
     changed_at timestamptz NOT NULL DEFAULT now()
 );
 INSERT INTO conduit.policy_version (version) VALUES (1);
+CREATE TABLE conduit.policy_change (tenant uuid PRIMARY KEY, version bigint NOT NULL);
 CREATE FUNCTION conduit.bump_policy() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     bumped bigint;
+    changed uuid;
 BEGIN
     UPDATE conduit.policy_version
         SET version = version + 1, changed_by = pg_current_xact_id(), changed_at = now()
@@ -198,6 +201,17 @@ BEGIN
         RETURNING version INTO bumped;
     IF bumped IS NOT NULL THEN
         PERFORM pg_notify('conduit_policy', bumped::text);
+    END IF;
+    IF TG_TABLE_NAME <> 'platform_endpoint_rule' THEN
+        IF TG_OP = 'DELETE' THEN
+            changed := OLD.tenant_id;
+        ELSE
+            changed := NEW.tenant_id;
+        END IF;
+        INSERT INTO conduit.policy_change AS kept (tenant, version)
+            SELECT changed, version FROM conduit.policy_version
+            ON CONFLICT (tenant) DO UPDATE SET version = excluded.version
+            WHERE kept.version <> excluded.version;
     END IF;
     RETURN NULL;
 END $$;

@@ -114,6 +114,10 @@ def upgrade() -> None:
         "GRANT SELECT ON conduit.policy_version"
         " TO conduit_gateway, conduit_console, conduit_auditor, conduit_platform"
     )
+    # Enabled, not forced: the trigger writes it as the owner, under whatever claim.
+    op.execute("ALTER TABLE conduit.policy_change ENABLE ROW LEVEL SECURITY")
+    op.execute(platform_policy("policy_change", "SELECT", "snapshot"))
+    op.execute("GRANT SELECT ON conduit.policy_change TO conduit_platform")
     _grant_console()
     _grant_gateway()
     _grant_auditor()
