@@ -70,7 +70,10 @@ def test_a_failed_backup_leaves_no_file(postgres_url: str, role_secrets: RoleSec
 def test_a_table_that_would_be_left_out_is_refused(
     postgres_url: str, role_secrets: RoleSecrets, tmp_path: Path
 ) -> None:
-    hole = "CREATE TABLE conduit.note (tenant_id uuid); ALTER TABLE conduit.note ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
+    hole = (
+        "CREATE TABLE conduit.note (tenant_id uuid);"
+        "ALTER TABLE conduit.note ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
+    )
     with broken(postgres_url, hole, "DROP TABLE conduit.note"), pytest.raises(BackupFailed, match="note"):
         backup(postgres_url, tmp_path / "conduit.backup", binaries=BINARIES)
 
