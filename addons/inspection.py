@@ -61,9 +61,7 @@ class Inspection(Step):
     async def body(self, visit: Visit) -> Refusal | None:
         """Look for placeholders where none belong; read the body of an AI call."""
         if _has_stray(visit):
-            return misused(
-                "A placeholder stands where no key belongs; it stays here.", "placeholder-place"
-            )
+            return misused("A placeholder stands where no key belongs; it stays here.", "placeholder-place")
         endpoint, request = visit.exchange.endpoint, visit.flow.request
         if visit.passes or endpoint is None:
             return None

@@ -54,7 +54,7 @@ async def test_who_held_an_address_can_be_asked_for(app: Litestar, services: Ser
         ({"user": ""}, 422),
         ({"tenant_id": str(uuid4())}, 422),
     ],
-    ids=str,
+    ids=["fit", "outside", "no address", "past", "too long", "no zone", "nobody", "another tenant"],
 )
 async def test_a_session_that_cannot_be_is_refused(
     app: Litestar, services: Services, changed: dict[str, str], status: int

@@ -145,7 +145,7 @@ def test_claims_at_the_edge_of_what_is_allowed_prove(changed):
         {"kid": "../../etc/passwd"},
         {"kid": "' OR 1=1 --"},
     ],
-    ids=str,
+    ids=lambda header: f"{next(iter(header))}={str(header)[:30]}" if "jwk" not in header else "jwk",
 )
 def test_a_header_that_asks_for_more_proves_nothing(header):
     raw = json.dumps({"alg": "ES256", "kid": "k1", **header}).encode()
