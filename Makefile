@@ -40,7 +40,7 @@ run: $(RUNTIME) ## start gateway and console in the foreground, on embedded data
 
 .PHONY: test
 test: $(DEVELOPMENT) debian recordings ## the whole test suite
-	@exec $(PYTHON) -m pytest $(ARGS)
+	@exec $(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
 
 .PHONY: demo
 demo: $(DEVELOPMENT) debian ## a throw-away instance: real SDKs through every mode, told step by step

@@ -1,4 +1,5 @@
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ def test_whole_micro_dollars_survive_both_ways(amount):
 
 @given(st.decimals(min_value=0, max_value=10**9, allow_nan=False, allow_infinity=False))
 def test_a_fraction_is_rounded_up_by_less_than_one(dollars):
-    assert 0 <= from_dollars(dollars) - dollars * 1_000_000 < 1
+    assert 0 <= from_dollars(dollars) - Fraction(dollars) * 1_000_000 < 1
 
 
 @pytest.mark.parametrize(
