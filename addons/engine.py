@@ -10,7 +10,7 @@ import inspect
 import logging
 import os
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +224,7 @@ def _prepare_process() -> None:
         (mode_servers.AsyncioServerInstance, "listen", _listen),
         (AddonManager, "handle_lifecycle", _handle_lifecycle),
         (http.Headers, "get_all", _get_all),
+        (http.Headers, "set_all", _set_all),
         (AddonManager, "trigger_event", _trigger_event),
     )
     for owner, name, replacement in replacements:
@@ -252,6 +253,23 @@ def _get_all(self: http.Headers, name: str | bytes) -> list[str]:
     """As mitmproxy's, in one pass: it is asked some thirty times a call."""
     wanted = name.lower().encode() if isinstance(name, str) else name.lower()
     return [value.decode("utf-8", "surrogateescape") for key, value in self.fields if key.lower() == wanted]
+
+
+def _set_all(self: http.Headers, name: str | bytes, values: Iterable[str | bytes]) -> None:
+    """As mitmproxy's, in one pass: the first fields of this name are given the values, in place."""
+    written = name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name
+    wanted, left = written.lower(), [_bytes(value) for value in values]
+    fields = []
+    for field in self.fields:
+        if field[0].lower() != wanted:
+            fields.append(field)
+        elif left:
+            fields.append((field[0], left.pop(0)))
+    self.fields = (*fields, *((written, value) for value in left))
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
 
 
 async def _handle_lifecycle(self: AddonManager, event: hooks.Hook) -> None:

@@ -109,8 +109,11 @@ def upstream(folder: Path, authority: Authority) -> Iterator[int]:
 
 
 @contextmanager
-def bare_mitmdump(port: int, authority: Authority, folder: Path) -> Iterator[Contestant]:
-    """``mitmdump --mode reverse`` as its manual says, upstream certificate verified, quiet."""
+def bare_mitmdump(port: int, authority: Authority, folder: Path, *words: str) -> Iterator[Contestant]:
+    """``mitmdump --mode reverse`` as it comes, upstream certificate verified, and any further ``words``.
+
+    As it comes it writes a line or two a call, here to nobody; ``--quiet`` spares it that.
+    """
     listen = free_port()
     options = {
         "confdir": str(folder / "mitmproxy"),
@@ -120,15 +123,24 @@ def bare_mitmdump(port: int, authority: Authority, folder: Path) -> Iterator[Con
     mode = ("--mode", f"reverse:https://127.0.0.1:{port}@127.0.0.1:{listen}")
     mitmdump = str(Path(sys.executable).parent / "mitmdump")
     process = subprocess.Popen(
-        ["taskset", "-c", str(CORE), mitmdump, "--quiet", *settings, *mode], stdin=subprocess.DEVNULL
+        ["taskset", "-c", str(CORE), mitmdump, *words, *settings, *mode],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
     )
     try:
         target = Target(f"http://127.0.0.1:{listen}", PATH, {"Host": HOST, **JSON_HEADERS}, BODY)
         _wait_until_serving(target, folder)
-        yield Contestant("bare mitmdump", target, lambda: family(process.pid), lambda: None)
+        yield Contestant(
+            " ".join(("bare mitmdump", *words)), target, lambda: family(process.pid), lambda: None
+        )
     finally:
         process.terminate()
         process.wait(10)
+
+
+def _room(folder: Path, name: str) -> Path:
+    (folder / name).mkdir()
+    return folder / name
 
 
 def _wait_until_serving(target: Target, folder: Path) -> None:
@@ -295,7 +307,8 @@ def main() -> int:
         authority = Authority(folder / "authority")
         port = stack.enter_context(upstream(folder, authority))
         contestants = [
-            stack.enter_context(bare_mitmdump(port, authority, folder)),
+            stack.enter_context(bare_mitmdump(port, authority, _room(folder, "as-it-comes"))),
+            stack.enter_context(bare_mitmdump(port, authority, _room(folder, "quiet"), "--quiet")),
             *stack.enter_context(our_gateway(port, authority, folder)),
         ]
         direct = Target(f"https://127.0.0.1:{port}", PATH, JSON_HEADERS, BODY)
