@@ -7,7 +7,7 @@ from loguru import logger
 
 from addons.step import Step
 from addons.visit import Visit
-from policy.event import call_event
+from policy.event import answered, asked
 from policy.refusals import Reason, Refusal
 from store.spool import Spool, SpoolError
 
@@ -24,8 +24,9 @@ class Record(Step):
         """Write down that the call leaves. Traffic that is no AI call is none of the record's business."""
         if visit.exchange.endpoint is None:
             return None
+        visit.asked = asked(visit.exchange)
         try:
-            self._spool.append({"type": "admitted", "event": call_event(visit.exchange)})
+            self._spool.append({"type": "admitted", "event": visit.asked | answered(visit.exchange)})
         except SpoolError:
             return Refusal(
                 Reason.DEGRADED, "This call cannot be recorded at the moment; try again.", "recordable", 5
@@ -36,8 +37,9 @@ class Record(Step):
         """Write down how it ended."""
         if visit.exchange.endpoint is None and visit.exchange.refusal is None:
             return
+        known = visit.asked or asked(visit.exchange)
         try:
-            self._spool.append({"type": "ended", "event": call_event(visit.exchange)})
+            self._spool.append({"type": "ended", "event": known | answered(visit.exchange)})
         except SpoolError as problem:
             # The `admitted` record stands; the shipper will call this exchange lost, which is the truth.
             logger.error("the end of call {} was not recorded: {}", visit.exchange.id, problem)

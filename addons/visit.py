@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from addons.growth import GrowingReservation
     from addons.overhearing import Overheard
     from policy.decoding import Decoder
+    from policy.event import Event
     from policy.redaction import Scrubber
     from policy.usage import Meter
     from vault.secret import Secret
@@ -56,6 +57,7 @@ class Visit:
     provider: str | None = None
     key_places: tuple[str, ...] = ()
     passes: bool = False
+    asked: "Event | None" = None
     evidence: RequestEvidence | None = field(default=None, repr=False)
     overheard: "Overheard | None" = field(default=None, repr=False)
     states_reason: bool = False

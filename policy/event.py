@@ -24,33 +24,46 @@ def timestamp(moment: datetime) -> str:
     return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
-def call_event(exchange: Exchange) -> Event:
-    """The event of one call as far as it is known."""
-    event: Event = {
-        "schema": SCHEMA,
-        "id": str(exchange.id),
-        "at": timestamp(exchange.timing.started_at),
-        "kind": "call",
-        "tenant_id": PLATFORM_TENANT,
-        "mode": exchange.client.mode.value,
-        "source_address": exchange.client.address,
-        "method": exchange.method,
-        "snapshot_version": exchange.snapshot_version,
-        "decision": "allow" if exchange.refusal is None else "deny",
-        "status": exchange.status,
-        "outcome": exchange.outcome.value if exchange.outcome else None,
-        "bytes_up": exchange.bytes_up,
-        "bytes_down": exchange.bytes_down,
-        "first_byte_us": exchange.timing.first_byte_us,
-        "total_us": exchange.timing.total_us,
-        "findings": exchange.findings or None,
-        "justification": exchange.justification,
-        **_principal(exchange.principal or exchange.concerned),
-        **_endpoint(exchange),
-        **_call(exchange),
-        **_refusal(exchange.refusal),
-        **_usage(exchange),
-    }
+def asked(exchange: Exchange) -> Event:
+    """What is known when a call leaves, and does not change any more."""
+    return _present(
+        {
+            "schema": SCHEMA,
+            "id": str(exchange.id),
+            "at": timestamp(exchange.timing.started_at),
+            "kind": "call",
+            "tenant_id": PLATFORM_TENANT,
+            "mode": exchange.client.mode.value,
+            "source_address": exchange.client.address,
+            "method": exchange.method,
+            "snapshot_version": exchange.snapshot_version,
+            "bytes_up": exchange.bytes_up,
+            "justification": exchange.justification,
+            **_principal(exchange.principal or exchange.concerned),
+            **_call(exchange),
+        }
+    )
+
+
+def answered(exchange: Exchange) -> Event:
+    """What the end of a call says; the endpoint too, since an answer may give it away."""
+    return _present(
+        {
+            "decision": "allow" if exchange.refusal is None else "deny",
+            "status": exchange.status,
+            "outcome": exchange.outcome.value if exchange.outcome else None,
+            "bytes_down": exchange.bytes_down,
+            "first_byte_us": exchange.timing.first_byte_us,
+            "total_us": exchange.timing.total_us,
+            "findings": exchange.findings or None,
+            **_endpoint(exchange),
+            **_refusal(exchange.refusal),
+            **_usage(exchange),
+        }
+    )
+
+
+def _present(event: Event) -> Event:
     return {name: value for name, value in event.items() if value is not None}
 
 
@@ -84,7 +97,7 @@ def tunnel_event(
     }
     if whose is not None and not isinstance(whose, Principal):
         event["tenant_id"] = str(whose)
-    return {name: value for name, value in event.items() if value is not None}
+    return _present(event)
 
 
 @lru_cache(maxsize=4096)
