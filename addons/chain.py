@@ -200,7 +200,7 @@ class Chain:
             timing=Timing(datetime.now(UTC), time.monotonic_ns()),
             snapshot_version=snapshot.version,
         )
-        visit = Visit(flow, exchange, snapshot)
+        visit = Visit(flow, exchange, snapshot, judged_by=snapshot)
         flow.metadata[KEY] = visit
         flow.metadata[TOO_LARGE] = lambda: answering.refuse(visit, too_large(self.bounds.body_bytes_max))
         facts.open_visits[id(visit)] = visit

@@ -70,6 +70,7 @@ class Configuration:
     """The whole of it. ``exclusions`` are hosts that are never decrypted; ``*.`` covers what is below.
 
     ``output_step_tokens`` is what is held at a time for an answer whose request sets no output ceiling.
+    ``cut_revoked`` ends an answer under way when its placeholder, user or tenant is revoked.
     """
 
     listeners: Listeners
@@ -81,6 +82,7 @@ class Configuration:
     decrypt_unknown: bool
     exclusions: tuple[str, ...]
     output_step_tokens: int
+    cut_revoked: bool
     authority_directory: Path
     identity: Identity = Identity()
     restrictions: tuple[Restriction, ...] = ()

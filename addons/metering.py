@@ -10,9 +10,11 @@ from mitmproxy import http
 
 from addons.growth import GrowingReservation
 from addons.protocol import CUT
+from addons.snapshots import Snapshots
 from addons.step import Step
 from addons.visit import Visit
 from policy.answers import stream_ending
+from policy.attribution import revoked_since
 from policy.exchange import Call, Endpoint, Usage
 from policy.money import MicroDollars
 from policy.refusals import Refusal
@@ -25,9 +27,13 @@ class Metering(Step):
 
     name = "metering"
 
-    def __init__(self, limiter: Limiter, *, output_step_tokens: int) -> None:
+    def __init__(
+        self, limiter: Limiter, snapshots: Snapshots, *, output_step_tokens: int, cut_revoked: bool
+    ) -> None:
         self._limiter = limiter
+        self._snapshots = snapshots
         self._step = output_step_tokens
+        self._cut_revoked = cut_revoked
 
     async def body(self, visit: Visit) -> Refusal | None:
         """Ask the provider for an answer that can be read."""
@@ -56,15 +62,24 @@ class Metering(Step):
         if visit.meter is None:
             return chunk
         passed = visit.meter.feed(chunk)
-        growth = visit.growth
-        if growth is None or growth.note(visit.meter.output_tokens_so_far, datetime.now(UTC)):
-            return passed
+        refusal = self._stopped(visit, visit.meter)
         unfinished = visit.meter.open_bytes
-        if unfinished > len(passed):
-            return passed  # its beginning has left already: the cut waits for the event's end
-        visit.exchange.refusal = growth.refusal or growth.outrun()
+        if refusal is None or unfinished > len(passed):
+            return passed  # or its event's beginning has left already: the cut waits for the end of it
+        visit.exchange.refusal = refusal
         visit.flow.metadata[CUT] = True
         return passed[: len(passed) - unfinished]
+
+    def _stopped(self, visit: Visit, meter: Meter) -> Refusal | None:
+        """Why the answer must end here: its limits, or what it was admitted by has been revoked."""
+        growth, principal, current = visit.growth, visit.exchange.principal, self._snapshots.current
+        now = datetime.now(UTC)
+        if growth is not None and not growth.note(meter.output_tokens_so_far, now):
+            return growth.refusal or growth.outrun()
+        if self._cut_revoked and current is not visit.judged_by and principal is not None:
+            visit.judged_by = current
+            return revoked_since(current, principal, visit.placeholder, now)
+        return None
 
     def answer_end(self, visit: Visit) -> bytes:
         """The last part: what the meter held, or the ending of a cut stream."""

@@ -58,6 +58,7 @@ class Visit:
     key_places: tuple[str, ...] = ()
     passes: bool = False
     asked: "Event | None" = None
+    judged_by: PolicySnapshot | None = None
     evidence: RequestEvidence | None = field(default=None, repr=False)
     overheard: "Overheard | None" = field(default=None, repr=False)
     states_reason: bool = False

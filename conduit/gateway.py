@@ -82,6 +82,7 @@ def configuration(settings: Settings, data: Path) -> Configuration:
         decrypt_unknown=settings.discovery.decrypt_unknown,
         exclusions=tuple(settings.discovery.exclusions),
         output_step_tokens=settings.limits.output_step_tokens,
+        cut_revoked=settings.snapshot.cut_revoked,
         authority_directory=data / "ca",
         identity=identity_of(settings.identity),
         restrictions=load_restrictions(CONFIG / "account_restrictions.csv"),
@@ -153,7 +154,9 @@ def engine(
         Admission: Admission(limiter, output_step_tokens=step_tokens, sufficiency=identity.sufficiency),
         Accounts: Accounts(configuration.restrictions),
         Credentials: Credentials(vault, TokenExchange(token_client(configuration.upstreams))),
-        Metering: Metering(limiter, output_step_tokens=step_tokens),
+        Metering: Metering(
+            limiter, snapshots, output_step_tokens=step_tokens, cut_revoked=configuration.cut_revoked
+        ),
         Redaction: Redaction(),
         Record: Record(spool),
         Measurement: Measurement(),

@@ -206,6 +206,9 @@ class Snapshot(Section):
     max_age_s: PositiveFloat = Field(
         60, description="Oldest policy that decides; beyond it (database lost) calls are refused `degraded`."
     )
+    cut_revoked: bool = Field(
+        True, description="End an answer under way when its placeholder, user or tenant is revoked."
+    )
 
 
 class Audit(Section):

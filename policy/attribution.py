@@ -116,6 +116,25 @@ def concerned(snapshot: PolicySnapshot, presented: Presented) -> Principal | Non
     return replace(_principal([network]), sources=())
 
 
+def revoked_since(
+    snapshot: PolicySnapshot, principal: Principal, placeholder: Placeholder | None, now: datetime
+) -> Refusal | None:
+    """Whether what a call under way was admitted by has been revoked in a later policy: key, user or tenant.
+
+    One that has only expired meanwhile lets its call end.
+    """
+    if placeholder is not None:
+        known = snapshot.placeholder(placeholder.digest) or replace(placeholder, revoked=True)
+        refusal = _standing(snapshot, known, now)
+        return refusal if refusal is not None and refusal.reason is Reason.PLACEHOLDER_REVOKED else None
+    tenant = snapshot.tenants.get(principal.tenant_id)
+    user = snapshot.users.get(principal.user_id) if principal.user_id is not None else None
+    if tenant is not None and tenant.enabled and (user is None or user.enabled):
+        return None
+    message = "Your access has been stopped while this answer came."
+    return Refusal(Reason.PLACEHOLDER_REVOKED, message, "placeholder-in-force")
+
+
 def judge_proxy_credentials(
     snapshot: PolicySnapshot, credentials: ProxyCredentials, now: datetime
 ) -> Evidence | Refusal:

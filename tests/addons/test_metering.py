@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -132,3 +133,32 @@ async def test_a_rate_limit_says_when_to_come_back(gateway: Running):
     assert answers[0].headers["x-ratelimit-limit-requests"] == "2"
     assert answers[2].headers["x-conduit-reason"] == "rate_limited"
     assert int(answers[2].headers["retry-after"]) > 0
+
+
+async def test_an_answer_under_way_ends_when_its_placeholder_is_revoked(gateway: Running):
+    held = Answer.of(STREAM).held(before=3)
+    gateway.provider.play("api.openai.com", held)
+    async with gateway.client() as client, client.stream(**request(gateway)) as answer:
+        chunks = answer.aiter_raw()
+        await asyncio.wait_for(anext(chunks), 5)
+        policy = gateway.snapshots.current
+        revoked = {digest: replace(held, revoked=True) for digest, held in policy.placeholders.items()}
+        gateway.snapshots.current = replace(policy, placeholders=revoked)
+        held.gate.open()
+        rest = b"".join([chunk async for chunk in chunks])
+    assert b"placeholder_revoked" in rest
+    assert b"[DONE]" not in rest
+    event = await wait_for_end(gateway)
+    assert (event["outcome"], event["reason"]) == ("cut", "placeholder_revoked")
+
+
+async def test_an_answer_under_way_goes_on_under_a_policy_that_revokes_something_else(gateway: Running):
+    held = Answer.of(STREAM).held(before=3)
+    gateway.provider.play("api.openai.com", held)
+    async with gateway.client() as client, client.stream(**request(gateway)) as answer:
+        chunks = answer.aiter_raw()
+        await asyncio.wait_for(anext(chunks), 5)
+        gateway.snapshots.current = replace(gateway.snapshots.current, version=2)
+        held.gate.open()
+        rest = b"".join([chunk async for chunk in chunks])
+    assert rest.endswith(b"data: [DONE]\n\n")
