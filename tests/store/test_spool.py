@@ -276,7 +276,7 @@ sound = all(isinstance(item, Frame) for item in found) and len(found) == written
 (spool.directory / "00000003.segment").unlink()
 spool._upkeep()
 again = fill("admitted")
-print(begun > 100, ended > 100, refused, sound, again > 0)
+print(begun > 100, ended > 100, refused, sound, again > 0, flush=True)
 os._exit(0)
 """
 
