@@ -316,3 +316,7 @@ def main() -> int:
     print(table(found))
     print(f"\nwritten to {write(found, arguments).relative_to(ROOT)}")
     return 1 if any(each.failures for each in found) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
