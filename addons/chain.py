@@ -208,13 +208,14 @@ class Chain:
 
     async def _run(self, visit: Visit, phase: str) -> None:
         """Run one phase of all steps; the first refusal, exception or time-out ends it."""
-        refusal = self._stale()
         try:
-            async with asyncio.timeout(self.bounds.step_timeout_s):
-                for step in self.steps:
-                    refusal = refusal or await getattr(step, phase)(visit)
-                    if refusal is not None:
-                        break
+            # The loop's tasks are eager: where no step waits, all have run when this returns, and no timer
+            # is needed to bound them.
+            running = asyncio.get_running_loop().create_task(self._steps(visit, phase))
+            if running.done():
+                refusal = running.result()
+            else:
+                refusal = await asyncio.wait_for(running, self.bounds.step_timeout_s)
         except TimeoutError:
             logger.error("a step took too long; call {} was refused", visit.exchange.id)
             refusal = Refusal(Reason.DEGRADED, "The gateway is slow at the moment; try again.", "in-time", 2)
@@ -223,6 +224,14 @@ class Chain:
             refusal = _fault()
         if refusal is not None:
             self._refuse(visit, refusal)
+
+    async def _steps(self, visit: Visit, phase: str) -> Refusal | None:
+        refusal = self._stale()
+        for step in self.steps:
+            refusal = refusal or await getattr(step, phase)(visit)
+            if refusal is not None:
+                break
+        return refusal
 
     def _stale(self) -> Refusal | None:
         if self._snapshots.age_s <= self.bounds.snapshot_age_max_s:

@@ -75,8 +75,10 @@ class Handler(mode_servers.ProxyConnectionHandler):
         if task.cancelled() or task.exception() is not None:
             self._crashed()
         elif hook.blocking:
-            completed = self.server_event(events.HookCompleted(hook))
-            asyncio_utils.create_task(completed, name="hook completed", keep_ref=True)
+            completed = asyncio.get_running_loop().create_task(self.server_event(events.HookCompleted(hook)))
+            if not completed.done():
+                _under_way.add(completed)
+                completed.add_done_callback(_under_way.discard)
 
     def _open(self, command: commands.OpenConnection) -> None:
         handler = asyncio_utils.create_task(

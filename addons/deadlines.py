@@ -21,7 +21,7 @@ class Deadlines:
     def __init__(self, configuration: Configuration) -> None:
         self.head_timeout_s = configuration.bounds.head_timeout_s
         self._upstreams = configuration.upstreams
-        self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
+        self._timers: dict[tuple[str, object], asyncio.TimerHandle] = {}
         self.handlers: Mapping[tuple[Any, ...] | str, mode_servers.ProxyConnectionHandler] = {}
 
     def await_head(self, client: connection.Client) -> None:
@@ -42,13 +42,13 @@ class Deadlines:
 
     def await_answer(self, visit: Visit) -> None:
         """A request has left: the first byte of its answer is awaited."""
-        key = ("answer", str(visit.exchange.id))
+        key = ("answer", visit.exchange.id)
         loop = asyncio.get_running_loop()
         self._timers[key] = loop.call_later(self._upstreams.first_byte_timeout_s, self._too_late, key, visit)
 
     def answered(self, visit: Visit) -> None:
         """It came, or nothing will."""
-        self._disarm("answer", str(visit.exchange.id))
+        self._disarm("answer", visit.exchange.id)
 
     def _arm(
         self, kind: str, name: str, delay_s: float, client: connection.Client, late: connection.Connection
@@ -57,16 +57,16 @@ class Deadlines:
         loop = asyncio.get_running_loop()
         self._timers[key] = loop.call_later(delay_s, self._close, key, client, late)
 
-    def _disarm(self, kind: str, name: str) -> None:
+    def _disarm(self, kind: str, name: object) -> None:
         timer = self._timers.pop((kind, name), None)
         if timer is not None:
             timer.cancel()
 
-    def _too_late(self, key: tuple[str, str], visit: Visit) -> None:
+    def _too_late(self, key: tuple[str, object], visit: Visit) -> None:
         visit.timed_out = True
         self._close(key, visit.flow.client_conn, visit.flow.server_conn)
 
-    def _close(self, key: tuple[str, str], client: connection.Client, late: connection.Connection) -> None:
+    def _close(self, key: tuple[str, object], client: connection.Client, late: connection.Connection) -> None:
         self._timers.pop(key, None)
         handler = self.handlers.get(client.id)
         transport = handler.transports.get(late) if handler else None
