@@ -111,9 +111,9 @@ _CALLS = text("""
     FROM conduit.event WHERE kind = 'call' AND at >= :since AND at < :until""")
 
 _USAGE = text("""
-    SELECT coalesce(sum(input_tokens), 0)::bigint AS input_tokens,
-           coalesce(sum(output_tokens), 0)::bigint AS output_tokens,
-           coalesce(sum(cost_micro_dollars), 0)::bigint AS cost,
+    SELECT coalesce(sum(input_tokens), 0) AS input_tokens,
+           coalesce(sum(output_tokens), 0) AS output_tokens,
+           coalesce(sum(cost_micro_dollars), 0) AS cost,
            count(*) FILTER (WHERE cost_micro_dollars IS NULL) AS unpriced
     FROM conduit.usage WHERE at >= :since AND at < :until""")
 
@@ -134,19 +134,19 @@ _REFUSALS = text("""
     GROUP BY reason ORDER BY amount DESC, name""")  # a closed list of two dozen
 
 _MODELS = text("""
-    SELECT coalesce(model, 'unknown model') AS name, sum(cost_micro_dollars)::bigint AS amount
+    SELECT coalesce(model, 'unknown model') AS name, sum(cost_micro_dollars) AS amount
     FROM conduit.usage WHERE at >= :since AND at < :until
     GROUP BY 1 HAVING sum(cost_micro_dollars) > 0 ORDER BY amount DESC, name LIMIT :most""")
 
 _USERS = text("""
-    SELECT coalesce(member.name, 'no user') AS name, sum(usage.cost_micro_dollars)::bigint AS amount
+    SELECT coalesce(member.name, 'no user') AS name, sum(usage.cost_micro_dollars) AS amount
     FROM conduit.usage LEFT JOIN conduit.member
          ON member.tenant_id = usage.tenant_id AND member.id = usage.member_id
     WHERE usage.at >= :since AND usage.at < :until
     GROUP BY 1 HAVING sum(usage.cost_micro_dollars) > 0 ORDER BY amount DESC, name LIMIT :most""")
 
 _TENANTS = text("""
-    SELECT tenant.name AS name, sum(usage.cost_micro_dollars)::bigint AS amount
+    SELECT tenant.name AS name, sum(usage.cost_micro_dollars) AS amount
     FROM conduit.usage JOIN conduit.tenant USING (tenant_id)
     WHERE usage.at >= :since AND usage.at < :until
     GROUP BY 1 HAVING sum(usage.cost_micro_dollars) > 0 ORDER BY amount DESC, name LIMIT :most""")
@@ -165,7 +165,7 @@ _ENDPOINTS = text("""
     )
     SELECT host, max(provider) AS provider, min(verdict) AS verdict, max(score) AS score,
            (array_agg(to_jsonb(evidence) ORDER BY score DESC, last_seen DESC))[1] AS evidence,
-           sum(calls)::bigint AS calls, min(first_seen) AS first_seen, max(last_seen) AS last_seen,
+           sum(calls) AS calls, min(first_seen) AS first_seen, max(last_seen) AS last_seen,
            CASE WHEN min(state) = max(state) THEN min(state) ELSE 'mixed' END AS state
     FROM judged GROUP BY host ORDER BY max(last_seen) DESC, host LIMIT :most""")
 
@@ -176,7 +176,7 @@ _EVENTS = text("""
     WHERE (CAST(:before AS timestamptz) IS NULL OR event.at < :before)
     ORDER BY event.at DESC, event.id DESC LIMIT :most""")
 
-_LATEST = text("SELECT coalesce(sum(sequence), 0)::bigint FROM conduit.chain_head")
+_LATEST = text("SELECT coalesce(sum(sequence), 0) FROM conduit.chain_head")
 
 
 async def read(
@@ -198,7 +198,7 @@ async def read(
     models = (await session.execute(_MODELS, ranked)).all()
     spenders = (await session.execute(_TENANTS if by_tenant else _USERS, ranked)).all()
     return Overview(
-        totals=Totals(calls.calls, calls.refused, *usage),
+        totals=_totals(calls, usage),
         buckets=tuple(Bucket(*row) for row in buckets),
         refusals=_ranking(refusals),
         models=_ranking(models),
@@ -219,7 +219,7 @@ async def endpoints(session: AsyncSession, *, defaults: Defaults) -> tuple[Endpo
             verdict=row.verdict,
             score=row.score,
             evidence=tuple(row.evidence),
-            calls=row.calls,
+            calls=int(row.calls),
             first_seen=row.first_seen,
             last_seen=row.last_seen,
             state=row.state,
@@ -241,7 +241,7 @@ async def totals(session: AsyncSession, *, since: datetime, until: datetime) -> 
     period = {"since": since, "until": until}
     calls = (await session.execute(_CALLS, period)).one()
     usage = (await session.execute(_USAGE, period)).one()
-    return Totals(calls.calls, calls.refused, *usage)
+    return _totals(calls, usage)
 
 
 async def latest(session: AsyncSession) -> int:
@@ -249,9 +249,25 @@ async def latest(session: AsyncSession) -> int:
     return int((await session.execute(_LATEST)).scalar_one())
 
 
+def _totals(calls: Row[Any], usage: Row[Any]) -> Totals:
+    """Sums of whole numbers come as ``Decimal``: together they may be more than a bigint holds."""
+    return Totals(
+        calls=calls.calls,
+        refused=calls.refused,
+        input_tokens=int(usage.input_tokens),
+        output_tokens=int(usage.output_tokens),
+        cost=MicroDollars(int(usage.cost)),
+        unpriced=usage.unpriced,
+    )
+
+
 def _ranking(rows: Sequence[Row[Any]]) -> tuple[Ranked, ...]:
-    largest = max((row.amount for row in rows), default=0)
-    return tuple(Ranked(row.name, row.amount, max(1, row.amount * 100 // largest)) for row in rows)
+    amounts = [int(row.amount) for row in rows]
+    largest = max(amounts, default=0)
+    return tuple(
+        Ranked(row.name, amount, max(1, amount * 100 // largest))
+        for row, amount in zip(rows, amounts, strict=True)
+    )
 
 
 def _line(row: Row[Any]) -> EventLine:
