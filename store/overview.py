@@ -4,6 +4,7 @@ No statement names a tenant: a tenant's session sees its own rows and a platform
 all, because the database's policies say so. Nothing here writes.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -171,7 +172,7 @@ _ENDPOINTS = text("""
 
 _EVENTS = text("""
     SELECT event.sequence, event.id, event.at, event.kind, event.host, event.model, event.reason,
-           event.outcome, event.body::jsonb AS body
+           event.outcome, event.body AS body
     FROM conduit.event
     WHERE (CAST(:before AS timestamptz) IS NULL OR event.at < :before)
     ORDER BY event.at DESC, event.id DESC LIMIT :most""")
@@ -271,7 +272,8 @@ def _ranking(rows: Sequence[Row[Any]]) -> tuple[Ranked, ...]:
 
 
 def _line(row: Row[Any]) -> EventLine:
-    body = row.body
+    # Text in the database: jsonb takes no NUL, which a hostile caller can put into a name.
+    body = json.loads(row.body)
     tokens = (body.get("input_tokens"), body.get("output_tokens"))
     return EventLine(
         sequence=row.sequence,
