@@ -39,7 +39,7 @@ def asked(exchange: Exchange) -> Event:
             "snapshot_version": exchange.snapshot_version,
             "bytes_up": exchange.bytes_up,
             "justification": exchange.justification,
-            **_principal(exchange.principal or exchange.concerned),
+            **principal_facts(exchange.principal or exchange.concerned),
             **_call(exchange),
         }
     )
@@ -92,7 +92,7 @@ def tunnel_event(
         "decision": "allow" if refusal is None else "deny",
         "status": refusal.status if refusal is not None else None,
         "outcome": (Outcome.FINISHED if refusal is None else Outcome.REFUSED).value,
-        **(_principal(whose) if isinstance(whose, Principal) else {}),
+        **(principal_facts(whose) if isinstance(whose, Principal) else {}),
         **_refusal(refusal),
     }
     if whose is not None and not isinstance(whose, Principal):
@@ -101,8 +101,8 @@ def tunnel_event(
 
 
 @lru_cache(maxsize=4096)
-def _principal(principal: Principal | None) -> Mapping[str, Any]:
-    """Of a caller it is always the same, and written twice a call."""
+def principal_facts(principal: Principal | None) -> Mapping[str, Any]:
+    """Who it was, as each of a caller's events says it: always the same, and written twice a call."""
     if principal is None:
         return {}
     return {

@@ -17,12 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from policy.event import timestamp
 from policy.identifiers import TenantId
+from policy.incident import Severity, incident
 from store.chain import append
 from store.checkpoint import Checkpoint, SigningKey
 from store.claim import Purpose
 from store.door import Store
 from store.errors import StoreError
-from store.incidents import incident
 from store.merkle import Frontier
 from store.shipper import wait
 from store.witness import HeldCheckpoints, HeldInvalid, Witness, WitnessUnavailable
@@ -153,7 +153,13 @@ class Checkpointer:
         self._reported.add(tenant)
         logger.critical("the record of tenant {} gets no more checkpoints: {}", tenant, problem)
         once = f"{tenant} {problem}"
-        event = incident("record_rewritten", once=once, tenant=str(tenant), problem=problem)
+        event = incident(
+            "record.rewritten",
+            datetime.now(UTC),
+            severity=Severity.ALARM,
+            once=once,
+            detail={"tenant": str(tenant), "problem": problem},
+        )
         async with self._store.platform(Purpose.SHIPPING) as session:
             await append(session, [event])
 

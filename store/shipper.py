@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from policy.exchange import Outcome
 from policy.identifiers import TenantId
+from policy.incident import Severity, incident
 from store.canonical import NotCanonical, canonical
 from store.chain import EventInvalid, append, tenant_of
 from store.claim import Purpose
@@ -28,7 +30,6 @@ from store.derived import TOKEN_KINDS, record_derived
 from store.door import Store
 from store.errors import InvalidRecord, MissingReference, StoreError
 from store.frames import START, Damage, Frame, Position, read, segment_path, segments
-from store.incidents import incident
 from store.spool_folder import announce, is_dead, size
 
 BATCH_EVENTS = 500
@@ -163,14 +164,20 @@ class Writer:
             damage.skipped,
             damage.start,
         )
-        return self._incident("record_torn", damage.start, bytes=damage.skipped)
+        return self._incident("record.torn", damage.start, {"bytes": damage.skipped})
 
     def _unreadable(self, frame: Frame) -> dict[str, Any]:
-        return self._incident("record_unreadable", frame.start, record=canonical(frame.record).decode())
+        return self._incident("record.unreadable", frame.start, {"record": canonical(frame.record).decode()})
 
-    def _incident(self, action: str, place: Position, **detail: int | str) -> dict[str, Any]:
+    def _incident(self, action: str, place: Position, detail: Mapping[str, int | str]) -> dict[str, Any]:
         where = f"{self.name}/{place.segment}/{place.offset}"
-        return incident(action, once=where, place=where, **detail)
+        return incident(
+            action,
+            datetime.now(UTC),
+            severity=Severity.WARNING,
+            once=where,
+            detail={"place": where, **detail},
+        )
 
 
 class Shipper:
@@ -285,7 +292,13 @@ class Shipper:
     async def _quarantine(self, event: Mapping[str, Any], error: Exception) -> None:
         body = canonical(event).decode()
         logger.error("an event cannot be recorded ({}); kept as an incident", type(error).__name__)
-        kept = incident("event_unshippable", once=body, error=type(error).__name__, record=body)
+        kept = incident(
+            "record.unshippable",
+            datetime.now(UTC),
+            severity=Severity.WARNING,
+            once=body,
+            detail={"error": type(error).__name__, "record": body},
+        )
         async with self._store.platform(Purpose.SHIPPING) as session:
             await append(session, [kept])
 

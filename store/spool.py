@@ -15,15 +15,16 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from loguru import logger
 from uuid_utils.compat import uuid7
 
+from policy.incident import Severity, incident
 from store.canonical import NotCanonical, writable
 from store.frames import HEADER, RECORD_BYTES_MAX, START, Position, encode, segment_path
-from store.incidents import incident
 from store.spool_folder import BALLAST, claim, shipped_position, size, sync_directory
 
 # Segments are read whole by the shipper, so this also bounds its memory for each writer.
@@ -351,7 +352,12 @@ class Spool:
             self._confess(count)
 
     def _confess(self, count: int) -> None:
-        event = incident("records_refused", count=count, writer=self.writer)
+        event = incident(
+            "record.refused",
+            datetime.now(UTC),
+            severity=Severity.ALARM,
+            detail={"count": count, "writer": self.writer},
+        )
         try:
             self.append({"type": "ended", "event": event})
         except SpoolUnavailable:

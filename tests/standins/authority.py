@@ -48,6 +48,7 @@ class Authority:
             (_usage(signs_certificates=True), True),
             (x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), False),
             (x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), False),
+            life=2 * _LIFE,  # it outlives all that it signs
         )
         self.ca_file = folder / "ca.pem"
         self.ca_file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
@@ -59,6 +60,7 @@ class Authority:
         public_key: ec.EllipticCurvePublicKey,
         *extensions: tuple[x509.ExtensionType, bool],
         expired: bool = False,
+        life: datetime.timedelta = _LIFE,
     ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
         start = now - _LIFE if expired else now - datetime.timedelta(hours=1)
@@ -69,7 +71,7 @@ class Authority:
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(start)
-            .not_valid_after(now - datetime.timedelta(hours=1) if expired else now + _LIFE)
+            .not_valid_after(now - datetime.timedelta(hours=1) if expired else now + life)
         )
         for extension, critical in extensions:
             builder = builder.add_extension(extension, critical=critical)

@@ -158,7 +158,7 @@ async def test_a_restored_record_gets_no_new_signature_however_far_it_grows(
     assert held.checkpoint.size == 7
     async with gateway.tenant(PLATFORM) as session:
         query = text("SELECT count(*) FROM conduit.event WHERE body LIKE :pattern")
-        assert await session.scalar(query, {"pattern": f'%"record_rewritten"%{tenant}%'}) == 1
+        assert await session.scalar(query, {"pattern": f'%"record.rewritten"%{tenant}%'}) == 1
     with pytest.raises(RecordBroken):
         await verify_record(store, tenant, trusted=signer.trusted, held=signer.held.every())
 

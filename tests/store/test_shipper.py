@@ -229,7 +229,7 @@ async def test_a_torn_tail_is_said_and_nothing_before_it_is_lost(
     segment.write_bytes(segment.read_bytes()[:-7])
     await ship_all(gateway, root)
     assert await recorded(gateway, tenant) == identities(events[:4])
-    assert any(spool.writer in body for body in await incidents(gateway, "record_torn"))
+    assert any(spool.writer in body for body in await incidents(gateway, "record.torn"))
 
 
 async def test_a_crash_after_the_commit_doubles_nothing(
@@ -293,7 +293,7 @@ async def test_one_bad_event_does_not_hold_up_the_others(
     await ship_all(gateway, root)
     await ship_all(gateway, root)
     assert await recorded(gateway, tenant) == identities([events[0], events[4]])
-    kept = await incidents(gateway, "event_unshippable")
+    kept = await incidents(gateway, "record.unshippable")
     assert [sum(event["id"] in body for body in kept) for event in bad] == [1, 1, 1]
 
 
@@ -304,7 +304,7 @@ async def test_a_record_of_another_shape_is_kept_as_an_incident(
     spool.append({"type": "ended", "event": marker})
     spool.append({"kind": marker})
     await ship_all(gateway, root)
-    kept = await incidents(gateway, "record_unreadable")
+    kept = await incidents(gateway, "record.unreadable")
     assert sum(marker in body for body in kept) == 2
 
 

@@ -6,15 +6,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from threading import Thread
 
 import pytest
 
+from policy.incident import Severity, incident
 from store import spool as spool_module
 from store.frames import RECORD_BYTES_MAX, START, Frame, Position, read, segments
-from store.incidents import incident
 from store.spool import Bounds, Spool, SpoolUnavailable, UnwritableRecord
 from store.spool_folder import BALLAST, is_dead
 
@@ -128,7 +129,7 @@ def test_endings_beyond_memorys_bound_are_confessed(spool: Spool, monkeypatch: p
     fill(spool, "ended")
     make_room(spool)
     found = [item for item in read(spool.directory, START, final=True) if isinstance(item, Frame)]
-    assert found[-1].record["event"]["action"] == "records_refused"
+    assert found[-1].record["event"]["action"] == "record.refused"
     assert found[-1].record["event"]["detail"]["count"] == 1
 
 
@@ -305,7 +306,14 @@ def test_a_reserve_is_kept_back(spool: Spool) -> None:
 
 
 def test_an_incident_can_be_recorded(spool: Spool) -> None:
-    spool.append({"type": "ended", "event": incident("record_torn", bytes=3)})
+    spool.append(
+        {
+            "type": "ended",
+            "event": incident(
+                "record.torn", datetime.now(UTC), severity=Severity.WARNING, detail={"bytes": 3}
+            ),
+        }
+    )
     assert spool.figures().pending_bytes > 0
 
 
