@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from addons.step import Step
 from addons.visit import Visit
 from policy.admission import endpoint_allowed, placeholder_allowed
-from policy.attribution import SufficiencyRule, insufficient
 from policy.exchange import Call, Endpoint, Principal
 from policy.limits import Demand, Limit, LimitKind, Refused, rate_headers
 from policy.money import MicroDollars, to_dollars
 from policy.pricing import Unpriced, ceiling
 from policy.refusals import Reason, Refusal
+from policy.sufficiency import OperatorRule, insufficient
 from store.limiter import Limiter, LimiterUnavailable
 
 _WORDS = {
@@ -27,7 +27,7 @@ class Admission(Step):
     name = "admission"
 
     def __init__(
-        self, limiter: Limiter, *, output_step_tokens: int, sufficiency: tuple[SufficiencyRule, ...] = ()
+        self, limiter: Limiter, *, output_step_tokens: int, sufficiency: tuple[OperatorRule, ...] = ()
     ) -> None:
         self._limiter = limiter
         self._step = output_step_tokens
@@ -56,7 +56,9 @@ class Admission(Step):
 
     def _allowed(self, visit: Visit, endpoint: Endpoint) -> Refusal | None:
         principal = visit.exchange.principal
-        refusal = insufficient(principal, endpoint.host, self._sufficiency) if principal is not None else None
+        refusal = None
+        if principal is not None:
+            refusal = insufficient(visit.snapshot, principal, endpoint.host, self._sufficiency)
         return refusal or endpoint_allowed(endpoint, visit.keys, visit.exchange.justification)
 
     async def _reserve(

@@ -6,11 +6,11 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from policy.accounts import Restriction
-from policy.attribution import SufficiencyRule
 from policy.catalogue import Catalogue, Provider
 from policy.certificates import ClientAuthorities
 from policy.destination import Destination
 from policy.endpoints import Defaults
+from policy.sufficiency import OperatorRule
 from policy.tokens import Issuer
 
 
@@ -62,7 +62,7 @@ class Identity:
     client_authorities: ClientAuthorities | None = None
     client_ca_file: Path | None = None
     trusted_hops: tuple[IPv4Network | IPv6Network, ...] = ()
-    sufficiency: tuple[SufficiencyRule, ...] = ()
+    sufficiency: tuple[OperatorRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

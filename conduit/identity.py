@@ -5,8 +5,8 @@ from ipaddress import ip_network
 from addons.configuration import Identity
 from conduit import identity_settings
 from conduit.errors import ConfigurationError
-from policy.attribution import SufficiencyRule
 from policy.certificates import CertificateRule, ClientAuthorities
+from policy.sufficiency import OperatorRule
 from policy.tokens import Issuer
 
 
@@ -18,7 +18,7 @@ def identity_of(settings: identity_settings.Identity) -> Identity:
         client_ca_file=settings.client_ca_file,
         trusted_hops=tuple(ip_network(text) for text in settings.trusted_hops),
         sufficiency=tuple(
-            SufficiencyRule(rule.tenant, frozenset(rule.hosts), frozenset(rule.sources))
+            OperatorRule(rule.tenant, frozenset(rule.hosts), frozenset(rule.sources))
             for rule in settings.sufficiency
         ),
     )

@@ -69,7 +69,7 @@ class CertificateMapping(Section):
 
 
 class Sufficiency(Section):
-    """Which sources are enough, each alone, for calls of a tenant to some hosts; unset means any."""
+    """Which sources the operator takes for enough, each alone, for calls of a tenant to some hosts."""
 
     tenant: Text | None = None
     hosts: tuple[HostName, ...] = ()
@@ -124,7 +124,8 @@ class Identity(Section):
     radius: Radius = Field(Radius(), description="RADIUS accounting.")
     sufficiency: tuple[Sufficiency, ...] = Field(
         (),
-        description="Which sources are enough to call what, the first that fits: `tenant`, `hosts`, "
+        description="Which sources are enough to call what, whatever a tenant's own rules say; the first "
+        "that fits: `tenant`, `hosts`, "
         f"`sources` (of {', '.join(f'`{source}`' for source in IdentitySource)}). None: any source is.",
     )
 

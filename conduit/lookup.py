@@ -1,12 +1,12 @@
 """Finding records by what people type: a name, or an id."""
 
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from uuid import UUID
 
 from conduit.command import CommandFailed
 from policy.identifiers import CredentialId, PlaceholderId, TenantId, UserId
-from policy.snapshot import Network
+from policy.snapshot import Address, Network
 from store import credentials, members, placeholders, tenants
 from store.claim import Purpose
 from store.door import Store
@@ -89,6 +89,14 @@ def network(text: str) -> Network:
         return ip_network(text)
     except ValueError:
         raise CommandFailed(f"{text!r} is not a network, such as 10.20.0.0/16 or 2001:db8::/48") from None
+
+
+def address(text: str) -> Address:
+    """An IP address; raises ``CommandFailed``."""
+    try:
+        return ip_address(text)
+    except ValueError:
+        raise CommandFailed(f"{text!r} is not an IP address") from None
 
 
 def moment(text: str, *, now: datetime, forward: bool) -> datetime:

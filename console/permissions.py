@@ -37,6 +37,8 @@ class Permission(StrEnum):
     TENANT_PLACEHOLDER_VIEW = "tenant:placeholder:view"
     TENANT_SESSION_BEGIN = "tenant:session:begin"
     TENANT_SESSION_VIEW = "tenant:session:view"
+    TENANT_SUFFICIENCY_SET = "tenant:sufficiency:set"
+    TENANT_SUFFICIENCY_VIEW = "tenant:sufficiency:view"
     TENANT_TENANT_VIEW = "tenant:tenant:view"
     TENANT_USAGE_VIEW = "tenant:usage:view"
     TENANT_USER_CREATE = "tenant:user:create"

@@ -71,15 +71,6 @@ class Evidence:
         return self.user_name.casefold() if self.user_name else None
 
 
-@dataclass(frozen=True, slots=True)
-class SufficiencyRule:
-    """Which sources are enough, each alone, for calls of ``tenant`` (or any) to ``hosts`` (or any)."""
-
-    tenant: str | None
-    hosts: frozenset[str]
-    sources: frozenset[IdentitySource]
-
-
 def attribute(snapshot: PolicySnapshot, presented: Presented, now: datetime) -> Principal | Refusal:
     """The principal that every present source agrees on, or the refusal that says what is wrong."""
     evidence: list[Evidence] = []
@@ -144,32 +135,6 @@ def judge_proxy_credentials(
         return found
     holder = snapshot.user_named(found.tenant.id, credentials.user)
     return found if holder is not None and holder == found.user else _unknown_placeholder()
-
-
-def insufficient(principal: Principal, host: str, rules: tuple[SufficiencyRule, ...]) -> Refusal | None:
-    """The refusal of a call whose sources do not suffice for ``host``; the first rule for it decides.
-
-    Where no rule is for it, any source suffices.
-    """
-    for rule in rules:
-        if rule.tenant is not None and rule.tenant.casefold() != principal.tenant_name.casefold():
-            continue
-        if rule.hosts and not any(_covers(pattern, host) for pattern in rule.hosts):
-            continue
-        if rule.sources.isdisjoint(principal.sources):
-            return Refusal(
-                Reason.UNIDENTIFIED,
-                "What says who is calling is not enough for this endpoint; it takes one of: "
-                f"{', '.join(sorted(_NAMES[source] for source in rule.sources))}.",
-                "identity-sufficient",
-            )
-        return None
-    return None
-
-
-def _covers(pattern: str, host: str) -> bool:
-    """``*.`` stands for everything below."""
-    return host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:]))
 
 
 def unvaulted_key() -> Refusal:
@@ -251,7 +216,7 @@ _SOURCES: tuple[Callable[[PolicySnapshot, Presented, datetime], _Found], ...] = 
     _from_address,
 )
 
-_NAMES = {
+SOURCE_NAMES = {
     IdentitySource.PLACEHOLDER: "a placeholder",
     IdentitySource.TOKEN: "an identity token",
     IdentitySource.PROXY_CREDENTIALS: "credentials for the proxy",
@@ -318,7 +283,9 @@ def _named(
         return claimed
     tenant = snapshot.tenant_named(claimed.tenant)
     if tenant is None or not tenant.enabled:
-        return unproven(f"{_NAMES[source].capitalize()} names no tenant that is served here.", "tenant-known")
+        return unproven(
+            f"{SOURCE_NAMES[source].capitalize()} names no tenant that is served here.", "tenant-known"
+        )
     if claimed.user is None:
         return Evidence(source, tenant)
     return _member(snapshot, source, tenant, claimed.user)
@@ -349,7 +316,9 @@ def _disagreement(evidence: list[Evidence]) -> Refusal | None:
 
 
 def _conflict(one: Evidence, other: Evidence, what: str) -> Refusal:
-    message = f"{_NAMES[one.source].capitalize()} and {_NAMES[other.source]} name different {what}."
+    message = (
+        f"{SOURCE_NAMES[one.source].capitalize()} and {SOURCE_NAMES[other.source]} name different {what}."
+    )
     return Refusal(Reason.IDENTITY_CONFLICT, message, "sources-agree")
 
 

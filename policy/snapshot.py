@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from policy.exchange import EndpointState, Principal
+from policy.exchange import EndpointState, IdentitySource, Principal
 from policy.identifiers import CredentialId, PlaceholderId, TenantId, UserId
 from policy.limits import Limit, LimitScope
 
@@ -125,6 +125,18 @@ class AccountList:
 
 
 @dataclass(frozen=True, slots=True)
+class SufficientSources:
+    """Which sources of identity are enough, each alone, for the tenant's calls to ``host``.
+
+    ``host`` may be ``*.name`` for everything below it, or ``*`` for every host.
+    """
+
+    tenant_id: TenantId
+    host: str
+    sources: frozenset[IdentitySource]
+
+
+@dataclass(frozen=True, slots=True)
 class PolicySnapshot:
     """One version of the policy. Build it with ``build``; read it with the look-ups below."""
 
@@ -146,6 +158,7 @@ class PolicySnapshot:
     _sessions: Mapping[tuple[TenantId, int, int], tuple[AddressSession, ...]] = field(repr=False)
     _exceptions: Mapping[tuple[TenantId, str], tuple[EndpointException, ...]] = field(repr=False)
     _accounts: Mapping[tuple[TenantId, str], tuple[str, ...]] = field(repr=False)
+    _sufficient: Mapping[tuple[TenantId, str], frozenset[IdentitySource]] = field(repr=False)
 
     def placeholder(self, digest: bytes) -> Placeholder | None:
         """The placeholder with this keyed digest."""
@@ -210,6 +223,15 @@ class PolicySnapshot:
         """Whether any tenant, or the platform, has decided about ``host``: it is then an AI endpoint."""
         return host in self._decided
 
+    def sufficient(self, tenant: TenantId, host: str) -> frozenset[IdentitySource] | None:
+        """The sources that the tenant takes for enough; ``None`` for any. The most exact rule counts."""
+        found = self._sufficient.get((tenant, host))
+        below = host
+        while found is None and below:
+            below = below.partition(".")[2]
+            found = self._sufficient.get((tenant, f"*.{below}" if below else "*"))
+        return found
+
     def holds_credential(self, tenant: TenantId, provider: str) -> bool:
         """Whether the tenant has a live credential of ``provider``, which sanctions that provider for it."""
         return (tenant, provider) in self._sanctioned
@@ -229,6 +251,7 @@ class Records:
     sessions: Iterable[AddressSession] = ()
     exceptions: Iterable[EndpointException] = ()
     accounts: Iterable[AccountList] = ()
+    sufficient: Iterable[SufficientSources] = ()
 
 
 def build(version: int, loaded_at: datetime, records: Records) -> PolicySnapshot:
@@ -268,6 +291,7 @@ def build(version: int, loaded_at: datetime, records: Records) -> PolicySnapshot
         _sessions=_by_address(records.sessions),
         _exceptions=exceptions,
         _accounts={(each.tenant_id, each.product): each.accounts for each in records.accounts},
+        _sufficient={(each.tenant_id, each.host): each.sources for each in records.sufficient},
     )
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from policy.exchange import EndpointState
+from policy.exchange import EndpointState, IdentitySource
 from policy.identifiers import CredentialId, ExchangeId, LimitId, PlaceholderId, TenantId, UserId
 from policy.limits import LimitKind
 from policy.money import MicroDollars
@@ -32,6 +32,7 @@ from store import (
     members,
     networks,
     placeholders,
+    sufficiency,
     teams,
     tenants,
     usage,
@@ -97,6 +98,7 @@ async def furnish(session: AsyncSession, tenant_id: TenantId, *, number: int) ->
     limit = await limits.put(session, kind=LimitKind.CONCURRENT, amount=number, member_id=member.id)
     await endpoints.set_rule(session, host=host, state=EndpointState.BLOCKED)
     await accounts.put(session, product="canary", accounts=[name])
+    await sufficiency.put(session, host=host, sources=[IdentitySource.NETWORK])
     exception = await endpoints.add_exception(
         session,
         host=host,
@@ -172,6 +174,7 @@ async def state_of(session: AsyncSession) -> tuple[object, ...]:
         await endpoints.seen(session),
         await endpoints.exceptions(session),
         await accounts.every(session),
+        await sufficiency.every(session),
         await approvals.every(session),
         await usage.latest(session, limit=1000),
         await events.latest(session, limit=1000),
@@ -311,6 +314,13 @@ PROBES: tuple[Probe, ...] = (
     Probe(accounts.put, lambda s, _: accounts.put(s, product="canary", accounts=["theirs"]), aims=False),
     Probe(accounts.every, lambda s, _: accounts.every(s)),
     Probe(accounts.clear, lambda s, _: accounts.clear(s, product="other"), aims=False),
+    Probe(
+        sufficiency.put,
+        lambda s, _: sufficiency.put(s, host="canary.invalid", sources=[IdentitySource.TOKEN]),
+        aims=False,
+    ),
+    Probe(sufficiency.every, lambda s, _: sufficiency.every(s)),
+    Probe(sufficiency.clear, lambda s, r: sufficiency.clear(s, host=r.host)),
     Probe(endpoints.clear_rule, lambda s, r: endpoints.clear_rule(s, host=r.host)),
     Probe(endpoints.rules, lambda s, _: endpoints.rules(s)),
     Probe(

@@ -17,7 +17,7 @@ from sqlalchemy import Row, Select, TableClause, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from policy import snapshot
-from policy.exchange import EndpointState
+from policy.exchange import EndpointState, IdentitySource
 from policy.identifiers import TenantId
 from policy.limits import Limit, LimitKind, LimitScope, Window
 from store import custody
@@ -34,6 +34,7 @@ from store.tables import (
     PLATFORM_ENDPOINT_RULE,
     POLICY_CHANGE,
     POLICY_VERSION,
+    SUFFICIENCY_RULE,
     TEAM,
     TENANT,
 )
@@ -98,6 +99,7 @@ async def read_records(
             snapshot.AccountList(row.tenant_id, row.product, tuple(row.accounts))
             async for row in _rows(session, of(ACCOUNT_LIST))
         ],
+        sufficient=[_sufficient(row) async for row in _rows(session, of(SUFFICIENCY_RULE))],
         exceptions=[
             _exception(row, teams)
             async for row in _rows(
@@ -166,6 +168,11 @@ def _user(row: Row[Any], teams: dict[tuple[UUID, UUID], str]) -> snapshot.User:
 def _exception(row: Row[Any], teams: dict[tuple[UUID, UUID], str]) -> snapshot.EndpointException:
     team = teams.get((row.tenant_id, row.team_id))
     return snapshot.EndpointException(row.id, row.tenant_id, row.host, row.member_id, team, row.expires_at)
+
+
+def _sufficient(row: Row[Any]) -> snapshot.SufficientSources:
+    sources = frozenset(IdentitySource(source) for source in row.sources)
+    return snapshot.SufficientSources(row.tenant_id, row.host, sources)
 
 
 def _credential(row: Row[Any], envelope: bytes) -> snapshot.Credential:

@@ -38,6 +38,7 @@ LIMIT_RULE = _table(
 ENDPOINT_RULE = _table("endpoint_rule", "tenant_id host state note updated_at")
 PLATFORM_ENDPOINT_RULE = _table("platform_endpoint_rule", "host state note updated_at")
 ACCOUNT_LIST = _table("account_list", "tenant_id product accounts updated_at")
+SUFFICIENCY_RULE = _table("sufficiency_rule", "tenant_id host sources updated_at")
 ENDPOINT_EXCEPTION = _table(
     "endpoint_exception",
     "tenant_id id host member_id team_id reason approved_by created_at expires_at",

@@ -5,7 +5,7 @@ Handlers are thin: a guard holds the route to a permission and a tenant, ``store
 
 from litestar import Router
 
-from console.api import endpoints, keys, me, people, record, rules, sessions, tenants
+from console.api import endpoints, keys, me, people, record, rules, sessions, sufficiency, tenants
 
 ROUTER = Router(
     path="/api/v1",
@@ -29,6 +29,9 @@ ROUTER = Router(
         rules.add_network,
         sessions.begin_sessions,
         sessions.find_sessions,
+        sufficiency.list_sufficiency,
+        sufficiency.set_sufficiency,
+        sufficiency.clear_sufficiency,
         rules.list_limits,
         rules.set_limits,
         endpoints.list_for_all,

@@ -12,7 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from console.permissions import Role
-from policy.exchange import EndpointState
+from policy.exchange import EndpointState, IdentitySource
 from policy.limits import LimitKind, Window
 from policy.money import MICRO_DOLLARS_MAX
 from store.operations import SESSIONS_AT_ONCE_MAX
@@ -205,6 +205,18 @@ class AddressSession(Shown):
     source: str
     started_at: datetime
     expires_at: datetime
+
+
+class NewSufficiencyRule(Given):
+    """Each of ``sources`` is enough alone."""
+
+    sources: list[IdentitySource] = Field(min_length=1, max_length=6)
+
+
+class SufficiencyRule(Shown):
+    host: str
+    sources: list[IdentitySource]
+    updated_at: datetime
 
 
 class NewLimit(Given):

@@ -12,6 +12,8 @@ import pytest
 import pytest_asyncio
 
 from addons import key_sets
+from policy.exchange import IdentitySource
+from policy.snapshot import SufficientSources
 from tests.addons.identity import (
     ACME,
     ADAS,
@@ -289,6 +291,18 @@ async def test_a_new_key_is_fetched_when_a_token_names_it(place: Office, monkeyp
 
 
 # Which sources suffice
+
+
+async def test_a_tenant_may_declare_the_network_too_little(place: Office) -> None:
+    assert (await place.call(Caller(source=ACME))).headers.get("x-conduit-reason") is None
+    acme = place.gateway.snapshots.current.tenant_named("acme")
+    rule = SufficientSources(acme.id, "*.openai.com", frozenset({IdentitySource.PLACEHOLDER}))
+    place.change(sufficient=[rule])
+    answer = await place.call(Caller(source=ACME))
+    assert (answer.status_code, answer.headers["x-conduit-reason"]) == (401, "unidentified")
+    assert (place.event()["rule"], place.event()["tenant"]) == ("identity-sufficient", "acme")
+    assert (await place.call(Caller(key="ada", source=ACME))).status_code == 200
+    assert (await place.call(Caller(key="eve"))).status_code == 200
 
 
 async def test_a_network_alone_may_be_declared_too_little(short_path, valkey_url, provider):

@@ -105,6 +105,17 @@ def test_a_credential_is_rotated_and_revoked(program: Program, tenant: str) -> N
     assert program("credential", "rotate", *named, stdin="sk-newer").code == 1
 
 
+def test_a_tenant_says_which_sources_are_enough(program: Program, tenant: str) -> None:
+    of_tenant = ("--tenant", tenant)
+    made = program.json("identity", "set", "*", *of_tenant, "--sources", "token, placeholder")
+    assert (made["host"], made["sources"]) == ("*", ["placeholder", "token"])
+    assert program.json("identity", "list", *of_tenant) == [made]
+    refused = program("identity", "set", "*", *of_tenant, "--sources", "hearsay")
+    assert (refused.code, "proxy_credentials" in refused.err) == (1, True)
+    program.json("identity", "clear", "*", *of_tenant)
+    assert program.json("identity", "list", *of_tenant) == []
+
+
 def test_limits_are_set_together_and_replaced(program: Program, tenant: str) -> None:
     set_limit = ("limit", "set", "--tenant", tenant)
     budget = ("--budget-usd", "12.50", "--window", "month")

@@ -9,10 +9,8 @@ from hypothesis import strategies as st
 from policy.attribution import (
     Presented,
     ProxyCredentials,
-    SufficiencyRule,
     attribute,
     concerned,
-    insufficient,
     judge_proxy_credentials,
     unproven,
 )
@@ -307,29 +305,3 @@ def test_the_proxys_user_is_the_placeholders_holder(user, reason):
     assert isinstance(found, Refusal) == (reason is not None)
     if reason:
         assert found.reason is Reason.PLACEHOLDER_UNKNOWN
-
-
-def rule(*sources, tenant=None, hosts=()):
-    return SufficiencyRule(tenant, frozenset(hosts), frozenset(sources))
-
-
-@pytest.mark.parametrize(
-    ("rules", "enough"),
-    [
-        ((), True),
-        ((rule(IdentitySource.NETWORK),), True),
-        ((rule(IdentitySource.TOKEN),), False),
-        ((rule(IdentitySource.TOKEN, tenant="Acme"),), False),
-        ((rule(IdentitySource.TOKEN, tenant="globex"),), True),
-        ((rule(IdentitySource.TOKEN, hosts=["api.openai.com"]),), False),
-        ((rule(IdentitySource.TOKEN, hosts=["*.openai.com"]),), False),
-        ((rule(IdentitySource.TOKEN, hosts=["*.anthropic.com", "openai.com"]),), True),
-        ((rule(IdentitySource.NETWORK, hosts=["api.openai.com"]), rule(IdentitySource.TOKEN)), True),
-        ((rule(IdentitySource.TOKEN), rule(IdentitySource.NETWORK)), False),
-    ],
-)
-def test_the_first_rule_for_a_call_says_what_is_enough(rules, enough):
-    principal = attribute(WHOLE, Presented(NETWORKS["acme"]), NOW)
-    refusal = insufficient(principal, "api.openai.com", rules)
-    assert (refusal is None) == enough
-    assert refusal is None or refusal.reason is Reason.UNIDENTIFIED

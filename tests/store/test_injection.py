@@ -20,7 +20,7 @@ from tests.store.conftest import a_tenant, broken
 
 TABLES = [
     *("tenant", "tenant_secret", "team", "member", "network", "address_session"),
-    *("credential", "credential_secret", "account_list"),
+    *("credential", "credential_secret", "account_list", "sufficiency_rule"),
     *("placeholder", "limit_rule", "endpoint_rule", "endpoint_exception", "endpoint_seen", "usage"),
     *("usage_other", "event", "chain_head", "checkpoint", "administrator", "console_session"),
     *("invitation", "approval"),
