@@ -13,8 +13,8 @@ from console.health import Health
 from console.live import Live
 from console.sign_in import SignIn
 from store.door import Store
-from store.operations import Operations
 from store.overview import Defaults
+from vault.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Services:
     """``secure`` tells that browsers reach the console over TLS; ``form_key`` signs the forms' tokens."""
 
     store: Store
-    operations: Operations
+    vault: Vault
     sign_in: SignIn
     tokens: ApiTokens
     enroller: Enroller
