@@ -32,11 +32,13 @@ from store import (
     members,
     networks,
     placeholders,
+    prices,
     sufficiency,
     teams,
     tenants,
     usage,
 )
+from store.errors import AlreadyExists
 
 AGES_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 AGES_AHEAD = datetime(2100, 1, 1, tzinfo=UTC)
@@ -55,6 +57,7 @@ class Rows:
     limit_id: LimitId
     exception_id: UUID
     approval_id: UUID
+    price_id: UUID
     digest: bytes
     envelope: bytes
     host: str
@@ -107,6 +110,9 @@ async def furnish(session: AsyncSession, tenant_id: TenantId, *, number: int) ->
         approved_by=name,
         expires_at=AGES_AHEAD,
     )
+    price = await prices.add(session, new=_a_discount(AGES_AGO))
+    if price is None:
+        raise AlreadyExists("the canary has a price rule already")
     approval = await approvals.request(
         session, action="canary", subject=name, requested_by=name, expires_at=AGES_AHEAD
     )
@@ -120,6 +126,7 @@ async def furnish(session: AsyncSession, tenant_id: TenantId, *, number: int) ->
         limit_id=limit.id,
         exception_id=exception.id,
         approval_id=approval.id,
+        price_id=price.id,
         digest=digest,
         envelope=envelope,
         host=host,
@@ -138,6 +145,7 @@ async def rows_of(session: AsyncSession, tenant_id: TenantId) -> Rows | None:
     team, placeholder = own(await teams.every(session)), own(await placeholders.every(session))
     limit, exception = own(await limits.every(session)), own(await endpoints.exceptions(session))
     approval, registered = own(await approvals.every(session)), own(await networks.every(session))
+    price = own(await prices.every(session))
     envelope = await custody.read_envelope(session, credential_id=placeholder.credential_id)
     return Rows(
         tenant_id=tenant_id,
@@ -149,6 +157,7 @@ async def rows_of(session: AsyncSession, tenant_id: TenantId) -> Rows | None:
         limit_id=limit.id,
         exception_id=exception.id,
         approval_id=approval.id,
+        price_id=price.id,
         digest=placeholder.digest,
         envelope=envelope.envelope if envelope else b"",
         host=exception.host,
@@ -175,6 +184,7 @@ async def state_of(session: AsyncSession) -> tuple[object, ...]:
         await endpoints.exceptions(session),
         await accounts.every(session),
         await sufficiency.every(session),
+        await prices.every(session),
         await approvals.every(session),
         await usage.latest(session, limit=1000),
         await events.latest(session, limit=1000),
@@ -200,6 +210,10 @@ def _usage_row(rows: Rows) -> usage.UsageRow:
         estimated=False,
         outcome="finished",
     )
+
+
+def _a_discount(since: datetime) -> prices.NewRule:
+    return prices.NewRule(provider="canary", model="*", since=since, discount=1)
 
 
 def _holding(network: IPv4Network, name: str) -> address_sessions.NewSession:
@@ -321,6 +335,11 @@ PROBES: tuple[Probe, ...] = (
     ),
     Probe(sufficiency.every, lambda s, _: sufficiency.every(s)),
     Probe(sufficiency.clear, lambda s, r: sufficiency.clear(s, host=r.host)),
+    Probe(prices.add, lambda s, _: prices.add(s, new=_a_discount(AGES_AHEAD)), aims=False),
+    Probe(prices.add, lambda s, _: prices.add(s, new=_a_discount(AGES_AHEAD), for_all=True)),
+    Probe(prices.remove, lambda s, r: prices.remove(s, rule_id=r.price_id)),
+    Probe(prices.every, lambda s, _: prices.every(s)),
+    Probe(prices.in_force_for, lambda s, r: prices.in_force_for(s, tenant_id=r.tenant_id)),
     Probe(endpoints.clear_rule, lambda s, r: endpoints.clear_rule(s, host=r.host)),
     Probe(endpoints.rules, lambda s, _: endpoints.rules(s)),
     Probe(

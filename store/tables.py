@@ -50,7 +50,18 @@ ENDPOINT_SEEN = _table(
 USAGE = _table(
     "usage",
     "tenant_id id at member_id placeholder_id credential_id provider model input_tokens output_tokens"
-    " cache_read_tokens cache_write_tokens reasoning_tokens cost_micro_dollars estimated outcome",
+    " cache_read_tokens cache_write_tokens reasoning_tokens cost_micro_dollars estimated outcome"
+    " list_micro_dollars discount_basis_points price_source price_version cost_centre",
+)
+USAGE_CORRECTION = _table(
+    "usage_correction",
+    "tenant_id id usage_id usage_at made_at cost_micro_dollars list_micro_dollars discount_basis_points"
+    " price_source price_version",
+)
+PRICE_RULE = _table(
+    "price_rule",
+    "tenant_id id kind provider model since until input output cached_input cache_write request discount"
+    " created_at",
 )
 EVENT = _table(
     "event",

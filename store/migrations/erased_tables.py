@@ -22,7 +22,7 @@ ERASED_BEFORE_0008 = (
     "event",
 )
 
-ERASED = ("sufficiency_rule", "account_list", *ERASED_BEFORE_0008)
+ERASED = ("price_rule", "usage_correction", "sufficiency_rule", "account_list", *ERASED_BEFORE_0008)
 
 # The tenant's own row, and the hashes that an earlier export can still be verified against.
 KEPT = ("tenant", "chain_head", "checkpoint")
