@@ -5,6 +5,7 @@ import typer
 from conduit.command import ConfigOption, DataOption, JsonOption
 from conduit.commands import (
     accounts,
+    alert,
     audit,
     backup,
     ca,
@@ -48,6 +49,7 @@ for module in (
     accounts,
     price,
     usage,
+    alert,
     audit,
     evidence,
     vault,

@@ -16,12 +16,14 @@ from uuid_utils.compat import uuid7
 
 from policy.exchange import EndpointState, IdentitySource
 from policy.identifiers import CredentialId, ExchangeId, LimitId, PlaceholderId, TenantId, UserId
+from policy.incident import Severity
 from policy.limits import LimitKind
 from policy.money import MicroDollars
 from store import (
     accounts,
     address_sessions,
     administrators,
+    alerts,
     approvals,
     console_sessions,
     credentials,
@@ -227,6 +229,11 @@ def _sighting(rows: Rows) -> endpoints.SeenEndpoint:
     return endpoints.SeenEndpoint(rows.tenant_id, rows.host, None, "ai", 100, (), 1, 1, 1, now, now)
 
 
+def _message(rows: Rows) -> alerts.Message:
+    return alerts.Message(rows.tenant_id, rows.team_id, rows.name, "{}", 0, AGES_AGO, 0, 0, told=False)
+
+
+_SUBSCRIPTION = alerts.Subscription("canary", Severity.NOTICE)
 _ENROLMENT = administrators.Enrolment(password_hash="-", totp_secret=b"-", totp_step=0)  # noqa: S106 - opens nothing
 
 PROBES: tuple[Probe, ...] = (
@@ -378,6 +385,13 @@ PROBES: tuple[Probe, ...] = (
     ),
     Probe(usage.latest, lambda s, _: usage.latest(s, limit=1000)),
     Probe(usage.prepare_months, lambda s, _: usage.prepare_months(s, months_ahead=1)),
+    Probe(alerts.take_in, lambda s, _: alerts.take_in(s, subscription=_SUBSCRIPTION)),
+    Probe(alerts.claim, lambda s, _: alerts.claim(s, destination="canary", lease=timedelta(0))),
+    Probe(alerts.delivered, lambda s, r: alerts.delivered(s, message=_message(r), window=timedelta(0))),
+    Probe(
+        alerts.failed, lambda s, r: alerts.failed(s, message=_message(r), wait=timedelta(0), problem="theirs")
+    ),
+    Probe(alerts.standings, lambda s, _: alerts.standings(s)),
     Probe(events.latest, lambda s, _: events.latest(s, limit=1000)),
     Probe(
         administrators.invite,

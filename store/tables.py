@@ -85,5 +85,11 @@ APPROVAL = _table(
     "approval",
     "tenant_id id action subject requested_by decided_by state requested_at decided_at expires_at",
 )
+ALERT = _table(
+    "alert",
+    "tenant_id id destination fingerprint severity body repeats last_at rounds told_at attempts due_at"
+    " problem",
+)
+ALERT_POSITION = _table("alert_position", "tenant_id destination sequence")
 POLICY_CHANGE = _table("policy_change", "tenant version")
 POLICY_VERSION = _table("policy_version", "singleton version changed_by changed_at")

@@ -22,7 +22,15 @@ ERASED_BEFORE_0008 = (
     "event",
 )
 
-ERASED = ("price_rule", "usage_correction", "sufficiency_rule", "account_list", *ERASED_BEFORE_0008)
+ERASED = (
+    "alert",
+    "alert_position",
+    "price_rule",
+    "usage_correction",
+    "sufficiency_rule",
+    "account_list",
+    *ERASED_BEFORE_0008,
+)
 
 # The tenant's own row, and the hashes that an earlier export can still be verified against.
 KEPT = ("tenant", "chain_head", "checkpoint")
