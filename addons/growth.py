@@ -11,7 +11,6 @@ from policy.exchange import Call, Endpoint
 from policy.identifiers import ExchangeId
 from policy.limits import Granted, Refused
 from policy.money import MicroDollars
-from policy.price_rules import Terms
 from policy.pricing import Unpriced, ceiling
 from policy.refusals import Reason, Refusal
 from store.errors import StoreError
@@ -25,21 +24,13 @@ class GrowingReservation:
     """
 
     def __init__(
-        self,
-        limiter: Limiter,
-        reservation: ExchangeId,
-        *,
-        endpoint: Endpoint,
-        call: Call,
-        step: int,
-        terms: Terms,
+        self, limiter: Limiter, reservation: ExchangeId, *, endpoint: Endpoint, call: Call, step: int
     ) -> None:
         self._limiter = limiter
         self._reservation = reservation
         self._endpoint = endpoint
         self._call = call
         self._step = step
-        self._terms = terms
         self._held = step
         self._asking: asyncio.Task[None] | None = None
         self.refusal: Refusal | None = None
@@ -83,12 +74,7 @@ class GrowingReservation:
         """Admission has priced whatever a budget counts; what has no price costs no budget anything."""
         try:
             return ceiling(
-                self._endpoint.provider,
-                self._call.model,
-                self._call,
-                now,
-                step_tokens=output_tokens,
-                terms=self._terms,
+                self._endpoint.provider, self._call.model, self._call, now, step_tokens=output_tokens
             )
         except Unpriced:
             return MicroDollars(0)

@@ -5,7 +5,6 @@ import typer
 from conduit.command import ConfigOption, DataOption, JsonOption
 from conduit.commands import (
     accounts,
-    alert,
     audit,
     backup,
     ca,
@@ -18,7 +17,7 @@ from conduit.commands import (
     limit,
     network,
     placeholder,
-    price,
+    retention,
     tenant,
     up,
     usage,
@@ -47,10 +46,9 @@ for module in (
     endpoint,
     catalogue,
     accounts,
-    price,
     usage,
-    alert,
     audit,
+    retention,
     evidence,
     vault,
     backup,

@@ -31,6 +31,7 @@ from console.second_factors import SecondFactors
 from console.services import Services
 from console.sign_in import SignIn
 from store.door import Store
+from store.operations import Operations
 from store.overview import Defaults
 from store.valkey import connect
 from vault import aead
@@ -80,7 +81,7 @@ def assembled(boot: Boot, store: Store) -> Services:
     )
     return Services(
         store=store,
-        vault=vault,
+        operations=Operations(store, vault),
         sign_in=SignIn(store, passwords, factors, now),
         tokens=ApiTokens(store, now),
         enroller=Enroller(
@@ -91,6 +92,7 @@ def assembled(boot: Boot, store: Store) -> Services:
         defaults=Defaults(
             catalogued=settings.endpoints.default_catalogued, unknown=settings.endpoints.default_unknown
         ),
+        retention_days_min=settings.audit.retention_days_min,
         clock=now,
         secure=(settings.console.origin or "").startswith("https://"),
         form_key=aead.derive(boot.claim_key, b"console forms").hex(),

@@ -15,25 +15,25 @@ from zoneinfo import ZoneInfo
 from loguru import logger
 from prometheus_client import Counter, Gauge
 
-from conduit.alerting import LOOK_EVERY_S, dispatchers
 from conduit.boot import Boot, announce_ready, receive
 from conduit.errors import ConfigurationError
 from conduit.identity_settings import Radius
 from conduit.radius_listener import RadiusListener, clients_of
-from policy.incident import Severity, incident
-from store import tenants, usage
+from store import retention_acts, tenants, usage
+from store.acts import Actor, record
 from store.canary import Canary, CanaryResult
-from store.chain import append
 from store.claim import Purpose
 from store.door import Store
 from store.limiter import Limiter
 from store.limiter_rebuild import reconcile, spent_from
 from store.valkey import connect
 
+RETENTION = Actor("retention", "duties")
 MONTHS_AHEAD = 3
 MONTHS_EVERY_S = 6 * 3600.0
 REAP_EVERY_S = 60.0
 RADIUS_AGAIN_S = 5.0
+RETENTION_EVERY_S = 3600.0
 RECONCILE_EVERY_S = 300.0
 
 ISOLATION = Gauge(
@@ -46,6 +46,7 @@ ISOLATION_AT = Gauge(
     "When the isolation canary last ran, in seconds since 1970.",
     multiprocess_mode="mostrecent",
 )
+PRUNED = Counter("conduit_events_deleted", "Events whose text was deleted when its period was over.")
 FAILURES = Counter("conduit_duty_failures", "Runs of a duty that did not end well.", ["duty"])
 
 
@@ -66,6 +67,7 @@ async def serve(boot: Boot) -> None:
         asyncio.create_task(every(MONTHS_EVERY_S, "months", lambda: prepare_months(store))),
         asyncio.create_task(every(REAP_EVERY_S, "leases", lambda: reap(store, limiter))),
         asyncio.create_task(every(RECONCILE_EVERY_S, "budgets", lambda: reconcile_all(store, limiter))),
+        asyncio.create_task(every(RETENTION_EVERY_S, "retention", lambda: delete_what_is_due(store))),
         asyncio.create_task(Canary(store).run(isolation.report)),
     ]
     radius = boot.settings.identity.radius
@@ -73,10 +75,6 @@ async def serve(boot: Boot) -> None:
         duties.append(
             asyncio.create_task(every(RADIUS_AGAIN_S, "radius", lambda: hear_radius(store, radius)))
         )
-    duties += [
-        asyncio.create_task(every(LOOK_EVERY_S, "alerts", dispatcher.turn))
-        for dispatcher in dispatchers(store, boot.settings.alerts)
-    ]
     announce_ready()
     await stopping.wait()
     for duty in duties:
@@ -132,6 +130,15 @@ async def reconcile_all(store: Store, limiter: Limiter) -> None:
         await reconcile(store, limiter, tenant.tenant_id, ZoneInfo(tenant.time_zone))
 
 
+async def delete_what_is_due(store: Store) -> None:
+    """Delete the text of every tenant's events that are older than the tenant keeps them."""
+    async with store.platform(Purpose.ADMINISTRATION) as session:
+        known = await tenants.every(session)
+    for tenant in known:
+        pruned = await retention_acts.prune(store, actor=RETENTION, tenant_id=tenant.tenant_id)
+        PRUNED.inc(pruned.events)
+
+
 class Isolation:
     """Where the canary's results go: metrics, a file that the readiness check reads, the audit chain."""
 
@@ -139,23 +146,18 @@ class Isolation:
         self._store, self._path = store, path
 
     async def report(self, result: CanaryResult) -> None:
-        """Publish one run. A breach is an incident each time it is found, one for each function."""
+        """Publish one run. A breach is recorded as an act of the platform each time it is found."""
         ISOLATION.set(1 if result.held else 0)
         ISOLATION_AT.set(result.at.timestamp())
         await asyncio.to_thread(self._write, result)
         if result.held:
             return
-        found = [
-            incident(
-                "isolation.breach",
-                result.at,
-                severity=Severity.ALARM,
-                detail={"function": breach.function, "what": breach.what},
-            )
-            for breach in result.breaches
-        ]
         async with self._store.platform(Purpose.ADMINISTRATION) as session:
-            await append(session, found)
+            for breach in result.breaches:
+                actor = Actor("isolation canary", "duties")
+                await record(
+                    session, actor, "isolation.breach", tenant_id=tenants.PLATFORM, target=breach.function
+                )
 
     def _write(self, result: CanaryResult) -> None:
         beside = self._path.with_suffix(".new")

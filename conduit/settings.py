@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,7 +20,6 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from conduit.addresses import Address, HostName, ListenAddress, NetworkText, Origin, Resolution
-from conduit.alert_settings import Alerts
 from conduit.errors import ConfigurationError
 from conduit.identity_settings import Identity
 from conduit.section import Section
@@ -218,6 +217,9 @@ class Audit(Section):
     checkpoint_interval_s: PositiveFloat = Field(
         10, description="How often a record that has grown gets a signed checkpoint."
     )
+    retention_days_min: NonNegativeInt = Field(
+        1, description="Shortest period after which a tenant may have its events deleted, in days."
+    )
     witness_folder: Path | None = Field(
         None,
         description="Folder outside this machine's reach (a mounted write-once bucket, another machine's "
@@ -251,7 +253,6 @@ class Settings(Section):
     snapshot: Snapshot = Field(Snapshot(), description="The policy that workers hold.")
     console: Console = Field(Console(), description="The console, seen from browsers.")
     audit: Audit = Field(Audit(), description="The record and its checkpoints.")
-    alerts: Alerts = Field(Alerts(), description="Whom incidents are told to.")
     logging: Logging = Field(Logging(), description="Logs for people.")
     workers: PositiveInt | None = Field(None, description="Gateway processes; unset: one for each core.")
     drain_s: Annotated[float, Field(ge=0)] = Field(

@@ -13,22 +13,26 @@ from console.health import Health
 from console.live import Live
 from console.sign_in import SignIn
 from store.door import Store
+from store.operations import Operations
 from store.overview import Defaults
-from vault.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """``secure`` tells that browsers reach the console over TLS; ``form_key`` signs the forms' tokens."""
+    """``retention_days_min`` is the operator's bound on how soon events may be deleted.
+
+    ``secure`` tells that browsers reach the console over TLS; ``form_key`` signs the forms' tokens.
+    """
 
     store: Store
-    vault: Vault
+    operations: Operations
     sign_in: SignIn
     tokens: ApiTokens
     enroller: Enroller
     live: Live
     health: Health
     defaults: Defaults
+    retention_days_min: int
     clock: Callable[[], datetime]
     secure: bool
     form_key: str = field(repr=False)

@@ -20,9 +20,9 @@ from store import custody, tenants
 from store.acts import Actor, record
 from store.claim import Purpose
 from store.door import Store
-from store.errors import EraseRefused
+from store.errors import EraseRefused, RecordHeld
 from store.migrations.erased_tables import ERASED, KEPT
-from store.tables import CHAIN_HEAD, EVENT, TENANT
+from store.tables import CHAIN_HEAD, EVENT, HOLD, TENANT
 from store.tenants import INTERNAL, PLATFORM, TenantState
 
 # Small enough that no lock is held for long, large enough that a million rows take minutes.
@@ -47,10 +47,14 @@ class ErasureProof:
 async def begin(store: Store, *, actor: Actor, tenant_id: TenantId) -> dict[str, int]:
     """Stop a tenant and destroy its data key; rows in each table, as they are now. There is no way back.
 
-    May be repeated. Raises ``EraseRefused`` for a tenant that is deleted already, or is no customer's.
+    May be repeated. Raises ``EraseRefused`` for a tenant that is deleted already, or is no customer's, and
+    ``RecordHeld`` while a hold stands.
     """
     async with store.platform(Purpose.DELETION) as session:
         state = await _state(session, tenant_id)
+        held = select(func.count()).where(HOLD.c.tenant_id == tenant_id, HOLD.c.released_at.is_(None))
+        if (await session.execute(held)).scalar_one():
+            raise RecordHeld("the tenant's record is under a hold, which somebody has to release first")
         if state is TenantState.DELETED or tenant_id in INTERNAL:
             raise EraseRefused("this tenant cannot be deleted")
         rows = await _rows(session, tenant_id)

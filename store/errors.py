@@ -56,5 +56,9 @@ class EraseRefused(StoreError):
     """A tenant is not in the state in which its rows may be erased."""
 
 
+class RecordHeld(StoreError):
+    """The tenant's record is under a hold: nothing of it is deleted until somebody releases it."""
+
+
 class BackupFailed(StoreError):
     """PostgreSQL's tool failed, or the archive would not be whole, or the target is not empty."""

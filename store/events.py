@@ -67,7 +67,8 @@ async def latest(session: AsyncSession, *, limit: int, search: Search = EVERYTHI
 
 def _conditions(search: Search) -> list[ColumnElement[bool]]:
     event = EVENT.c
-    found = [event[name] == wanted for name in _EQUAL if (wanted := getattr(search, name)) is not None]
+    found: list[ColumnElement[bool]] = [event.body.is_not(None)]
+    found += [event[name] == wanted for name in _EQUAL if (wanted := getattr(search, name)) is not None]
     found += [
         func.length(event[name]) <= literal_column(str(INDEXED_LENGTH_MAX))
         for name in _INDEXED_TEXTS

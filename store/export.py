@@ -5,15 +5,16 @@ JSON lines, each in canonical form (``store.canonical``): first the events in th
 
     {"checkpoint": "<signed note>", "key": "<public key>", "tenant_id": "…"}
 
-The event without ``sequence`` and ``chain``, in canonical form again, is the leaf's text.
+The event without ``sequence`` and ``chain``, in canonical form again, is the leaf's text. An event whose text
+was deleted has ``leaf`` (hexadecimal) in its place; the act that allowed it stands further on.
 """
 
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,9 +29,11 @@ from store.checkpoint import Checkpoint, SigningKey
 from store.claim import Purpose
 from store.door import Store
 from store.merkle import Frontier
-from store.walk import Entry, RecordBroken, Walk
+from store.walk import NOTHING_KNOWN, Entry, Permission, RecordBroken, Trust, Walk
 
 PAGE_EVENTS = 1000
+
+type Written = Callable[[dict[str, Any] | None, Entry], object]
 
 # One statement sees one state: an append moves the head and adds events in one transaction.
 HEAD = text(
@@ -50,29 +53,48 @@ PAGE = text(
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export holds, and the note that ends it."""
+    """What an export holds, how many of it without their text, by which acts, and the note that ends it."""
 
     events: int
+    emptied: int
+    permissions: tuple[Permission, ...]
     note: str
 
 
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Another form of events: the line of one, given with its ``sequence``, and what stands before all."""
+
+    encode: Callable[[dict[str, Any]], str]
+    header: str = ""
+
+
 async def export_record(
-    store: Store, tenant: TenantId, *, path: Path, key: SigningKey, held: Iterable[Checkpoint] = ()
+    store: Store,
+    tenant: TenantId,
+    *,
+    path: Path,
+    key: SigningKey,
+    trust: Trust = NOTHING_KNOWN,
 ) -> Exported:
     """Write the record of ``tenant`` to ``path``, mode 0600, whole or not at all.
 
-    ``store`` is the console's or the auditor's. The record is checked on the way, also against the
-    checkpoints ``held``: raises ``store.walk.RecordBroken`` rather than sign what was tampered with,
-    ``OSError``, and ``StoreError``.
+    ``store`` is the console's or the auditor's. The record is checked on the way, by ``trust`` and ``key``:
+    raises ``store.walk.RecordBroken`` rather than sign what was tampered with, ``OSError``, ``StoreError``.
     """
-    walk = Walk(tenant, held)
+    walk = Walk(tenant, replace(trust, keys=(key.verifier, *trust.keys)))
     with _whole(path) as file:
         await _follow(store, walk, lambda event, entry: file.write(_recorded(event, entry)))
         at = timestamp(datetime.now(UTC))
         note = key.sign(Checkpoint(tenant, walk.sequence, walk.frontier.root(), at))
         last = {"checkpoint": note, "key": str(key.verifier), "tenant_id": str(tenant)}
         await asyncio.to_thread(file.write, canonical(last) + b"\n")
-    return Exported(walk.sequence, note)
+    return Exported(walk.sequence, walk.emptied, covering(walk), note)
+
+
+def covering(walk: Walk) -> tuple[Permission, ...]:
+    """The acts by which the events were deleted whose text the record lacks."""
+    return tuple(walk.permissions) if walk.emptied else ()
 
 
 async def export_lines(
@@ -80,21 +102,22 @@ async def export_lines(
     tenant: TenantId,
     *,
     path: Path,
-    encode: Callable[[dict[str, Any]], str],
-    header: str = "",
-    held: Iterable[Checkpoint] = (),
+    lines: Lines,
+    trust: Trust = NOTHING_KNOWN,
 ) -> int:
-    """Write every event of ``tenant`` as ``encode`` says, for systems that do not verify; how many.
+    """Write every event of ``tenant`` as ``lines`` says, for systems that do not verify; how many.
 
-    ``encode`` is given the event with its ``sequence``. Written whole or not at all, and checked on the way,
-    as by ``export_record``; raises the same.
+    Events whose text was deleted are left out. Written
+    whole or not at all, and checked on the way, as by ``export_record``; raises the same.
     """
-    walk = Walk(tenant, held)
+    walk = Walk(tenant, trust)
     with _whole(path) as file:
-        file.write(header.encode())
+        file.write(lines.header.encode())
 
-        def write(event: dict[str, Any], entry: Entry) -> None:
-            file.write(encode({**event, "sequence": entry.sequence}).encode("utf-8", "replace"))
+        def write(event: dict[str, Any] | None, entry: Entry) -> None:
+            if event is not None:
+                text = lines.encode({**event, "sequence": entry.sequence})
+                file.write(text.encode("utf-8", "replace"))
 
         await _follow(store, walk, write)
     return walk.sequence
@@ -113,7 +136,7 @@ def _whole(path: Path) -> Iterator[BinaryIO]:
         unfinished.unlink(missing_ok=True)
 
 
-async def _follow(store: Store, walk: Walk, write: Callable[[dict[str, Any], Entry], object]) -> None:
+async def _follow(store: Store, walk: Walk, write: Written) -> None:
     """Check the whole record, and write each event that has been checked."""
     head = await head_of(store, walk.tenant)
     async for rows in pages(store, walk.tenant, head.sequence):
@@ -121,14 +144,21 @@ async def _follow(store: Store, walk: Walk, write: Callable[[dict[str, Any], Ent
     walk.finish(head)
 
 
-def _write(walk: Walk, rows: Sequence[Row[Any]], write: Callable[[dict[str, Any], Entry], object]) -> None:
+def _write(walk: Walk, rows: Sequence[Row[Any]], write: Written) -> None:
     for row in rows:
-        entry = Entry(row.sequence, row.body.encode(), row.chain)
+        entry = entry_of(row)
         write(walk.follow(entry, f"event {row.sequence}"), entry)
 
 
-def _recorded(event: dict[str, Any], entry: Entry) -> bytes:
-    return canonical({**event, "sequence": entry.sequence, "chain": entry.chain.hex()}) + b"\n"
+def entry_of(row: Row[Any]) -> Entry:
+    """A row of the table as a walk takes it."""
+    body = None if row.body is None else row.body.encode()
+    return Entry(row.sequence, body, row.chain, row.leaf if body is None else None)
+
+
+def _recorded(event: dict[str, Any] | None, entry: Entry) -> bytes:
+    facts = {"leaf": (entry.leaf or b"").hex()} if event is None else event
+    return canonical({**facts, "sequence": entry.sequence, "chain": entry.chain.hex()}) + b"\n"
 
 
 async def head_of(store: Store, tenant: TenantId) -> Head:

@@ -50,18 +50,7 @@ ENDPOINT_SEEN = _table(
 USAGE = _table(
     "usage",
     "tenant_id id at member_id placeholder_id credential_id provider model input_tokens output_tokens"
-    " cache_read_tokens cache_write_tokens reasoning_tokens cost_micro_dollars estimated outcome"
-    " list_micro_dollars discount_basis_points price_source price_version cost_centre",
-)
-USAGE_CORRECTION = _table(
-    "usage_correction",
-    "tenant_id id usage_id usage_at made_at cost_micro_dollars list_micro_dollars discount_basis_points"
-    " price_source price_version",
-)
-PRICE_RULE = _table(
-    "price_rule",
-    "tenant_id id kind provider model since until input output cached_input cache_write request discount"
-    " created_at",
+    " cache_read_tokens cache_write_tokens reasoning_tokens cost_micro_dollars estimated outcome",
 )
 EVENT = _table(
     "event",
@@ -70,6 +59,8 @@ EVENT = _table(
 )
 CHAIN_HEAD = _table("chain_head", "tenant_id sequence chain frontier updated_at")
 CHECKPOINT = _table("checkpoint", "tenant_id sequence root note created_at witnessed_at")
+RETENTION = _table("retention", "tenant_id event_days content_days through emptied updated_at")
+HOLD = _table("hold", "tenant_id id reason placed_by placed_at released_by released_at release_reason")
 SPOOL_POSITION = _table("spool_position", "writer segment byte_offset updated_at")
 ADMINISTRATOR = _table(
     "administrator",
@@ -85,11 +76,5 @@ APPROVAL = _table(
     "approval",
     "tenant_id id action subject requested_by decided_by state requested_at decided_at expires_at",
 )
-ALERT = _table(
-    "alert",
-    "tenant_id id destination fingerprint severity body repeats last_at rounds told_at attempts due_at"
-    " problem",
-)
-ALERT_POSITION = _table("alert_position", "tenant_id destination sequence")
 POLICY_CHANGE = _table("policy_change", "tenant version")
 POLICY_VERSION = _table("policy_version", "singleton version changed_by changed_at")

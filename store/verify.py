@@ -22,9 +22,9 @@ from store.chain import search_columns
 from store.checkpoint import Checkpoint, CheckpointInvalid, KeyInvalid, VerifierKey, open_with_any
 from store.claim import Purpose
 from store.door import Store
-from store.export import head_of, pages
+from store.export import covering, entry_of, head_of, pages
 from store.merkle import leaf_hash
-from store.walk import Entry, RecordBroken, Walk
+from store.walk import Entry, Permission, RecordBroken, Trust, Walk
 
 LINE_BYTES_MAX = 1024 * 1024
 CHECKPOINTS = text(
@@ -36,38 +36,51 @@ CHECKPOINTS = text(
 class Verified:
     """A record that holds: how many events, agreeing with how many checkpoints.
 
-    ``pinned`` tells whether the signing key was known beforehand. Without that, an export only shows that
-    it agrees with itself.
+    The first ``emptied`` of them have no text any more, as ``permissions`` allowed. ``pinned`` tells whether
+    the signing key was known beforehand; without that, an export only shows that it agrees with itself.
     """
 
     tenant_id: TenantId
     events: int
+    emptied: int
+    permissions: tuple[Permission, ...]
     checkpoints: int
     pinned: bool
 
 
 def verify_export(
-    path: Path, *, pinned: Sequence[VerifierKey] = (), held: Iterable[Checkpoint] = ()
+    path: Path,
+    *,
+    pinned: Sequence[VerifierKey] = (),
+    held: Iterable[Checkpoint] = (),
+    days_min: int = 1,
 ) -> Verified:
     """Check an export without any network or database.
 
     ``pinned`` are the public keys to trust, ``held`` checkpoints from elsewhere that the record must agree
-    with. Raises ``RecordBroken``, or ``OSError`` where the file cannot be read.
+    with, ``days_min`` the shortest period after which events may have been deleted. Raises
+    ``RecordBroken``, or ``OSError`` where the file cannot be read.
     """
     with path.open("rb") as file:
         last = _last_line(file)
-        checkpoint = _ending(last, pinned)
-        expected = [checkpoint, *held]
-        walk = Walk(checkpoint.tenant_id, expected)
+        checkpoint, key = _ending(last, pinned)
+        expected = (checkpoint, *held)
+        trust = Trust(tuple(pinned or (key,)), expected, days_min)
+        walk = Walk(checkpoint.tenant_id, trust, noun="line")
         file.seek(0)
         _follow_lines(file, walk, checkpoint.size)
         walk.finish()
     count = sum(item.tenant_id == checkpoint.tenant_id for item in expected)
-    return Verified(checkpoint.tenant_id, walk.sequence, count, pinned=bool(pinned))
+    return _verified(walk, count, pinned=bool(pinned))
 
 
 async def verify_record(
-    store: Store, tenant: TenantId, *, trusted: Sequence[VerifierKey], held: Iterable[Checkpoint] = ()
+    store: Store,
+    tenant: TenantId,
+    *,
+    trusted: Sequence[VerifierKey],
+    held: Iterable[Checkpoint] = (),
+    days_min: int = 1,
 ) -> Verified:
     """Check a tenant's record in the live store, which is the console's or the auditor's.
 
@@ -76,20 +89,24 @@ async def verify_record(
     ``StoreError``.
     """
     # In this order, because the record grows meanwhile: no checkpoint may know more than the head.
-    expected = [*held, *await _stored_checkpoints(store, tenant, trusted)]
+    expected = (*held, *await _stored_checkpoints(store, tenant, trusted))
     head = await head_of(store, tenant)
-    walk = Walk(tenant, expected)
+    walk = Walk(tenant, Trust(tuple(trusted), expected, days_min))
     async for rows in pages(store, tenant, head.sequence):
         await asyncio.to_thread(_follow_rows, walk, rows)
     walk.finish(head)
     count = sum(item.tenant_id == tenant for item in expected)
-    return Verified(tenant, walk.sequence, count, pinned=bool(trusted))
+    return _verified(walk, count, pinned=bool(trusted))
+
+
+def _verified(walk: Walk, checkpoints: int, *, pinned: bool) -> Verified:
+    return Verified(walk.tenant, walk.sequence, walk.emptied, covering(walk), checkpoints, pinned)
 
 
 def _follow_rows(walk: Walk, rows: Sequence[Row[Any]]) -> None:
     for row in rows:
         place = f"event {row.sequence}"
-        event = walk.follow(Entry(row.sequence, row.body.encode(), row.chain), place)
+        event = walk.follow(entry_of(row), place)
         _compare_columns(row, event, place)
 
 
@@ -112,7 +129,9 @@ def _opened(row: Row[Any], tenant: TenantId, trusted: Sequence[VerifierKey]) -> 
     return checkpoint
 
 
-def _compare_columns(row: Row[Any], event: dict[str, Any], place: str) -> None:
+def _compare_columns(row: Row[Any], event: dict[str, Any] | None, place: str) -> None:
+    if event is None:
+        return  # the table holds no column of what has no text
     stated = {
         "id": UUID(str(event["id"])),
         "at": datetime.fromisoformat(str(event["at"])),
@@ -135,7 +154,7 @@ def _last_line(file: BinaryIO) -> bytes:
     return tail[:-1].rpartition(b"\n")[2]
 
 
-def _ending(line: bytes, pinned: Sequence[VerifierKey]) -> Checkpoint:
+def _ending(line: bytes, pinned: Sequence[VerifierKey]) -> tuple[Checkpoint, VerifierKey]:
     place = "the last line"
     value = _object(line, place)
     if value.keys() != {"checkpoint", "key", "tenant_id"}:
@@ -149,7 +168,7 @@ def _ending(line: bytes, pinned: Sequence[VerifierKey]) -> Checkpoint:
         raise RecordBroken(place, "the checkpoint was signed for another tenant's record")
     if pinned and key not in pinned:
         raise RecordBroken(place, f"signed by {key.name}, which is not among the trusted keys")
-    return checkpoint
+    return checkpoint, key
 
 
 def _follow_lines(file: BinaryIO, walk: Walk, size: int) -> None:
@@ -159,13 +178,19 @@ def _follow_lines(file: BinaryIO, walk: Walk, size: int) -> None:
         value = _object(line.removesuffix(b"\n"), place)
         if value.keys() == {"checkpoint", "key", "tenant_id"}:
             raise RecordBroken(place, f"the record is cut off: the checkpoint saw {size} events")
-        sequence, chain = value.pop("sequence", None), value.pop("chain", None)
-        if type(sequence) is not int or not isinstance(chain, str):
-            raise RecordBroken(place, "not an event of a record")
-        walk.follow(Entry(sequence, canonical(value), _link(chain, place)), place)
+        walk.follow(_entry(value, place), place)
     file.readline(LINE_BYTES_MAX)
     if file.read(1):
         raise RecordBroken(f"line {size + 1}", f"inserted: the checkpoint saw {size} events")
+
+
+def _entry(value: dict[str, Any], place: str) -> Entry:
+    sequence, chain = value.pop("sequence", None), value.pop("chain", None)
+    if type(sequence) is not int or not isinstance(chain, str):
+        raise RecordBroken(place, "not an event of a record")
+    if value.keys() == {"leaf"}:
+        return Entry(sequence, None, _link(chain, place), _link(str(value["leaf"]), place))
+    return Entry(sequence, canonical(value), _link(chain, place))
 
 
 def _object(line: bytes, place: str) -> dict[str, Any]:

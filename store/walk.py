@@ -1,18 +1,25 @@
 """Following a record from its first event to its last, and naming the first place where it breaks.
 
 Pure: fed with events by ``store.export`` and ``store.verify``, from a database or from a file.
+
+A record may begin with events whose text was deleted by its tenant's retention period. That is taken only
+where a later act of the same record allows it, and proves by a checkpoint of a trusted key that they were
+old enough; any other event without a text has been removed.
 """
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from policy.identifiers import TenantId
 from store.canonical import NotCanonical, canonical
 from store.chain import Head, link, origin
-from store.checkpoint import Checkpoint
+from store.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey, open_with_any
 from store.merkle import Frontier, leaf_hash
+
+# The act that allows emptying events, and the only one that verification believes.
+PRUNE = "record.prune"
 
 
 class RecordBroken(Exception):
@@ -26,21 +33,63 @@ class RecordBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event as it is kept: its number, its canonical text, and the link that is kept beside it."""
+    """One event as it is kept: its number, its canonical text, and the link that is kept beside it.
+
+    Of one whose text was deleted ``body`` is ``None``, and ``leaf`` the hash that is left of it.
+    """
 
     sequence: int
-    body: bytes
+    body: bytes | None
     chain: bytes
+    leaf: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """An act that allowed the text of all events up to number ``through`` to be deleted, after ``days``.
+
+    ``sequence``, ``event_id``, ``at`` and ``actor`` are the act's own. ``root`` is over those events.
+    """
+
+    sequence: int
+    event_id: str
+    at: str
+    actor: str
+    through: int
+    days: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What a check goes by that the record itself cannot say.
+
+    ``keys`` are those that sign its checkpoints; ``held`` are checkpoints that it must agree with;
+    ``days_min`` is the operator's shortest period of events, below which no act allows deleting.
+    """
+
+    keys: tuple[VerifierKey, ...] = ()
+    held: tuple[Checkpoint, ...] = ()
+    days_min: int = 1
+
+
+NOTHING_KNOWN = Trust()
 
 
 class Walk:
-    """One pass over one tenant's record. ``held`` are checkpoints that it must agree with."""
+    """One pass over one tenant's record. ``noun`` is what an event is called where it stands."""
 
-    def __init__(self, tenant: TenantId, held: Iterable[Checkpoint] = ()) -> None:
+    def __init__(self, tenant: TenantId, trust: Trust = NOTHING_KNOWN, *, noun: str = "event") -> None:
         self.tenant = tenant
         self.frontier = Frontier()
         self.chain = origin(tenant)
-        self._held = sorted((item for item in held if item.tenant_id == tenant), key=lambda item: -item.size)
+        self.emptied = 0
+        self.permissions: list[Permission] = []
+        self._emptied_root = self.frontier.root()
+        self._trust = trust
+        self._noun = noun
+        held = (item for item in trust.held if item.tenant_id == tenant)
+        self._held = sorted(held, key=lambda item: -item.size)
         self._agree()
 
     @property
@@ -48,8 +97,8 @@ class Walk:
         """The number of the last event that was followed."""
         return self.frontier.size
 
-    def follow(self, entry: Entry, place: str) -> dict[str, Any]:
-        """Check the next event, which stands at ``place``; its parsed body.
+    def follow(self, entry: Entry, place: str) -> dict[str, Any] | None:
+        """Check the next event, which stands at ``place``; its parsed body, ``None`` for a deleted one.
 
         Raises ``RecordBroken`` if it is not the continuation.
         """
@@ -60,14 +109,51 @@ class Walk:
             raise RecordBroken(
                 place, f"event {entry.sequence} stands where {expected} belongs: inserted, or moved here"
             )
+        if entry.body is None:
+            self._follow_emptied(entry, place)
+            return None
+        if self.emptied == self.sequence:
+            self._emptied_root = self.frontier.root()
         event = parsed(entry.body, place)
-        leaf = leaf_hash(entry.body)
+        self._continue(leaf_hash(entry.body), entry.chain, place)
+        if event.get("action") == PRUNE and (found := self._permission(event)) is not None:
+            self.permissions.append(found)
+        return event
+
+    def _follow_emptied(self, entry: Entry, place: str) -> None:
+        if self.emptied != self.sequence:
+            raise RecordBroken(place, "the event's text was removed, and events before it have theirs")
+        self._continue(entry.leaf or b"", entry.chain, place)
+        self.emptied = self.sequence
+
+    def _continue(self, leaf: bytes, chain: bytes, place: str) -> None:
         self.chain = link(self.chain, leaf)
-        if self.chain != entry.chain:
+        if self.chain != chain:
             raise RecordBroken(place, "the event or its link was altered, or another was put in its place")
         self.frontier = self.frontier.appended((leaf,))
         self._agree()
-        return event
+
+    def _permission(self, event: dict[str, Any]) -> Permission | None:
+        """What an act allows to be deleted; ``None`` for one that does not prove what it says."""
+        try:
+            detail = event["detail"]
+            signed = open_with_any(self._trust.keys, detail["checkpoint"])
+            found = Permission(
+                self.sequence, event["id"], event["at"], event["actor"], detail["through"], detail["days"],
+                signed.root,
+            )  # fmt: skip
+            age = datetime.fromisoformat(found.at) - datetime.fromisoformat(signed.at)
+            old_enough = found.days >= self._trust.days_min and age >= timedelta(days=found.days)
+        except (KeyError, TypeError, ValueError, OverflowError, CheckpointInvalid):
+            return None
+        fits = (signed.tenant_id, signed.size) == (self.tenant, found.through) and event["kind"] == "act"
+        same = found.through != self.emptied or found.root == self._emptied_root
+        return found if fits and same and old_enough and found.through < found.sequence else None
+
+    @property
+    def permitted(self) -> int:
+        """Up to which event the record itself allows deleting."""
+        return max((found.through for found in self.permissions), default=0)
 
     def finish(self, head: Head | None = None) -> None:
         """The record has ended. Raises ``RecordBroken`` if ``head`` or a checkpoint knows of another end."""
@@ -76,6 +162,11 @@ class Walk:
             raise RecordBroken(place, f"the record is cut off: it had {head.sequence} events")
         if head is not None and (head.chain, head.frontier) != (self.chain, self.frontier):
             raise RecordBroken("the head of the record", "it does not follow from the events")
+        if self.emptied > self.permitted:
+            raise RecordBroken(
+                f"{self._noun} {self.permitted + 1}",
+                "the event's text was removed: no act of the record proves that it was old enough",
+            )
         if self._held:
             saw = self._held[0]
             raise RecordBroken(

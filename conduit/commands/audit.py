@@ -11,6 +11,7 @@ from uuid import UUID
 import typer
 
 from conduit.command import CommandFailed, Invocation, command, group
+from conduit.commands import verification
 from policy.event_formats import Format
 from policy.identifiers import CredentialId, PlaceholderId, TenantId
 
@@ -34,7 +35,7 @@ def register(application: typer.Typer) -> None:
     command(audit, "list")(show)
     command(audit, "trace")(trace)
     command(audit, "export")(export)
-    command(audit, "verify")(verify)
+    verification.register(audit)
 
 
 async def show(
@@ -191,7 +192,7 @@ async def export(
     unsigned = "This format cannot be verified; keep the JSON lines beside it."
     invocation.show(
         {"tenant": owner.name, "file": str(out), "format": kind.value, **shown},
-        columns=("tenant", "file", "events", "key"),
+        columns=("tenant", "file", "events", "deleted", "key"),
         note=signed if kind is Format.JSONL else unsigned,
     )
 
@@ -199,106 +200,31 @@ async def export(
 async def _exported(instance: "Instance", tenant: TenantId, out: Path, kind: Format) -> dict[str, object]:
     from policy.event_formats import CSV_COLUMNS, cef_line, csv_line, ocsf_line
     from policy.spreadsheet import line
-    from store.checkpoint import signing_key
-    from store.export import export_lines, export_record
+    from store.checkpoint import pinned_keys, signing_key
+    from store.export import Lines, export_lines, export_record
+    from store.walk import Trust
 
-    held = _held(instance.folder)
+    keys = pinned_keys(verification.public_keys(instance.folder))
+    trust = Trust(
+        keys, tuple(verification.held_by(instance.folder)), instance.settings.audit.retention_days_min
+    )
     if kind is Format.JSONL:
         key = signing_key(instance.folder / "audit")
-        exported = await export_record(instance.store, tenant, path=out, key=key, held=held)
-        return {"events": exported.events, "key": str(key.verifier), "checkpoint": exported.note}
-    encode = {Format.CSV: csv_line, Format.CEF: cef_line, Format.OCSF: ocsf_line}[kind]
-    header = line(CSV_COLUMNS) if kind is Format.CSV else ""
-    events = await export_lines(instance.store, tenant, path=out, encode=encode, header=header, held=held)
-    return {"events": events}
-
-
-async def verify(
-    invocation: Invocation,
-    file: Annotated[Path | None, typer.Option(help="An export, checked offline.")] = None,
-    key: Annotated[list[str] | None, typer.Option(help="Public key that must have signed it.")] = None,
-    checkpoint: Annotated[
-        list[Path] | None,
-        typer.Option(help="Checkpoints that a witness kept, a file or a folder: the record must agree."),
-    ] = None,
-    tenant: TenantOption = None,
-) -> None:
-    """Check that nothing was altered, removed, inserted, reordered or cut off: live, or in an export."""
-    from store.checkpoint import VerifierKey, pinned_keys
-    from store.witness import witnessed
-
-    # Where the instance that signed is at hand, its own public keys are the ones to expect.
-    keys = tuple(VerifierKey.parse(text) for text in key or ()) or pinned_keys(_public_keys(invocation.data))
-    kept = witnessed(checkpoint or (), keys)
-    if file:
-        shown = [_verify_file(invocation, file, keys, kept)]
-    else:
-        shown = await _verify_live(invocation, tenant, keys, kept)
-    invocation.show(shown if file is None or not invocation.json else shown[0])
-
-
-def _verify_file(
-    invocation: Invocation, file: Path, keys: tuple[Any, ...], kept: list[Any]
-) -> dict[str, object]:
-    from store.verify import verify_export
-
-    try:
-        verified = verify_export(file, pinned=keys, held=kept)
-    except OSError as error:
-        raise CommandFailed(f"{file} cannot be read: {error.strerror}") from error
-    if not verified.pinned:
-        invocation.say(
-            "The signing key was not known beforehand: this shows that the file agrees with itself."
-        )
-    return {**_verified(verified), "file": str(file)}
-
-
-async def _verify_live(
-    invocation: Invocation, tenant: str | None, keys: tuple[Any, ...], kept: list[Any]
-) -> list[dict[str, object]]:
-    from conduit import lookup
-    from conduit.instance import opened
-    from store import erasure
-    from store.tenants import PLATFORM
-    from store.verify import verify_record
-
-    found: list[dict[str, object]] = []
-    async with opened(invocation) as instance:
-        held = [*_held(instance.folder), *kept]
-        names = {item.tenant_id: item.name for item in await lookup.every_tenant(instance.store, tenant)}
-        if tenant is None:
-            names[PLATFORM] = "platform"
-        for tenant_id, name in names.items():
-            verified = await verify_record(instance.store, tenant_id, trusted=keys, held=held)
-            found.append({**_verified(verified), "tenant": name})
-        if tenant is None and (unproven := await erasure.unproven(instance.store)):
-            raise CommandFailed(
-                f"marked as deleted, without the proof of it: {', '.join(map(str, unproven))}"
-            )
-    return found
-
-
-def _held(folder: Path) -> list[Any]:
-    """The checkpoints that the instance has signed before: a record that is shorter now was cut."""
-    from store.checkpoint import pinned_keys
-    from store.witness import HeldCheckpoints
-
-    return HeldCheckpoints(folder / "audit" / "held", pinned_keys(_public_keys(folder))).every()
-
-
-def _public_keys(folder: Path) -> Path:
-    """One key a line: the instance's own, and those of other instances that share its database."""
-    return folder / "audit" / "checkpoint.pub"
-
-
-def _verified(verified: Any) -> dict[str, object]:
-    return {
-        "tenant": str(verified.tenant_id),
-        "intact": True,
-        "events": verified.events,
-        "checkpoints": verified.checkpoints,
-        "pinned": verified.pinned,
+        exported = await export_record(instance.store, tenant, path=out, key=key, trust=trust)
+        return {
+            "events": exported.events,
+            "deleted": exported.emptied,
+            "deleted_by": verification.permissions(exported.permissions),
+            "key": str(key.verifier),
+            "checkpoint": exported.note,
+        }
+    forms = {
+        Format.CSV: Lines(csv_line, line(CSV_COLUMNS)),
+        Format.CEF: Lines(cef_line),
+        Format.OCSF: Lines(ocsf_line),
     }
+    events = await export_lines(instance.store, tenant, path=out, lines=forms[kind], trust=trust)
+    return {"events": events}
 
 
 def _line(event: dict[str, Any]) -> dict[str, object]:

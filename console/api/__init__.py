@@ -1,11 +1,11 @@
 """The REST API under ``/api/v1``: what the pages can do, for programs. Errors are RFC 9457 problems.
 
-Handlers are thin: a guard holds the route to a permission and a tenant, an act of ``store`` does the rest.
+Handlers are thin: a guard holds the route to a permission and a tenant, ``store.operations`` acts.
 """
 
 from litestar import Router
 
-from console.api import endpoints, keys, me, people, record, rules, sessions, sufficiency, tenants
+from console.api import endpoints, keys, me, people, record, retention, rules, sessions, sufficiency, tenants
 
 ROUTER = Router(
     path="/api/v1",
@@ -42,5 +42,10 @@ ROUTER = Router(
         record.usage_of_tenant,
         record.events_of_all,
         record.events_of_tenant,
+        retention.show_retention,
+        retention.set_retention,
+        retention.list_holds,
+        retention.place_hold,
+        retention.release_hold,
     ],
 )

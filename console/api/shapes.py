@@ -15,7 +15,8 @@ from console.permissions import Role
 from policy.exchange import EndpointState, IdentitySource
 from policy.limits import LimitKind, Window
 from policy.money import MICRO_DOLLARS_MAX
-from store.session_acts import SESSIONS_AT_ONCE_MAX
+from store.operations import SESSIONS_AT_ONCE_MAX
+from store.retention import DAYS_MAX
 
 
 def _whole(value: object) -> object:
@@ -280,6 +281,37 @@ class Usage(Shown):
     output_tokens: int
     cost_micro_dollars: int
     unpriced: int
+
+
+class NewRetention(Given):
+    event_days: WholeNumber | None = Field(ge=0, le=DAYS_MAX)
+    content_days: WholeNumber | None = Field(None, ge=0, le=DAYS_MAX)
+
+
+class Retention(Shown):
+    """Days, null for no end; the text of events up to ``deleted_through`` has been deleted."""
+
+    event_days: int | None
+    content_days: int | None
+    emptied: int = Field(serialization_alias="deleted_through")
+
+
+class NewHold(Given):
+    reason: str = Field(min_length=1, max_length=2000)
+
+
+class Release(Given):
+    reason: str = Field(min_length=1, max_length=2000)
+
+
+class Hold(Shown):
+    id: UUID
+    reason: str
+    placed_by: str
+    placed_at: datetime
+    released_by: str | None
+    released_at: datetime | None
+    release_reason: str | None
 
 
 class Event(Shown):

@@ -26,6 +26,7 @@ from policy.exchange import EndpointState
 from policy.identifiers import TenantId
 from store.acts import Actor
 from store.door import Store
+from store.operations import Operations
 from store.overview import Defaults
 from store.tenants import PLATFORM
 from vault.kek import KeyDocument, LocalKeys
@@ -79,13 +80,14 @@ def services(store: Store, clock: Clock, keys: LocalKeys) -> Services:
     factors = SecondFactors(vault)
     return Services(
         store=store,
-        vault=vault,
+        operations=Operations(store, vault),
         sign_in=SignIn(store, passwords, factors, clock),
         tokens=ApiTokens(store, clock),
         enroller=Enroller(store, passwords, factors, clock, key=bytes(32)),
         live=Live(store),
         health=Health({}),
         defaults=Defaults(catalogued=EndpointState.BLOCKED, unknown=EndpointState.MONITORED),
+        retention_days_min=1,
         clock=clock,
         secure=False,
         form_key="a key of the tests alone",

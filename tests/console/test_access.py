@@ -15,7 +15,7 @@ from console.people import Guard, Person, signed_in
 from console.permissions import Permission, Role, permissions_of
 from console.services import Services
 from policy.identifiers import TenantId
-from store import administrators, tenant_acts
+from store import administrators
 from store.claim import Purpose
 from store.tenants import PLATFORM
 from tests.console.conftest import TESTER, a_client, enrol
@@ -50,6 +50,7 @@ class Route:
 
     def at(self, tenant_id: object) -> str:
         filled = self.path.replace("{tenant_id:uuid}", str(tenant_id)).replace("{host:str}", "llm.example")
+        filled = filled.replace("{hold_id:uuid}", str(uuid4()))
         return filled.replace("{placeholder_id:uuid}", str(uuid4())).replace("{token_id:uuid}", str(uuid4()))
 
 
@@ -84,9 +85,7 @@ async def bearer(services: Services, app: Litestar, role: Role, tenant_id: Tenan
 
 
 async def a_tenant(services: Services) -> TenantId:
-    created = await tenant_acts.create_tenant(
-        services.store, services.vault, actor=TESTER, name=f"tenant {uuid4()}"
-    )
+    created = await services.operations.create_tenant(actor=TESTER, name=f"tenant {uuid4()}")
     return created.tenant_id
 
 

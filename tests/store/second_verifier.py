@@ -1,11 +1,13 @@
 """A second verifier of exports, written apart from ``store``: it shares no code with it, only the formats.
 
-The tree is computed by the recursive definition of RFC 6962, 2.1, the note is parsed by hand.
+The tree is computed by the recursive definition of RFC 6962, 2.1, the note is parsed by hand. Entries are
+told apart by type: the bytes of a text, or, of one that was deleted, a ``Leaf``.
 """
 
 import base64
 import hashlib
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -13,12 +15,20 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 
+class Leaf(bytes):
+    """The hash of an entry whose text is gone."""
+
+
+def leaf_of(entry: bytes) -> bytes:
+    return bytes(entry) if isinstance(entry, Leaf) else hashlib.sha256(b"\0" + entry).digest()
+
+
 def tree_hash(entries: list[bytes]) -> bytes:
     """MTH of RFC 6962, 2.1, from the entries themselves."""
     if not entries:
         return hashlib.sha256().digest()
     if len(entries) == 1:
-        return hashlib.sha256(b"\0" + entries[0]).digest()
+        return leaf_of(entries[0])
     middle = 1
     while middle * 2 < len(entries):
         middle *= 2
@@ -47,6 +57,31 @@ def _accepts(path: Path, public_key: str) -> bool:
         _dump(last) == lines[-2]
         and _signed(note, public_key, tenant, entries)
         and _linked(lines[:-2], entries, tenant)
+        and _allowed(entries, public_key, tenant)
+    )
+
+
+def _allowed(entries: list[bytes], public_key: str, tenant: UUID) -> bool:
+    """Whether texts are missing at the beginning alone, and an act proves that they were old enough."""
+    gone = sum(isinstance(entry, Leaf) for entry in entries)
+    if any(isinstance(entry, Leaf) for entry in entries[gone:]):
+        return False
+    return gone <= max(
+        (_allows(entries, place, public_key, tenant) for place in range(gone, len(entries))), default=0
+    )
+
+
+def _allows(entries: list[bytes], place: int, public_key: str, tenant: UUID) -> int:
+    act = json.loads(entries[place])
+    if (act["kind"], act.get("action")) != ("act", "record.prune"):
+        return 0
+    through, days, note = (act["detail"][name] for name in ("through", "days", "checkpoint"))
+    signed = datetime.fromisoformat(note.split("\n")[3].removeprefix("time "))
+    old = days >= 1 and signed + timedelta(days=days) <= datetime.fromisoformat(act["at"])
+    return (
+        through
+        if old and through <= place and _signed(note.encode(), public_key, tenant, entries[:through])
+        else 0
     )
 
 
@@ -58,13 +93,18 @@ def _entry(line: bytes, number: int) -> bytes:
     value = json.loads(line)
     if _dump(value) != line or value.pop("sequence") != number or not value.pop("chain"):
         raise ValueError
+    if value.keys() == {"leaf"}:
+        leaf = Leaf(bytes.fromhex(value["leaf"]))
+        if leaf.hex() != value["leaf"]:
+            raise ValueError
+        return leaf
     return _dump(value)
 
 
 def _linked(lines: list[bytes], entries: list[bytes], tenant: UUID) -> bool:
     chain = hashlib.sha256(b"apiconduit chain 1\0" + tenant.bytes).digest()
     for line, entry in zip(lines, entries, strict=True):
-        chain = hashlib.sha256(b"\2" + chain + hashlib.sha256(b"\0" + entry).digest()).digest()
+        chain = hashlib.sha256(b"\2" + chain + leaf_of(entry)).digest()
         if json.loads(line)["chain"] != chain.hex():
             return False
     return True

@@ -1,0 +1,82 @@
+"""Periods and holds, asked of the real program on a real database."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from store.checkpoint import signing_key
+from store.checkpointer import Checkpointer
+from store.door import Store
+from store.roles import read_secrets
+from store.witness import HeldCheckpoints
+from tests.conduit.instances import Program, running_store
+
+NO_LEAST = {"CONDUIT_AUDIT__RETENTION_DAYS_MIN": "0"}
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[Program]:
+    path = Path(tempfile.mkdtemp(prefix="conduit-test-"))
+    with running_store(path / "var") as running:
+        running.json("tenant", "create", "acme")
+        yield running
+    shutil.rmtree(path)
+
+
+async def sign(program: Program) -> None:
+    """A round of checkpoints, as the shipper's process signs them."""
+    from conduit.data_folder import DataFolder
+    from conduit.embedded_postgres import EmbeddedPostgres
+
+    secrets = read_secrets(EmbeddedPostgres(DataFolder(program.data)).owner_url)
+    gateway = await Store.open(secrets.gateway_dsn, secrets.claim_key)
+    key = signing_key(program.data / "audit")
+    held = HeldCheckpoints(program.data / "audit" / "held", (key.verifier,))
+    await Checkpointer(gateway, key, held).sign_once()
+    await gateway.close()
+
+
+def test_a_period_is_stated_shown_and_bounded_by_the_operator(program: Program) -> None:
+    stated = program.json("retention", "set", "--tenant", "acme", "--days", "400", "--content-days", "30")
+    assert (stated["event_days"], stated["content_days"]) == (400, 30)
+    program.json("retention", "set", "--tenant", "acme", "--days", "forever")
+    (shown,) = program.json("retention", "show")
+    assert (shown["event_days"], shown["content_days"], shown["holds"]) == (None, 30, 0)
+    refused = program("retention", "set", "--tenant", "acme", "--days", "0")
+    assert (refused.code, "kept for 1 to" in refused.err) == (1, True)
+
+
+def test_what_is_due_is_deleted_unless_held_and_the_record_says_by_which_act(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in NO_LEAST.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LOGNAME", "alice")
+    program.json("user", "create", "--tenant", "acme", "carol")
+    program.json("retention", "set", "--tenant", "acme", "--days", "0")
+    asyncio.run(sign(program))
+    hold = program.json("hold", "place", "--tenant", "acme", "--reason", "case 4711")
+    assert program.json("retention", "run")[0]["held"]
+    release = ("hold", "release", hold["id"], "--tenant", "acme", "--reason", "closed")
+    assert "another person" in program(*release).err
+    monkeypatch.setenv("LOGNAME", "bob")
+    program.json(*release)
+    assert [each["released_by"] for each in program.json("hold", "list")] == ["bob"]
+    (run,) = program.json("retention", "run", "--tenant", "acme")
+    assert (run["held"], run["events"]) == (False, run["through"])
+    (verified,) = program.json("audit", "verify", "--tenant", "acme")
+    assert verified["deleted"] == run["through"]
+    assert [act["through"] for act in verified["deleted_by"]] == [run["through"]]
+    export = program.data / "export.jsonl"
+    made = program.json("audit", "export", "--tenant", "acme", "--out", str(export))
+    assert (made["deleted"], made["deleted_by"]) == (run["through"], verified["deleted_by"])
+    assert program.json("audit", "verify", "--file", str(export))["deleted"] == run["through"]
+
+
+def test_a_shorter_period_than_the_verifier_accepts_is_no_permission(program: Program) -> None:
+    stricter = program("audit", "verify", "--tenant", "acme", "--retention-days-min", "1")
+    assert (stricter.code, "no act of the record proves" in stricter.err) == (1, True)
