@@ -1,7 +1,5 @@
 """May they: the endpoint's state, the placeholder's bindings, then every limit in one reservation."""
 
-from datetime import UTC, datetime
-
 from addons.step import Step
 from addons.visit import Visit
 from policy.admission import endpoint_allowed, placeholder_allowed
@@ -71,7 +69,7 @@ class Admission(Step):
             limits = tuple(limit for limit in limits if limit.kind is not LimitKind.BUDGET_MICRO_DOLLARS)
         budgeted = any(limit.kind is LimitKind.BUDGET_MICRO_DOLLARS for limit in limits)
         try:
-            cost = self._cost(endpoint, call) if budgeted else MicroDollars(0)
+            cost = self._cost(visit, endpoint, call) if budgeted else MicroDollars(0)
         except Unpriced:
             return Refusal(
                 Reason.UNPRICED_MODEL,
@@ -100,14 +98,10 @@ class Admission(Step):
         visit.exchange.grant = answer
         return None
 
-    def _cost(self, endpoint: Endpoint, call: Call) -> MicroDollars:
-        if call.operation in _FREE_OPERATIONS:
-            return MicroDollars(0)
-        return ceiling(endpoint.provider, call.model, call, datetime.now(UTC), step_tokens=self._step)
-
-
-# Reading lists, files and counts costs nothing at any provider in the catalogue.
-_FREE_OPERATIONS = frozenset({"read", "models", "count_tokens"})
+    def _cost(self, visit: Visit, endpoint: Endpoint, call: Call) -> MicroDollars:
+        """By the prices of the moment at which the call began, by which it is settled too."""
+        began, terms = visit.exchange.timing.started_at, visit.terms
+        return ceiling(endpoint.provider, call.model, call, began, step_tokens=self._step, terms=terms)
 
 
 def _limited(refused: Refused) -> Refusal:

@@ -11,6 +11,7 @@ from policy.exchange import Call, Endpoint
 from policy.identifiers import ExchangeId
 from policy.limits import Granted, Refused
 from policy.money import MicroDollars
+from policy.price_rules import Terms
 from policy.pricing import Unpriced, ceiling
 from policy.refusals import Reason, Refusal
 from store.errors import StoreError
@@ -24,13 +25,21 @@ class GrowingReservation:
     """
 
     def __init__(
-        self, limiter: Limiter, reservation: ExchangeId, *, endpoint: Endpoint, call: Call, step: int
+        self,
+        limiter: Limiter,
+        reservation: ExchangeId,
+        *,
+        endpoint: Endpoint,
+        call: Call,
+        step: int,
+        terms: Terms,
     ) -> None:
         self._limiter = limiter
         self._reservation = reservation
         self._endpoint = endpoint
         self._call = call
         self._step = step
+        self._terms = terms
         self._held = step
         self._asking: asyncio.Task[None] | None = None
         self.refusal: Refusal | None = None
@@ -74,7 +83,12 @@ class GrowingReservation:
         """Admission has priced whatever a budget counts; what has no price costs no budget anything."""
         try:
             return ceiling(
-                self._endpoint.provider, self._call.model, self._call, now, step_tokens=output_tokens
+                self._endpoint.provider,
+                self._call.model,
+                self._call,
+                now,
+                step_tokens=output_tokens,
+                terms=self._terms,
             )
         except Unpriced:
             return MicroDollars(0)

@@ -51,7 +51,12 @@ class Metering(Step):
         visit.meter = _meter(exchange.endpoint, exchange.call, response)
         if exchange.call.stream and exchange.call.output_ceiling is None and exchange.grant is not None:
             visit.growth = GrowingReservation(
-                self._limiter, exchange.id, endpoint=exchange.endpoint, call=exchange.call, step=self._step
+                self._limiter,
+                exchange.id,
+                endpoint=exchange.endpoint,
+                call=exchange.call,
+                step=self._step,
+                terms=visit.terms,
             )
 
     def answer_chunk(self, visit: Visit, chunk: bytes) -> bytes:
@@ -74,7 +79,9 @@ class Metering(Step):
         """Why the answer must end here: its limits, or what it was admitted by has been revoked."""
         growth, principal, current = visit.growth, visit.exchange.principal, self._snapshots.current
         now = datetime.now(UTC)
-        if growth is not None and not growth.note(meter.output_tokens_so_far, now):
+        if growth is not None and not growth.note(
+            meter.output_tokens_so_far, visit.exchange.timing.started_at
+        ):
             return growth.refusal or growth.outrun()
         if self._cut_revoked and current is not visit.judged_by and principal is not None:
             visit.judged_by = current
@@ -99,7 +106,7 @@ class Metering(Step):
         if visit.growth is not None:
             visit.growth.close()
         if visit.meter is not None and exchange.call is not None:
-            exchange.usage = _consumed(visit.meter, exchange.call, exchange.status or 0)
+            exchange.usage = _consumed(visit, visit.meter, exchange.call)
         if exchange.grant is None:
             return
         usage = exchange.usage
@@ -124,8 +131,9 @@ def _meter(endpoint: Endpoint, call: Call, response: http.Response) -> Meter:
     )
 
 
-def _consumed(meter: Meter, call: Call, status: int) -> Usage | None:
+def _consumed(visit: Visit, meter: Meter, call: Call) -> Usage | None:
     """What the answer consumed. A provider bills nothing for an answer that is an error."""
-    if status >= 400:
+    exchange = visit.exchange
+    if (exchange.status or 0) >= 400:
         return None
-    return meter.usage(call, datetime.now(UTC))
+    return meter.usage(call, exchange.timing.started_at, visit.terms)

@@ -15,6 +15,7 @@ from policy.destination import Destination
 from policy.evidence import RequestEvidence
 from policy.exchange import Exchange, Shape
 from policy.head import FoundKey
+from policy.price_rules import LIST_PRICES, Terms
 from policy.refusals import Refusal
 from policy.snapshot import Placeholder, PolicySnapshot
 
@@ -72,6 +73,12 @@ class Visit:
     timed_out: bool = False
     rate_headers: tuple[tuple[str, str], ...] = ()
     growth: "GrowingReservation | None" = None
+
+    @property
+    def terms(self) -> Terms:
+        """What the caller's tenant pays, by the policy that the call was judged by."""
+        principal = self.exchange.principal
+        return LIST_PRICES if principal is None else self.snapshot.terms_of(principal.tenant_id)
 
 
 def visit_of(flow: http.HTTPFlow) -> Visit | None:

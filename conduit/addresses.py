@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 PORT_MAX = 65_535
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
 
 
@@ -81,8 +82,18 @@ def _host_name(text: str) -> str:
     return name
 
 
+def _secure_url(text: str) -> str:
+    parts = urlsplit(text.strip())
+    if parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("should be a URL such as https://host.example/path, without user or password")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise ValueError("should be https; http is for this machine alone")
+    return text.strip()
+
+
 ListenAddress = Annotated[Address, BeforeValidator(_listen), PlainSerializer(str, return_type=str)]
 Resolution = Annotated[str, AfterValidator(lambda text: str(parse_address(text)))]
 NetworkText = Annotated[str, AfterValidator(_network)]
 Origin = Annotated[str, AfterValidator(_origin)]
+SecureUrl = Annotated[str, AfterValidator(_secure_url)]
 HostName = Annotated[str, AfterValidator(_host_name)]

@@ -5,6 +5,7 @@ import typer
 from conduit.command import ConfigOption, DataOption, JsonOption
 from conduit.commands import (
     accounts,
+    alert,
     audit,
     backup,
     ca,
@@ -17,6 +18,7 @@ from conduit.commands import (
     limit,
     network,
     placeholder,
+    price,
     retention,
     tenant,
     up,
@@ -46,7 +48,9 @@ for module in (
     endpoint,
     catalogue,
     accounts,
+    price,
     usage,
+    alert,
     audit,
     retention,
     evidence,

@@ -31,7 +31,6 @@ from console.second_factors import SecondFactors
 from console.services import Services
 from console.sign_in import SignIn
 from store.door import Store
-from store.operations import Operations
 from store.overview import Defaults
 from store.valkey import connect
 from vault import aead
@@ -81,7 +80,7 @@ def assembled(boot: Boot, store: Store) -> Services:
     )
     return Services(
         store=store,
-        operations=Operations(store, vault),
+        vault=vault,
         sign_in=SignIn(store, passwords, factors, now),
         tokens=ApiTokens(store, now),
         enroller=Enroller(

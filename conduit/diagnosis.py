@@ -65,6 +65,8 @@ async def examine(invocation: Invocation, *, running: bool) -> list[Finding]:
         return findings
     findings += [await _guarded(name, check, folder, settings) for name, check in RUNNING_CHECKS]
     findings.append(await _database(invocation))
+    if settings.alerts.destinations:
+        findings.append(await _alerts(invocation))
     return findings
 
 
@@ -211,6 +213,41 @@ async def _database(invocation: Invocation) -> Finding:
     return Finding("database", Result.OK, f"PostgreSQL {version}, row security forced on every table")
 
 
+async def _alerts(invocation: Invocation) -> Finding:
+    """Whether what is to be told arrives: a message that failed and waits is a failure of its destination."""
+    from store import alerts
+    from store.claim import Purpose
+
+    try:
+        async with opened(invocation) as instance, instance.store.platform(Purpose.ADMINISTRATION) as session:
+            named = {each.name for each in instance.settings.alerts.destinations}
+            found = [each for each in await alerts.standings(session) if each.destination in named]
+    except Exception as error:  # as in _guarded
+        return Finding("alerts", Result.FAIL, f"{type(error).__name__}: {error}", "see the log")
+    failing = [f"{each.destination} ({each.problem})" for each in found if each.problem]
+    if failing:
+        return Finding(
+            "alerts", Result.FAIL, f"not taken by {', '.join(failing)}", "try it: conduit alert test"
+        )
+    waiting = sum(each.waiting for each in found)
+    return Finding("alerts", Result.OK, f"{len(named)} destinations, {waiting} messages wait")
+
+
+def _alert_secrets(_folder: Path, settings: Settings) -> Finding:
+    """Whether the files that destinations name can be read and hold what they should."""
+    from conduit.alert_settings import Webhook, secret_text
+    from policy.standard_webhooks import parse_secrets
+
+    for destination in settings.alerts.destinations:
+        if isinstance(destination, Webhook):
+            secret_text(destination.url, destination.url_file)
+            parse_secrets(secret_text(destination.secret, destination.secret_file))
+    for mail in settings.alerts.mail:
+        if mail.username is not None:
+            secret_text(mail.password, mail.password_file)
+    return Finding("alert secrets", Result.OK, f"of {len(settings.alerts.destinations)} destinations")
+
+
 _UNPROTECTED = """
     SELECT DISTINCT class.relname FROM pg_catalog.pg_class AS class
     JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace AND space.nspname = 'conduit'
@@ -227,6 +264,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("catalogue", _catalogue),
     ("open files", _open_files),
     ("nftables", _nftables),
+    ("alert secrets", _alert_secrets),
 )
 RUNNING_CHECKS: tuple[tuple[str, Check], ...] = (
     ("listeners", _listeners),

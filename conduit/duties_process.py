@@ -15,13 +15,16 @@ from zoneinfo import ZoneInfo
 from loguru import logger
 from prometheus_client import Counter, Gauge
 
+from conduit.alerting import LOOK_EVERY_S, dispatchers
 from conduit.boot import Boot, announce_ready, receive
 from conduit.errors import ConfigurationError
 from conduit.identity_settings import Radius
 from conduit.radius_listener import RadiusListener, clients_of
+from policy.incident import Severity, incident
 from store import retention_acts, tenants, usage
-from store.acts import Actor, record
+from store.acts import Actor
 from store.canary import Canary, CanaryResult
+from store.chain import append
 from store.claim import Purpose
 from store.door import Store
 from store.limiter import Limiter
@@ -75,6 +78,10 @@ async def serve(boot: Boot) -> None:
         duties.append(
             asyncio.create_task(every(RADIUS_AGAIN_S, "radius", lambda: hear_radius(store, radius)))
         )
+    duties += [
+        asyncio.create_task(every(LOOK_EVERY_S, "alerts", dispatcher.turn))
+        for dispatcher in dispatchers(store, boot.settings.alerts)
+    ]
     announce_ready()
     await stopping.wait()
     for duty in duties:
@@ -146,18 +153,23 @@ class Isolation:
         self._store, self._path = store, path
 
     async def report(self, result: CanaryResult) -> None:
-        """Publish one run. A breach is recorded as an act of the platform each time it is found."""
+        """Publish one run. A breach is an incident each time it is found, one for each function."""
         ISOLATION.set(1 if result.held else 0)
         ISOLATION_AT.set(result.at.timestamp())
         await asyncio.to_thread(self._write, result)
         if result.held:
             return
+        found = [
+            incident(
+                "isolation.breach",
+                result.at,
+                severity=Severity.ALARM,
+                detail={"function": breach.function, "what": breach.what},
+            )
+            for breach in result.breaches
+        ]
         async with self._store.platform(Purpose.ADMINISTRATION) as session:
-            for breach in result.breaches:
-                actor = Actor("isolation canary", "duties")
-                await record(
-                    session, actor, "isolation.breach", tenant_id=tenants.PLATFORM, target=breach.function
-                )
+            await append(session, found)
 
     def _write(self, result: CanaryResult) -> None:
         beside = self._path.with_suffix(".new")

@@ -18,7 +18,6 @@ from conduit.embedded_postgres import EmbeddedPostgres
 from conduit.settings import Settings, load
 from store.acts import Actor
 from store.door import Store
-from store.operations import Operations
 from store.roles import read_secrets
 from vault.sources import KeySource, RemoteKey, open_vault
 from vault.vault import Vault
@@ -37,7 +36,6 @@ class Instance:
     settings: Settings
     store: Store
     vault: Vault
-    operations: Operations
 
 
 def settings_of(invocation: Invocation) -> Settings:
@@ -88,7 +86,7 @@ async def opened(invocation: Invocation) -> AsyncIterator[Instance]:
     vault = vault_of(folder, settings)
     store = await Store.open(secrets.console_dsn, secrets.claim_key, pool_size=CONNECTIONS)
     try:
-        yield Instance(folder, settings, store, vault, Operations(store, vault))
+        yield Instance(folder, settings, store, vault)
     finally:
         await store.close()
 

@@ -22,14 +22,12 @@ from conduit.radius import Accounting, NotAccounting, Status, answer, read_accou
 from policy.forwarding import plain
 from policy.identifiers import TenantId
 from policy.snapshot import Address
-from store import tenants
+from store import session_acts, tenants
 from store.acts import Actor
 from store.address_sessions import NewSession
 from store.claim import Purpose
 from store.door import Store
 from store.errors import InvalidRecord, NotFound, StoreError
-from store.operations import SESSIONS_AT_ONCE_MAX, Operations
-from vault.vault import Vault
 
 # Waiting requests; an access point sends a lost one again after some seconds.
 WAITING_MAX = 5_000
@@ -100,8 +98,6 @@ class RadiusListener(asyncio.DatagramProtocol):
         gather_s: float = GATHER_S,
     ) -> None:
         self._store = store
-        # Sessions involve no key.
-        self._operations = Operations(store, Vault(None))
         self._clients = tuple(clients)
         self._session = timedelta(seconds=session_s)
         self._gather_s = gather_s
@@ -141,7 +137,7 @@ class RadiusListener(asyncio.DatagramProtocol):
         """What has come within a short time, in order."""
         told = [await self._waiting.get()]
         await asyncio.sleep(self._gather_s)
-        while not self._waiting.empty() and len(told) < SESSIONS_AT_ONCE_MAX // 2:
+        while not self._waiting.empty() and len(told) < session_acts.SESSIONS_AT_ONCE_MAX // 2:
             told.append(self._waiting.get_nowait())
         return told
 
@@ -203,7 +199,9 @@ class RadiusListener(asyncio.DatagramProtocol):
 
     async def _begin(self, tenant_id: TenantId, sessions: list[NewSession]) -> None:
         if sessions:
-            await self._operations.begin_sessions(actor=_ACTOR, tenant_id=tenant_id, sessions=sessions)
+            await session_acts.begin_sessions(
+                self._store, actor=_ACTOR, tenant_id=tenant_id, sessions=sessions
+            )
 
     async def _begin_alone(
         self, tenant_id: TenantId, item: _Told, sessions: dict[int, list[NewSession]]
@@ -218,7 +216,8 @@ class RadiusListener(asyncio.DatagramProtocol):
         for address in item.accounting.addresses:
             self._held.pop((item.client.tenant, address), None)
             try:
-                await self._operations.end_sessions(
+                await session_acts.end_sessions(
+                    self._store,
                     actor=_ACTOR,
                     tenant_id=tenant_id,
                     address=address,

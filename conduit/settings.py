@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from conduit.addresses import Address, HostName, ListenAddress, NetworkText, Origin, Resolution
+from conduit.alert_settings import Alerts
 from conduit.errors import ConfigurationError
 from conduit.identity_settings import Identity
 from conduit.section import Section
@@ -253,6 +254,7 @@ class Settings(Section):
     snapshot: Snapshot = Field(Snapshot(), description="The policy that workers hold.")
     console: Console = Field(Console(), description="The console, seen from browsers.")
     audit: Audit = Field(Audit(), description="The record and its checkpoints.")
+    alerts: Alerts = Field(Alerts(), description="Whom incidents are told to.")
     logging: Logging = Field(Logging(), description="Logs for people.")
     workers: PositiveInt | None = Field(None, description="Gateway processes; unset: one for each core.")
     drain_s: Annotated[float, Field(ge=0)] = Field(

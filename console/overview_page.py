@@ -19,7 +19,7 @@ from console.sessions import actor_of, token_of
 from console.views import View, note_look, reading, view_of
 from policy.exchange import EndpointState
 from policy.identifiers import TenantId
-from store import overview, tenants
+from store import endpoint_acts, overview, tenants
 
 
 class Decision(Form):
@@ -85,8 +85,12 @@ async def decide(
     person = person_of(request)
     view = view_of(person, tenant=tenant, period=period)
     person.require(view.endpoint_permission, tenant_id=view.tenant_id)
-    await services_of(request).operations.set_endpoint_state(
-        actor=actor_of(request, via="console"), host=data.host, state=data.state, tenant_id=view.tenant_id
+    await endpoint_acts.set_endpoint_state(
+        services_of(request).store,
+        actor=actor_of(request, via="console"),
+        host=data.host,
+        state=data.state,
+        tenant_id=view.tenant_id,
     )
     if "hx-request" not in request.headers:
         return Redirect("/" + view.query, status_code=303)

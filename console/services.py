@@ -13,8 +13,8 @@ from console.health import Health
 from console.live import Live
 from console.sign_in import SignIn
 from store.door import Store
-from store.operations import Operations
 from store.overview import Defaults
+from vault.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Services:
     """
 
     store: Store
-    operations: Operations
+    vault: Vault
     sign_in: SignIn
     tokens: ApiTokens
     enroller: Enroller

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from policy.exchange import Client, Exchange, Outcome, Principal
+from policy.exchange import Client, Exchange, Outcome, Priced, Principal
 from policy.identifiers import ExchangeId, TenantId
 from policy.refusals import Refusal
 
@@ -168,4 +168,16 @@ def _usage(exchange: Exchange) -> Event:
         "reasoning_tokens": usage.reasoning_tokens,
         "cost_micro_dollars": usage.cost,
         "estimated": usage.estimated,
+        **_price(usage.priced),
+    }
+
+
+def _price(priced: Priced | None) -> Event:
+    if priced is None:
+        return {}
+    return {
+        "list_micro_dollars": priced.listed,
+        "discount_basis_points": priced.discount,
+        "price_source": priced.source,
+        "price_version": priced.version,
     }

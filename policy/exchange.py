@@ -134,6 +134,20 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Priced:
+    """A cost, and by which price: ``source`` and ``version`` name it (``policy.price_rules.PriceSource``).
+
+    ``amount`` is what is owed, ``listed`` what it was before ``discount``, in hundredths of a per cent.
+    """
+
+    amount: MicroDollars
+    listed: MicroDollars
+    source: str
+    version: str
+    discount: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What the answer consumed. ``estimated`` is true where the provider reported nothing usable.
 
@@ -149,6 +163,7 @@ class Usage:
     reasoning_tokens: int
     cost: MicroDollars | None
     estimated: bool
+    priced: Priced | None = None
 
 
 @dataclass(slots=True)

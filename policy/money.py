@@ -9,6 +9,8 @@ from typing import NewType
 MicroDollars = NewType("MicroDollars", int)
 
 MICRO_DOLLARS_PER_DOLLAR = 1_000_000
+MICRO_DOLLAR = Decimal("0.000001")
+BASIS_POINT = Decimal("0.01")
 
 # A Lua number is a double: integers are exact up to 2**53. The limiter's script relies on this bound.
 MICRO_DOLLARS_MAX = 2**53 - 1
@@ -37,6 +39,22 @@ def parse_dollars(text: str) -> MicroDollars:
         return from_dollars(Decimal(text.strip()))
     except InvalidOperation as error:
         raise InvalidAmount(f"{text!r} is not an amount in dollars, such as 12.50") from error
+
+
+def parse_exact(text: str, unit: Decimal) -> int:
+    """Read an amount that is a whole number of ``unit``; raises ``InvalidAmount`` where some would be lost.
+
+    With ``MICRO_DOLLAR`` the amount is dollars in micro-dollars, with ``BASIS_POINT`` a percentage in its
+    hundredths. Negative amounts, infinities and what is no number are refused too.
+    """
+    try:
+        amount = Decimal(text.strip())
+        units = amount / unit if amount.is_finite() and 0 <= amount <= MICRO_DOLLARS_MAX else None
+    except InvalidOperation:
+        units = None
+    if units is None or units != units.to_integral_value():
+        raise InvalidAmount(f"{text!r} is not a number from 0 on, or has more decimal places than {unit}")
+    return int(units)
 
 
 def to_dollars(amount: MicroDollars) -> Decimal:

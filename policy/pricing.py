@@ -1,4 +1,4 @@
-"""What a call costs, from the ``genai-prices`` data that was installed; nothing is fetched.
+"""What a call costs: by an override, else from the ``genai-prices`` data that was installed; less a discount.
 
 Prices are Decimal dollars for a million tokens and become whole micro-dollars, rounded up. A model whose
 price is not known, or that is not priced by tokens, is ``Unpriced``: a price is never guessed.
@@ -13,9 +13,17 @@ from typing import cast
 
 from genai_prices import data_snapshot, types
 
-from policy.exchange import Call, Usage
-from policy.money import MICRO_DOLLARS_MAX, InvalidAmount, MicroDollars, from_dollars
+from policy.exchange import Call, Priced, Usage
+from policy.money import (
+    MICRO_DOLLARS_MAX,
+    MICRO_DOLLARS_PER_DOLLAR,
+    InvalidAmount,
+    MicroDollars,
+    from_dollars,
+)
 from policy.operations import WITHOUT_PRICE
+from policy.price_data import VERSION
+from policy.price_rules import LIST_PRICES, OverridePrices, PriceRule, PriceSource, Terms, discounted
 
 # What is held for output where the request sets no ceiling and the caller of ``ceiling`` names no step.
 STEP_TOKENS = 4_096
@@ -35,6 +43,14 @@ class Unpriced(LookupError):
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """What an answer states about itself: the model behind an alias, and the processing tier."""
+
+    model: str | None = None
+    tier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Rates:
     """The prices that token counts need; a kind without a price of its own costs as its parent does."""
 
@@ -48,16 +64,7 @@ class _Rates:
     worst_output: tuple[Price, ...]
 
 
-def price(
-    provider: str | None, model: str | None, usage: Usage, at: datetime, *, tier: str | None = None
-) -> MicroDollars:
-    """The cost of ``usage`` at an aware moment, rounded up.
-
-    ``usage`` counts as ``genai-prices`` does: input holds cache reads and writes, output holds reasoning;
-    parts that exceed their whole are cut to it. ``tier`` is the processing tier that the answer states.
-    Raises ``Unpriced``.
-    """
-    return _amount(_token_dollars(_rates(provider, model, at, tier), usage))
+UNSTATED = Answered()
 
 
 def price_units(
@@ -66,22 +73,24 @@ def price_units(
     units: Mapping[str, int],
     at: datetime,
     *,
-    tier: str | None = None,
-) -> MicroDollars:
-    """The cost of counts by the unit names of ``genai-prices``: sound, images, searches, hour-long caches.
+    answered: Answered = UNSTATED,
+    terms: Terms = LIST_PRICES,
+) -> Priced:
+    """The cost of counts by the unit names of ``genai-prices``, at an aware moment, rounded up.
 
-    Counts that contradict each other are priced by their totals. Raises ``Unpriced``.
+    Input holds cache reads and writes, output holds reasoning; parts that exceed their whole are cut to it,
+    and counts that contradict each other are priced by their totals. ``model`` is what the request names,
+    which overrides and discounts go by; the list goes by the model that answered where it knows it, as an
+    alias may stand in the request. Raises ``Unpriced``.
     """
-    rates = _rates(provider, model, at, tier)
-    totals = _totals(units)
-    by_tokens = _token_dollars(rates, totals)
-    if _TOKEN_UNITS.issuperset(units):
-        return _amount(by_tokens)
-    try:
-        exact = _model_price(provider, model, at, tier).calc_price(types.Usage(**units))["total_price"]
-    except ValueError:
-        exact = by_tokens
-    return _amount(exact)
+    named = model or answered.model
+    override = terms.override(provider, named, at)
+    if override is not None and override.prices is not None:
+        listed = _amount(_token_dollars(_override_rates(override.prices), _totals(units)))
+    else:
+        listed = _list_amount(provider, (answered.model, model), units, at, answered.tier)
+    discount = terms.discount(provider, named, at)
+    return _priced(listed, override, discount)
 
 
 def ceiling(
@@ -91,6 +100,7 @@ def ceiling(
     at: datetime,
     *,
     step_tokens: int = STEP_TOKENS,
+    terms: Terms = LIST_PRICES,
 ) -> MicroDollars:
     """The most that a call may cost: all its input at the dearest input price, all its output likewise.
 
@@ -100,12 +110,70 @@ def ceiling(
     """
     if call.operation in WITHOUT_PRICE:
         return MicroDollars(0)
-    rates = _rates(provider, model, at, call.tier)
+    override = terms.override(provider, model, at)
+    if override is not None and override.prices is not None:
+        rates = _override_rates(override.prices)
+    else:
+        rates = _rates(provider, model, at, call.tier)
     output = (step_tokens if call.output_ceiling is None else call.output_ceiling) * call.choices
     tokens = call.input_tokens_ceiling
     dearest_input = max(_highest(rate, tokens) for rate in rates.worst_input)
     dearest_output = max(_highest(rate, tokens) for rate in rates.worst_output)
-    return _amount((dearest_input * tokens + dearest_output * output) / _MILLION + rates.request)
+    listed = _amount((dearest_input * tokens + dearest_output * output) / _MILLION + rates.request)
+    return _priced(listed, override, terms.discount(provider, model, at)).amount
+
+
+def _priced(listed: MicroDollars, override: PriceRule | None, discount: PriceRule | None) -> Priced:
+    basis_points = discount.discount or 0 if discount is not None else 0
+    source, version = PriceSource.LIST, VERSION
+    if override is not None:
+        source = PriceSource.OPERATOR if override.tenant_id is None else PriceSource.TENANT
+        version = str(override.id)
+    return Priced(discounted(listed, basis_points), listed, source.value, version, basis_points)
+
+
+def _list_amount(
+    provider: str | None,
+    models: tuple[str | None, ...],
+    units: Mapping[str, int],
+    at: datetime,
+    tier: str | None,
+) -> MicroDollars:
+    """By the first of ``models`` whose price the list knows; raises ``Unpriced`` for the last."""
+    for model in models:
+        try:
+            rates = _rates(provider, model, at, tier)
+        except Unpriced:
+            continue
+        by_tokens = _token_dollars(rates, _totals(units))
+        if _TOKEN_UNITS.issuperset(units):
+            return _amount(by_tokens)
+        try:
+            found = _model_price(provider, model, at, tier)
+            return _amount(found.calc_price(types.Usage(**units))["total_price"])
+        except ValueError:
+            return _amount(by_tokens)
+    raise Unpriced(f"The price of {models[-1]!r} at {provider!r} is not known, or is not by tokens.")
+
+
+@lru_cache(maxsize=4096)
+def _override_rates(prices: OverridePrices) -> _Rates:
+    def dollars(amount: int) -> Decimal:
+        return Decimal(amount) / MICRO_DOLLARS_PER_DOLLAR
+
+    entry, output = dollars(prices.input), dollars(prices.output)
+    read = entry if prices.cached_input is None else dollars(prices.cached_input)
+    written = entry if prices.cache_write is None else dollars(prices.cache_write)
+    return _Rates(
+        input=entry,
+        cache_read=read,
+        cache_write=written,
+        output=output,
+        reasoning=output,
+        request=dollars(prices.request),
+        worst_input=(entry, read, written),
+        worst_output=(output,),
+    )
 
 
 def _amount(dollars: Decimal) -> MicroDollars:

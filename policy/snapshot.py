@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from policy.exchange import EndpointState, IdentitySource, Principal
 from policy.identifiers import CredentialId, PlaceholderId, TenantId, UserId
 from policy.limits import Limit, LimitScope
+from policy.price_rules import PriceRule, Terms, terms_of
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
@@ -159,6 +160,7 @@ class PolicySnapshot:
     _exceptions: Mapping[tuple[TenantId, str], tuple[EndpointException, ...]] = field(repr=False)
     _accounts: Mapping[tuple[TenantId, str], tuple[str, ...]] = field(repr=False)
     _sufficient: Mapping[tuple[TenantId, str], frozenset[IdentitySource]] = field(repr=False)
+    _terms: Mapping[TenantId | None, Terms] = field(repr=False)
 
     def placeholder(self, digest: bytes) -> Placeholder | None:
         """The placeholder with this keyed digest."""
@@ -219,6 +221,11 @@ class PolicySnapshot:
         """The accounts of ``product`` that the tenant has stated to be its own; empty: it has stated none."""
         return self._accounts.get((tenant, product), ())
 
+    def terms_of(self, tenant: TenantId) -> Terms:
+        """What the tenant pays: its own price rules, and the operator's."""
+        own = self._terms.get(tenant)
+        return own if own is not None else self._terms[None]
+
     def is_decided(self, host: str) -> bool:
         """Whether any tenant, or the platform, has decided about ``host``: it is then an AI endpoint."""
         return host in self._decided
@@ -252,6 +259,7 @@ class Records:
     exceptions: Iterable[EndpointException] = ()
     accounts: Iterable[AccountList] = ()
     sufficient: Iterable[SufficientSources] = ()
+    prices: Iterable[PriceRule] = ()
 
 
 def build(version: int, loaded_at: datetime, records: Records) -> PolicySnapshot:
@@ -292,7 +300,17 @@ def build(version: int, loaded_at: datetime, records: Records) -> PolicySnapshot
         _exceptions=exceptions,
         _accounts={(each.tenant_id, each.product): each.accounts for each in records.accounts},
         _sufficient={(each.tenant_id, each.host): each.sources for each in records.sufficient},
+        _terms=_terms_by_tenant(records.prices),
     )
+
+
+def _terms_by_tenant(rules: Iterable[PriceRule]) -> dict[TenantId | None, Terms]:
+    """The terms of each tenant that has rules of its own; of all others under ``None``."""
+    owned: dict[TenantId | None, list[PriceRule]] = {None: []}
+    for rule in rules:
+        owned.setdefault(rule.tenant_id, []).append(rule)
+    for_all = owned[None]
+    return {owner: terms_of(own if owner is None else (*own, *for_all)) for owner, own in owned.items()}
 
 
 def _by_folded_name(users: Iterable[User]) -> dict[tuple[TenantId, str], User]:

@@ -8,10 +8,10 @@ import json
 from datetime import datetime
 
 from policy.decoding import is_plain
-from policy.exchange import Call, Shape, Usage
+from policy.exchange import Call, Priced, Shape, Usage
 from policy.inspection import USAGE_WHEN_ASKED
-from policy.money import MicroDollars
-from policy.pricing import Unpriced, price_units
+from policy.price_rules import LIST_PRICES, Terms
+from policy.pricing import Answered, Unpriced, price_units
 from policy.reported import Reading, Units, units
 from policy.sse import Event, Events, JsonArray, JsonLines, ServerSentEvents
 
@@ -95,8 +95,11 @@ class Meter:
         passed = self._observe(self._events.finish())
         return passed if self._hides else b""
 
-    def usage(self, call: Call, at: datetime | None = None) -> Usage:
-        """What the answer consumed so far, its cost included if ``at`` is given and the price is known."""
+    def usage(self, call: Call, at: datetime | None = None, terms: Terms = LIST_PRICES) -> Usage:
+        """What the answer consumed so far, its cost included if ``at`` is given and the price is known.
+
+        ``terms`` are what the tenant pays; ``at`` decides which of its prices are in force.
+        """
         if self._body is not None:
             self._read_whole(bytes(self._body))
             self._body = None
@@ -104,6 +107,7 @@ class Meter:
         reading, model = self._reading, self._reading.model or call.model
         settled = counts is not None and counts.sound and reading.complete and not self._contradicted(counts)
         counts = self._completed(counts or Units(), call, settled)
+        priced = None if at is None else self._priced(counts, call, at, terms)
         return Usage(
             model=model,
             input_tokens=counts.get("input_tokens", 0),
@@ -111,18 +115,24 @@ class Meter:
             cache_read_tokens=counts.get("cache_read_tokens", 0),
             cache_write_tokens=counts.get("cache_write_tokens", 0),
             reasoning_tokens=counts.get("output_reasoning_tokens", 0),
-            cost=None if at is None else self._cost(counts, call, at),
+            cost=None if priced is None else priced.amount,
             estimated=not settled,
+            priced=priced,
         )
 
-    def _cost(self, counts: Units, call: Call, at: datetime) -> MicroDollars | None:
-        """By the model that answered, as an alias may stand in the request; else by the one asked for."""
-        for model in (self._reading.model, call.model):
-            try:
-                return price_units(self._provider, model, counts, at, tier=self._reading.tier)
-            except Unpriced:
-                continue
-        return None
+    def _priced(self, counts: Units, call: Call, at: datetime, terms: Terms) -> Priced | None:
+        reading = self._reading
+        try:
+            return price_units(
+                self._provider,
+                call.model,
+                counts,
+                at,
+                answered=Answered(reading.model, reading.tier),
+                terms=terms,
+            )
+        except Unpriced:
+            return None
 
     def _keep(self, chunk: bytes) -> None:
         if self._body is None or not self._readable or len(self._body) + len(chunk) > ANSWER_BYTES_MAX:

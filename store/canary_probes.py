@@ -16,12 +16,14 @@ from uuid_utils.compat import uuid7
 
 from policy.exchange import EndpointState, IdentitySource
 from policy.identifiers import CredentialId, ExchangeId, LimitId, PlaceholderId, TenantId, UserId
+from policy.incident import Severity
 from policy.limits import LimitKind
 from policy.money import MicroDollars
 from store import (
     accounts,
     address_sessions,
     administrators,
+    alerts,
     approvals,
     console_sessions,
     credentials,
@@ -32,12 +34,14 @@ from store import (
     members,
     networks,
     placeholders,
+    prices,
     retention,
     sufficiency,
     teams,
     tenants,
     usage,
 )
+from store.errors import AlreadyExists
 
 AGES_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 AGES_AHEAD = datetime(2100, 1, 1, tzinfo=UTC)
@@ -56,6 +60,7 @@ class Rows:
     limit_id: LimitId
     exception_id: UUID
     approval_id: UUID
+    price_id: UUID
     hold_id: UUID
     digest: bytes
     envelope: bytes
@@ -109,6 +114,9 @@ async def furnish(session: AsyncSession, tenant_id: TenantId, *, number: int) ->
         approved_by=name,
         expires_at=AGES_AHEAD,
     )
+    price = await prices.add(session, new=_a_discount(AGES_AGO))
+    if price is None:
+        raise AlreadyExists("the canary has a price rule already")
     approval = await approvals.request(
         session, action="canary", subject=name, requested_by=name, expires_at=AGES_AHEAD
     )
@@ -124,6 +132,7 @@ async def furnish(session: AsyncSession, tenant_id: TenantId, *, number: int) ->
         limit_id=limit.id,
         exception_id=exception.id,
         approval_id=approval.id,
+        price_id=price.id,
         hold_id=hold.id,
         digest=digest,
         envelope=envelope,
@@ -149,6 +158,7 @@ async def rows_of(session: AsyncSession, tenant_id: TenantId) -> Rows | None:
     team, placeholder = own(await teams.every(session)), own(await placeholders.every(session))
     limit, exception = own(await limits.every(session)), own(await endpoints.exceptions(session))
     approval, registered = own(await approvals.every(session)), own(await networks.every(session))
+    price = own(await prices.every(session))
     envelope = await custody.read_envelope(session, credential_id=placeholder.credential_id)
     # Canaries that an earlier version furnished have none yet.
     hold = own(await retention.holds(session) or [await _ended_hold(session, team.name)])
@@ -162,6 +172,7 @@ async def rows_of(session: AsyncSession, tenant_id: TenantId) -> Rows | None:
         limit_id=limit.id,
         exception_id=exception.id,
         approval_id=approval.id,
+        price_id=price.id,
         hold_id=hold.id,
         digest=placeholder.digest,
         envelope=envelope.envelope if envelope else b"",
@@ -189,6 +200,7 @@ async def state_of(session: AsyncSession) -> tuple[object, ...]:
         await endpoints.exceptions(session),
         await accounts.every(session),
         await sufficiency.every(session),
+        await prices.every(session),
         await approvals.every(session),
         await retention.find(session),
         await retention.holds(session),
@@ -218,6 +230,10 @@ def _usage_row(rows: Rows) -> usage.UsageRow:
     )
 
 
+def _a_discount(since: datetime) -> prices.NewRule:
+    return prices.NewRule(provider="canary", model="*", since=since, discount=1)
+
+
 def _holding(network: IPv4Network, name: str) -> address_sessions.NewSession:
     return address_sessions.NewSession(
         network.network_address, name, "canary", started_at=AGES_AGO, expires_at=AGES_AHEAD
@@ -229,6 +245,11 @@ def _sighting(rows: Rows) -> endpoints.SeenEndpoint:
     return endpoints.SeenEndpoint(rows.tenant_id, rows.host, None, "ai", 100, (), 1, 1, 1, now, now)
 
 
+def _message(rows: Rows) -> alerts.Message:
+    return alerts.Message(rows.tenant_id, rows.team_id, rows.name, "{}", 0, AGES_AGO, 0, 0, told=False)
+
+
+_SUBSCRIPTION = alerts.Subscription("canary", Severity.NOTICE)
 _ENROLMENT = administrators.Enrolment(password_hash="-", totp_secret=b"-", totp_step=0)  # noqa: S106 - opens nothing
 
 PROBES: tuple[Probe, ...] = (
@@ -337,6 +358,11 @@ PROBES: tuple[Probe, ...] = (
     ),
     Probe(sufficiency.every, lambda s, _: sufficiency.every(s)),
     Probe(sufficiency.clear, lambda s, r: sufficiency.clear(s, host=r.host)),
+    Probe(prices.add, lambda s, _: prices.add(s, new=_a_discount(AGES_AHEAD)), aims=False),
+    Probe(prices.add, lambda s, _: prices.add(s, new=_a_discount(AGES_AHEAD), for_all=True)),
+    Probe(prices.remove, lambda s, r: prices.remove(s, rule_id=r.price_id)),
+    Probe(prices.every, lambda s, _: prices.every(s)),
+    Probe(prices.in_force_for, lambda s, r: prices.in_force_for(s, tenant_id=r.tenant_id)),
     Probe(endpoints.clear_rule, lambda s, r: endpoints.clear_rule(s, host=r.host)),
     Probe(endpoints.rules, lambda s, _: endpoints.rules(s)),
     Probe(
@@ -375,6 +401,13 @@ PROBES: tuple[Probe, ...] = (
     ),
     Probe(usage.latest, lambda s, _: usage.latest(s, limit=1000)),
     Probe(usage.prepare_months, lambda s, _: usage.prepare_months(s, months_ahead=1)),
+    Probe(alerts.take_in, lambda s, _: alerts.take_in(s, subscription=_SUBSCRIPTION)),
+    Probe(alerts.claim, lambda s, _: alerts.claim(s, destination="canary", lease=timedelta(0))),
+    Probe(alerts.delivered, lambda s, r: alerts.delivered(s, message=_message(r), window=timedelta(0))),
+    Probe(
+        alerts.failed, lambda s, r: alerts.failed(s, message=_message(r), wait=timedelta(0), problem="theirs")
+    ),
+    Probe(alerts.standings, lambda s, _: alerts.standings(s)),
     Probe(events.latest, lambda s, _: events.latest(s, limit=1000)),
     Probe(
         administrators.invite,

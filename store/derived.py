@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from policy.identifiers import TenantId
+from policy.price_rules import DISCOUNT_MAX
 
 TOKEN_KINDS = (
     "input_tokens",
@@ -32,6 +33,11 @@ USAGE_COLUMNS = {
     "cost_micro_dollars": "bigint",
     "estimated": "boolean",
     "outcome": "text",
+    "list_micro_dollars": "bigint",
+    "discount_basis_points": "integer",
+    "price_source": "text",
+    "price_version": "text",
+    "cost_centre": "text",
 }
 ENDPOINT_COLUMNS = {
     "host": "text",
@@ -105,7 +111,7 @@ def is_usage(event: Mapping[str, Any]) -> bool:
 
 
 def _usage(event: Mapping[str, Any]) -> dict[str, Any]:
-    cost = event.get("cost_micro_dollars")
+    cost, listed = event.get("cost_micro_dollars"), event.get("list_micro_dollars")
     return {
         "id": UUID(str(event["id"])),
         "at": datetime.fromisoformat(str(event["at"])),
@@ -118,6 +124,11 @@ def _usage(event: Mapping[str, Any]) -> dict[str, Any]:
         "cost_micro_dollars": None if cost is None else _count(cost),
         "estimated": bool(event.get("estimated", False)),
         "outcome": _text(event.get("outcome")) or "failed",
+        "list_micro_dollars": None if listed is None else _count(listed),
+        "discount_basis_points": min(_count(event.get("discount_basis_points")), DISCOUNT_MAX),
+        "price_source": _text(event.get("price_source")),
+        "price_version": _text(event.get("price_version")),
+        "cost_centre": _text(event.get("cost_centre")),
     }
 
 

@@ -203,7 +203,7 @@ _BY_ERROR: tuple[tuple[type[Exception], type[StoreError], str], ...] = (
     (psycopg.errors.CheckViolation, InvalidRecord, "a value is outside what is allowed"),
     (psycopg.errors.NotNullViolation, InvalidRecord, "a value is missing"),
     (psycopg.errors.DataError, InvalidRecord, "a value is not of its kind"),
-    # Before its parent: only migration 0010 raises it.
+    # Before its parent: only migration 0012 raises it.
     (psycopg.errors.ObjectInUse, RecordHeld, "the record of this tenant is under a hold"),
     (psycopg.OperationalError, StoreUnavailable, "PostgreSQL is away or too slow"),
     (psycopg.InterfaceError, StoreUnavailable, "the connection was lost"),

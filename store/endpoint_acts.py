@@ -1,6 +1,6 @@
 """Acts about who may use an endpoint, and with whose accounts, each with its event in the same transaction.
 
-Who may is decided before, by the console; ``store.operations`` has the acts about endpoints themselves.
+Who may is decided before, by the console; what is decided about the endpoints themselves is here too.
 """
 
 from collections.abc import Sequence
@@ -9,14 +9,16 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from policy.accounts import InvalidAccount, checked
-from policy.destination import InvalidDestination, canonical_host
+from policy.exchange import EndpointState
 from policy.identifiers import TenantId
 from store import accounts, endpoints
 from store.accounts import StatedAccounts
 from store.acts import Actor, record
+from store.claim import Purpose
 from store.door import Store
 from store.endpoints import EndpointException, ExceptionSubject
 from store.errors import InvalidRecord
+from store.hosts import stated_host
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,7 @@ async def except_subject(
 
     Raises ``InvalidRecord`` for a host that is none, without a reason, or for a time that is over.
     """
-    try:
-        name = canonical_host(new.host)
-    except InvalidDestination as error:
-        raise InvalidRecord(str(error)) from error
+    name = stated_host(new.host)
     if not new.reason.strip():
         raise InvalidRecord("an exception states its reason")
     if new.expires_at <= datetime.now(UTC):
@@ -108,3 +107,27 @@ async def clear_accounts(store: Store, *, actor: Actor, tenant_id: TenantId, pro
         ended = await accounts.clear(session, product=product)
         await record(session, actor, "accounts.clear", tenant_id=tenant_id, target=product)
     return ended
+
+
+async def set_endpoint_state(
+    store: Store,
+    *,
+    actor: Actor,
+    host: str,
+    state: EndpointState,
+    tenant_id: TenantId | None = None,
+    note: str = "",
+) -> endpoints.Rule | endpoints.PlatformRule:
+    """Decide about a host, for one tenant or, without one, for all that have no decision of their own."""
+    name = stated_host(host)
+    detail = {"state": state.value, "note": note or None}
+    rule: endpoints.Rule | endpoints.PlatformRule
+    if tenant_id is None:
+        async with store.platform(Purpose.ADMINISTRATION) as session:
+            rule = await endpoints.set_platform_rule(session, host=name, state=state, note=note)
+            await record(session, actor, "endpoint.set", tenant_id=None, target=name, **detail)
+    else:
+        async with store.tenant(tenant_id) as session:
+            rule = await endpoints.set_rule(session, host=name, state=state, note=note)
+            await record(session, actor, "endpoint.set", tenant_id=tenant_id, target=name, **detail)
+    return rule

@@ -20,7 +20,8 @@ from policy import snapshot
 from policy.exchange import EndpointState, IdentitySource
 from policy.identifiers import TenantId
 from policy.limits import Limit, LimitKind, LimitScope, Window
-from store import custody
+from policy.price_rules import PriceRule
+from store import custody, prices
 from store.tables import (
     ACCOUNT_LIST,
     ADDRESS_SESSION,
@@ -34,11 +35,12 @@ from store.tables import (
     PLATFORM_ENDPOINT_RULE,
     POLICY_CHANGE,
     POLICY_VERSION,
+    PRICE_RULE,
     SUFFICIENCY_RULE,
     TEAM,
     TENANT,
 )
-from store.tenants import INTERNAL, TenantState
+from store.tenants import INTERNAL, PLATFORM, TenantState
 
 # Rows fetched at a time: a batch is turned into records while other threads wait for no longer than that.
 BATCH_ROWS = 1000
@@ -100,6 +102,7 @@ async def read_records(
             async for row in _rows(session, of(ACCOUNT_LIST))
         ],
         sufficient=[_sufficient(row) async for row in _rows(session, of(SUFFICIENCY_RULE))],
+        prices=[_price(row) async for row in _rows(session, _prices(changed))],
         exceptions=[
             _exception(row, teams)
             async for row in _rows(
@@ -213,6 +216,16 @@ def _limit(row: Row[Any]) -> Limit:
         amount=row.amount,
         window=Window(row.budget_window) if row.budget_window else None,
     )
+
+
+def _prices(changed: Collection[TenantId] | None) -> Select[Any]:
+    """The price rules of the changed tenants, and always the operator's, which hold for all."""
+    query = select(*PRICE_RULE.c)
+    return query if changed is None else query.where(PRICE_RULE.c.tenant_id.in_([*changed, PLATFORM]))
+
+
+def _price(row: Row[Any]) -> PriceRule:
+    return prices.Rule(**{**row._mapping, "kind": prices.Kind(row.kind)}).as_policy()
 
 
 async def _rules(session: AsyncSession, own_rules: Select[Any]) -> list[snapshot.EndpointRule]:

@@ -1,6 +1,6 @@
 """How long a tenant's events and kept content stay, and the holds that forbid deleting either.
 
-These are the rows; ``store.retention_acts`` has the acts, and migration 0010 what the database enforces.
+These are the rows; ``store.retention_acts`` has the acts, and migration 0012 what the database enforces.
 """
 
 from dataclasses import dataclass

@@ -50,7 +50,18 @@ ENDPOINT_SEEN = _table(
 USAGE = _table(
     "usage",
     "tenant_id id at member_id placeholder_id credential_id provider model input_tokens output_tokens"
-    " cache_read_tokens cache_write_tokens reasoning_tokens cost_micro_dollars estimated outcome",
+    " cache_read_tokens cache_write_tokens reasoning_tokens cost_micro_dollars estimated outcome"
+    " list_micro_dollars discount_basis_points price_source price_version cost_centre",
+)
+USAGE_CORRECTION = _table(
+    "usage_correction",
+    "tenant_id id usage_id usage_at made_at cost_micro_dollars list_micro_dollars discount_basis_points"
+    " price_source price_version",
+)
+PRICE_RULE = _table(
+    "price_rule",
+    "tenant_id id kind provider model since until input output cached_input cache_write request discount"
+    " created_at",
 )
 EVENT = _table(
     "event",
@@ -76,5 +87,11 @@ APPROVAL = _table(
     "approval",
     "tenant_id id action subject requested_by decided_by state requested_at decided_at expires_at",
 )
+ALERT = _table(
+    "alert",
+    "tenant_id id destination fingerprint severity body repeats last_at rounds told_at attempts due_at"
+    " problem",
+)
+ALERT_POSITION = _table("alert_position", "tenant_id destination sequence")
 POLICY_CHANGE = _table("policy_change", "tenant version")
 POLICY_VERSION = _table("policy_version", "singleton version changed_by changed_at")

@@ -17,7 +17,10 @@ from store.tables import USAGE
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """What one call consumed. ``cost_micro_dollars`` is ``None`` where the price is unknown."""
+    """What one call consumed, and by which price; ``cost_micro_dollars`` is ``None`` where none is known.
+
+    ``list_micro_dollars`` is the cost before the discount. ``cost_centre`` is the user's at the time.
+    """
 
     tenant_id: TenantId
     id: ExchangeId
@@ -35,6 +38,11 @@ class UsageRow:
     cost_micro_dollars: MicroDollars | None
     estimated: bool
     outcome: str
+    list_micro_dollars: MicroDollars | None = None
+    discount_basis_points: int = 0
+    price_source: str | None = None
+    price_version: str | None = None
+    cost_centre: str | None = None
 
 
 class Grouping(StrEnum):

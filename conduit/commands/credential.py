@@ -32,18 +32,18 @@ async def add(
 
     from conduit import lookup
     from conduit.instance import actor, opened
+    from store import credential_acts
     from vault.secret import Secret
 
     async with opened(invocation) as instance:
         owner = await lookup.tenant(instance.store, tenant)
         hosts = host or _provider_hosts(instance.settings, provider)
-        added = await instance.operations.add_credential(
+        added = await credential_acts.add_credential(
+            instance.store,
+            instance.vault,
             actor=actor(),
             tenant_id=owner.tenant_id,
-            provider=provider,
-            name=name,
-            hosts=hosts,
-            secret=Secret(secret),
+            new=credential_acts.NewCredential(provider, name, hosts, Secret(secret)),
         )
     invocation.show(_document(added, owner.name))
 
@@ -71,13 +71,19 @@ async def rotate(invocation: Invocation, tenant: TenantOption, name: NameOption)
 
     from conduit import lookup
     from conduit.instance import actor, opened
+    from store import credential_acts
     from vault.secret import Secret
 
     async with opened(invocation) as instance:
         owner = await lookup.tenant(instance.store, tenant)
         found = await lookup.credential(instance.store, owner.tenant_id, name)
-        rotated = await instance.operations.rotate_credential(
-            actor=actor(), tenant_id=owner.tenant_id, credential_id=found.id, secret=Secret(secret)
+        rotated = await credential_acts.rotate_credential(
+            instance.store,
+            instance.vault,
+            actor=actor(),
+            tenant_id=owner.tenant_id,
+            credential_id=found.id,
+            secret=Secret(secret),
         )
     invocation.show(_document(rotated, owner.name))
 
@@ -86,12 +92,13 @@ async def revoke(invocation: Invocation, tenant: TenantOption, name: NameOption)
     """End a credential and destroy its key; its placeholders are refused from then on."""
     from conduit import lookup
     from conduit.instance import actor, opened
+    from store import credential_acts
 
     async with opened(invocation) as instance:
         owner = await lookup.tenant(instance.store, tenant)
         found = await lookup.credential(instance.store, owner.tenant_id, name)
-        revoked = await instance.operations.revoke_credential(
-            actor=actor(), tenant_id=owner.tenant_id, credential_id=found.id
+        revoked = await credential_acts.revoke_credential(
+            instance.store, actor=actor(), tenant_id=owner.tenant_id, credential_id=found.id
         )
     invocation.show(_document(revoked, owner.name))
 

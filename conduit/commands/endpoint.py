@@ -40,10 +40,12 @@ async def set_state(
     from conduit import lookup
     from conduit.instance import actor, opened
     from policy.exchange import EndpointState
+    from store import endpoint_acts
 
     async with opened(invocation) as instance:
         owner = await lookup.tenant(instance.store, tenant) if tenant else None
-        rule = await instance.operations.set_endpoint_state(
+        rule = await endpoint_acts.set_endpoint_state(
+            instance.store,
             actor=actor(),
             host=host,
             state=EndpointState(state.value),

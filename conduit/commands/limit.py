@@ -37,6 +37,7 @@ async def set_limits(
     from conduit import lookup
     from conduit.instance import actor, opened
     from policy.limits import LimitKind
+    from store import limit_acts
 
     changes = _changes(
         {
@@ -51,7 +52,8 @@ async def set_limits(
         owner = await lookup.tenant(instance.store, tenant)
         member = await lookup.user(instance.store, owner.tenant_id, user) if user else None
         held = await lookup.placeholder(instance.store, owner.name, placeholder) if placeholder else None
-        rules = await instance.operations.set_limits(
+        rules = await limit_acts.set_limits(
+            instance.store,
             actor=actor(),
             tenant_id=owner.tenant_id,
             changes=changes,
@@ -89,6 +91,7 @@ async def remove(
     from conduit import lookup
     from conduit.instance import actor, opened
     from policy.identifiers import LimitId
+    from store import limit_acts
 
     try:
         limit_id = LimitId(UUID(limit))
@@ -96,8 +99,8 @@ async def remove(
         raise CommandFailed("a limit is named by its id; `conduit limit list` shows them") from None
     async with opened(invocation) as instance:
         owner = await lookup.tenant(instance.store, tenant)
-        rule = await instance.operations.remove_limit(
-            actor=actor(), tenant_id=owner.tenant_id, limit_id=limit_id
+        rule = await limit_acts.remove_limit(
+            instance.store, actor=actor(), tenant_id=owner.tenant_id, limit_id=limit_id
         )
     invocation.show(_document(rule, owner.name))
 
@@ -105,7 +108,7 @@ async def remove(
 def _changes(amounts: dict[Any, int | None], budget_usd: str | None, window: WindowName | None) -> list[Any]:
     from policy.limits import LimitKind, Window
     from policy.money import parse_dollars
-    from store.operations import LimitChange
+    from store.limit_acts import LimitChange
 
     if (budget_usd is None) != (window is None):
         raise typer.BadParameter("--budget-usd and --window belong together")

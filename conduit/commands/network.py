@@ -22,11 +22,12 @@ async def add(invocation: Invocation, cidr: NetworkArgument, tenant: TenantOptio
     """Register a source network: calls from it belong to the tenant."""
     from conduit import lookup
     from conduit.instance import actor, opened
+    from store import network_acts
 
     async with opened(invocation) as instance:
         owner = await lookup.tenant(instance.store, tenant)
-        added = await instance.operations.add_network(
-            actor=actor(), tenant_id=owner.tenant_id, network=lookup.network(cidr)
+        added = await network_acts.add_network(
+            instance.store, actor=actor(), tenant_id=owner.tenant_id, network=lookup.network(cidr)
         )
     invocation.show({"id": str(added.id), "tenant": owner.name, "network": str(added.network)})
 
@@ -35,11 +36,12 @@ async def remove(invocation: Invocation, cidr: NetworkArgument, tenant: TenantOp
     """Take a source network away from the tenant."""
     from conduit import lookup
     from conduit.instance import actor, opened
+    from store import network_acts
 
     async with opened(invocation) as instance:
         owner = await lookup.tenant(instance.store, tenant)
-        removed = await instance.operations.remove_network(
-            actor=actor(), tenant_id=owner.tenant_id, network=lookup.network(cidr)
+        removed = await network_acts.remove_network(
+            instance.store, actor=actor(), tenant_id=owner.tenant_id, network=lookup.network(cidr)
         )
     invocation.show({"id": str(removed.id), "tenant": owner.name, "network": str(removed.network)})
 

@@ -30,6 +30,7 @@ async def issue(
     """Issue a placeholder. It is printed once, and kept nowhere."""
     from conduit import lookup
     from conduit.instance import actor, opened
+    from store import placeholder_acts
     from store.placeholders import Binding
 
     now = datetime.now(UTC)
@@ -40,7 +41,9 @@ async def issue(
         owner = await lookup.tenant(instance.store, tenant)
         holder = await lookup.user(instance.store, owner.tenant_id, user)
         key = await lookup.credential(instance.store, owner.tenant_id, credential)
-        issued = await instance.operations.issue_placeholder(
+        issued = await placeholder_acts.issue_placeholder(
+            instance.store,
+            instance.vault,
             actor=actor(),
             tenant_id=owner.tenant_id,
             binding=Binding(
@@ -87,11 +90,12 @@ async def revoke(
     """End a placeholder."""
     from conduit import lookup
     from conduit.instance import actor, opened
+    from store import placeholder_acts
 
     async with opened(invocation) as instance:
         found = await lookup.placeholder(instance.store, tenant, placeholder)
-        revoked = await instance.operations.revoke_placeholder(
-            actor=actor(), tenant_id=found.tenant_id, placeholder_id=found.id
+        revoked = await placeholder_acts.revoke_placeholder(
+            instance.store, actor=actor(), tenant_id=found.tenant_id, placeholder_id=found.id
         )
     invocation.show({"id": str(revoked.id), "revoked": True})
 

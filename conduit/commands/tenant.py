@@ -22,10 +22,11 @@ async def create(
 ) -> None:
     """Create a tenant, with a data key of its own."""
     from conduit.instance import actor, opened
+    from store import tenant_acts
 
     async with opened(invocation) as instance:
-        tenant = await instance.operations.create_tenant(
-            actor=actor(), name=name, region=region, time_zone=time_zone
+        tenant = await tenant_acts.create_tenant(
+            instance.store, instance.vault, actor=actor(), name=name, region=region, time_zone=time_zone
         )
     invocation.show(_document(tenant))
 

@@ -24,16 +24,15 @@ async def create(
     """Create a user of a tenant."""
     from conduit import lookup
     from conduit.instance import actor, opened
+    from store import member_acts
 
     async with opened(invocation) as instance:
         owner = await lookup.tenant(instance.store, tenant)
-        user = await instance.operations.create_user(
+        user = await member_acts.create_user(
+            instance.store,
             actor=actor(),
             tenant_id=owner.tenant_id,
-            name=name,
-            role=role,
-            team=team,
-            cost_centre=cost_centre,
+            new=member_acts.NewUser(name, role, team, cost_centre),
         )
     invocation.show(_document(user, owner.name))
 

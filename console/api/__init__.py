@@ -1,6 +1,6 @@
 """The REST API under ``/api/v1``: what the pages can do, for programs. Errors are RFC 9457 problems.
 
-Handlers are thin: a guard holds the route to a permission and a tenant, ``store.operations`` acts.
+Handlers are thin: a guard holds the route to a permission and a tenant, an act of ``store`` does the rest.
 """
 
 from litestar import Router

@@ -13,7 +13,7 @@ from console.services import services_of
 from console.sessions import actor_of
 from console.views import known_tenant, reading
 from policy.identifiers import TenantId
-from store import overview
+from store import endpoint_acts, overview
 
 
 @get("/endpoints", guards=[requires(Permission.PLATFORM_ENDPOINT_VIEW)], responses=PROBLEMS)
@@ -67,7 +67,12 @@ async def _seen(request: Request[Any, Any, Any], tenant_id: TenantId | None) -> 
 async def _set(
     request: Request[Any, Any, Any], tenant_id: TenantId | None, host: str, data: NewEndpointState
 ) -> EndpointRule:
-    rule = await services_of(request).operations.set_endpoint_state(
-        actor=actor_of(request, via="api"), host=host, state=data.state, tenant_id=tenant_id, note=data.note
+    rule = await endpoint_acts.set_endpoint_state(
+        services_of(request).store,
+        actor=actor_of(request, via="api"),
+        host=host,
+        state=data.state,
+        tenant_id=tenant_id,
+        note=data.note,
     )
     return EndpointRule.model_validate(rule)

@@ -13,7 +13,7 @@ from console.services import services_of
 from console.sessions import actor_of
 from console.views import known_tenant, reading
 from policy.identifiers import CredentialId, PlaceholderId, UserId
-from store import credentials, placeholders
+from store import credentials, placeholder_acts, placeholders
 
 
 @get(
@@ -50,7 +50,9 @@ async def issue_placeholder(
 ) -> IssuedPlaceholder:
     """Issue a placeholder. Its text is in this answer and nowhere else."""
     tenant = await known_tenant(services_of(request).store, tenant_id)
-    issued = await services_of(request).operations.issue_placeholder(
+    issued = await placeholder_acts.issue_placeholder(
+        services_of(request).store,
+        services_of(request).vault,
         actor=actor_of(request, via="api"),
         tenant_id=tenant.tenant_id,
         binding=placeholders.Binding(
@@ -75,7 +77,8 @@ async def revoke_placeholder(
 ) -> None:
     """End a placeholder; calls with it are refused within a second."""
     tenant = await known_tenant(services_of(request).store, tenant_id)
-    await services_of(request).operations.revoke_placeholder(
+    await placeholder_acts.revoke_placeholder(
+        services_of(request).store,
         actor=actor_of(request, via="api"),
         tenant_id=tenant.tenant_id,
         placeholder_id=PlaceholderId(placeholder_id),

@@ -14,7 +14,7 @@ from console.services import services_of
 from console.sessions import actor_of
 from console.views import known_tenant, reading
 from policy.identifiers import TenantId
-from store import members
+from store import member_acts, members
 from store.tenants import PLATFORM
 
 
@@ -32,12 +32,11 @@ async def create_user(
 ) -> User:
     """Create a user of the tenant."""
     tenant = await known_tenant(services_of(request).store, tenant_id)
-    created = await services_of(request).operations.create_user(
+    created = await member_acts.create_user(
+        services_of(request).store,
         actor=actor_of(request, via="api"),
         tenant_id=tenant.tenant_id,
-        name=data.name,
-        team=data.team,
-        cost_centre=data.cost_centre,
+        new=member_acts.NewUser(data.name, team=data.team, cost_centre=data.cost_centre),
     )
     return User.model_validate(created)
 

@@ -13,8 +13,7 @@ from console.services import services_of
 from console.sessions import actor_of
 from console.views import known_tenant, reading
 from policy.identifiers import PlaceholderId, UserId
-from store import limits, networks
-from store.operations import LimitChange
+from store import limit_acts, limits, network_acts, networks
 
 
 @get(
@@ -39,8 +38,11 @@ async def add_network(
 ) -> Network:
     """Register a source network."""
     tenant = await known_tenant(services_of(request).store, tenant_id)
-    added = await services_of(request).operations.add_network(
-        actor=actor_of(request, via="api"), tenant_id=tenant.tenant_id, network=data.network
+    added = await network_acts.add_network(
+        services_of(request).store,
+        actor=actor_of(request, via="api"),
+        tenant_id=tenant.tenant_id,
+        network=data.network,
     )
     return Network.model_validate(added)
 
@@ -59,10 +61,11 @@ async def set_limits(
 ) -> list[Limit]:
     """Set limits, all of them or none; one of the same kind and subject is replaced."""
     tenant = await known_tenant(services_of(request).store, tenant_id)
-    rules = await services_of(request).operations.set_limits(
+    rules = await limit_acts.set_limits(
+        services_of(request).store,
         actor=actor_of(request, via="api"),
         tenant_id=tenant.tenant_id,
-        changes=[LimitChange(limit.kind, limit.amount, limit.window) for limit in data.limits],
+        changes=[limit_acts.LimitChange(limit.kind, limit.amount, limit.window) for limit in data.limits],
         user_id=UserId(data.user_id) if data.user_id else None,
         placeholder_id=PlaceholderId(data.placeholder_id) if data.placeholder_id else None,
     )

@@ -15,7 +15,7 @@ from console.services import services_of
 from console.sessions import actor_of
 from console.views import known_tenant, reading
 from policy.snapshot import Address
-from store import address_sessions
+from store import address_sessions, session_acts
 from store.address_sessions import NewSession
 from store.errors import InvalidRecord
 
@@ -31,7 +31,8 @@ async def begin_sessions(
     """Tell who holds which addresses, all or none; one that is told again goes on for longer."""
     tenant = await known_tenant(services_of(request).store, tenant_id)
     now = datetime.now(UTC)
-    begun = await services_of(request).operations.begin_sessions(
+    begun = await session_acts.begin_sessions(
+        services_of(request).store,
         actor=actor_of(request, via="api"),
         tenant_id=tenant.tenant_id,
         sessions=[

@@ -15,8 +15,8 @@ from console.permissions import Role
 from policy.exchange import EndpointState, IdentitySource
 from policy.limits import LimitKind, Window
 from policy.money import MICRO_DOLLARS_MAX
-from store.operations import SESSIONS_AT_ONCE_MAX
 from store.retention import DAYS_MAX
+from store.session_acts import SESSIONS_AT_ONCE_MAX
 
 
 def _whole(value: object) -> object:

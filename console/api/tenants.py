@@ -12,7 +12,7 @@ from console.permissions import Permission
 from console.services import services_of
 from console.sessions import actor_of
 from console.views import known_tenant, reading
-from store import tenants
+from store import tenant_acts, tenants
 
 
 @get("/tenants", guards=[requires(Permission.PLATFORM_TENANT_VIEW)], responses=PROBLEMS)
@@ -25,8 +25,13 @@ async def list_all(request: Request[Any, Any, Any]) -> list[Tenant]:
 @post("/tenants", guards=[requires(Permission.PLATFORM_TENANT_CREATE)], responses=PROBLEMS)
 async def create(request: Request[Any, Any, Any], data: JSONBody[NewTenant]) -> Tenant:
     """Create a tenant with a data key of its own."""
-    created = await services_of(request).operations.create_tenant(
-        actor=actor_of(request, via="api"), name=data.name, region=data.region, time_zone=data.time_zone
+    created = await tenant_acts.create_tenant(
+        services_of(request).store,
+        services_of(request).vault,
+        actor=actor_of(request, via="api"),
+        name=data.name,
+        region=data.region,
+        time_zone=data.time_zone,
     )
     return Tenant.model_validate(created)
 

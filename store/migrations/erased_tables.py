@@ -23,7 +23,17 @@ ERASED_BEFORE_0008 = (
 )
 
 # A tenant under a hold is not erased at all, so its holds go with the rest.
-ERASED = ("retention", "hold", "sufficiency_rule", "account_list", *ERASED_BEFORE_0008)
+ERASED = (
+    "retention",
+    "hold",
+    "alert",
+    "alert_position",
+    "price_rule",
+    "usage_correction",
+    "sufficiency_rule",
+    "account_list",
+    *ERASED_BEFORE_0008,
+)
 
 # The tenant's own row, and the hashes that an earlier export can still be verified against.
 KEPT = ("tenant", "chain_head", "checkpoint")

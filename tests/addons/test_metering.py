@@ -3,6 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from policy.identifiers import LimitId
 from policy.limits import Limit, LimitKind, LimitScope, Window
+from policy.price_rules import OverridePrices, PriceRule, terms_of
 from tests.addons.running import Running, with_limits
 from tests.standins.answers import Answer
 
@@ -121,6 +123,34 @@ async def test_a_model_without_a_price_is_refused_under_a_budget(gateway: Runnin
     gateway.snapshots.current = with_limits(gateway.snapshots.current, a_budget(gateway, 10**9))
     answer = await gateway.ask(model="nobody-knows-this")
     assert answer.headers["x-conduit-reason"] == "unpriced_model"
+
+
+async def test_an_override_mends_a_model_without_a_price(gateway: Running):
+    policy = with_limits(gateway.snapshots.current, a_budget(gateway, 10**9))
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    rule = PriceRule(
+        uuid7(), None, "openai", "nobody-*", since, None, prices=OverridePrices(1_000_000, 2_000_000)
+    )
+    gateway.snapshots.current = replace(policy, _terms={None: terms_of([rule])})
+    answer = await gateway.ask(model="nobody-knows-this")
+    assert answer.status_code == 200
+    event = await wait_for_end(gateway)
+    charged = event["input_tokens"] + 2 * event["output_tokens"]
+    assert event["cost_micro_dollars"] == event["list_micro_dollars"] == charged > 0
+    assert (event["price_source"], event["price_version"]) == ("operator", str(rule.id))
+
+
+async def test_a_discount_is_taken_off_what_is_reserved_and_what_is_charged(gateway: Running):
+    (tenant,) = gateway.snapshots.current.tenants
+    policy = with_limits(gateway.snapshots.current, a_budget(gateway, 10**9))
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    half = PriceRule(uuid7(), tenant, None, "*", since, None, discount=5_000)
+    gateway.snapshots.current = replace(policy, _terms={None: terms_of([]), tenant: terms_of([half])})
+    await gateway.ask(max_tokens=1000)
+    event = await wait_for_end(gateway)
+    assert event["cost_micro_dollars"] == -(-event["list_micro_dollars"] // 2) > 0
+    assert event["discount_basis_points"] == 5_000
+    assert event["reserved_micro_dollars"] >= event["cost_micro_dollars"]
 
 
 async def test_a_rate_limit_says_when_to_come_back(gateway: Running):

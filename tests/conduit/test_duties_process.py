@@ -54,7 +54,8 @@ async def test_breach_is_published_and_recorded(store: Store, tmp_path: Path) ->
     assert REGISTRY.get_sample_value("conduit_isolation_held") == 0
     async with store.tenant(tenants.PLATFORM) as session:
         query = text(
-            "SELECT count(*) FROM conduit.event WHERE body LIKE '%isolation.breach%' AND body LIKE :name"
+            "SELECT count(*) FROM conduit.event WHERE kind = 'incident' AND body LIKE '%isolation.breach%'"
+            ' AND body LIKE \'%"severity":"alarm"%\' AND body LIKE :name'
         )
         assert (await session.execute(query, {"name": f"%{breach.function}%"})).scalar_one() == 1
 

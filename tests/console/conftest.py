@@ -26,7 +26,6 @@ from policy.exchange import EndpointState
 from policy.identifiers import TenantId
 from store.acts import Actor
 from store.door import Store
-from store.operations import Operations
 from store.overview import Defaults
 from store.tenants import PLATFORM
 from vault.kek import KeyDocument, LocalKeys
@@ -80,7 +79,7 @@ def services(store: Store, clock: Clock, keys: LocalKeys) -> Services:
     factors = SecondFactors(vault)
     return Services(
         store=store,
-        operations=Operations(store, vault),
+        vault=vault,
         sign_in=SignIn(store, passwords, factors, clock),
         tokens=ApiTokens(store, clock),
         enroller=Enroller(store, passwords, factors, clock, key=bytes(32)),

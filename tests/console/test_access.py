@@ -15,7 +15,7 @@ from console.people import Guard, Person, signed_in
 from console.permissions import Permission, Role, permissions_of
 from console.services import Services
 from policy.identifiers import TenantId
-from store import administrators
+from store import administrators, tenant_acts
 from store.claim import Purpose
 from store.tenants import PLATFORM
 from tests.console.conftest import TESTER, a_client, enrol
@@ -85,7 +85,9 @@ async def bearer(services: Services, app: Litestar, role: Role, tenant_id: Tenan
 
 
 async def a_tenant(services: Services) -> TenantId:
-    created = await services.operations.create_tenant(actor=TESTER, name=f"tenant {uuid4()}")
+    created = await tenant_acts.create_tenant(
+        services.store, services.vault, actor=TESTER, name=f"tenant {uuid4()}"
+    )
     return created.tenant_id
 
 

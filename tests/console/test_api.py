@@ -10,6 +10,7 @@ from console.api_tokens import PREFIX
 from console.permissions import Role
 from console.services import Services
 from policy.identifiers import TenantId
+from store import credential_acts, member_acts
 from store.door import Store
 from store.roles import RoleSecrets
 from store.tenants import PLATFORM
@@ -31,13 +32,12 @@ async def test_a_tenant_is_set_up_from_nothing(program: httpx.AsyncClient, servi
     tenant = (await program.post("/api/v1/tenants", json={"name": name})).json()
     at = f"/api/v1/tenants/{tenant['tenant_id']}"
     user = (await program.post(f"{at}/users", json={"name": "ada", "team": "research"})).json()
-    credential = await services.operations.add_credential(
+    credential = await credential_acts.add_credential(
+        services.store,
+        services.vault,
         actor=TESTER,
         tenant_id=TenantId(UUID(tenant["tenant_id"])),
-        provider="openai",
-        name="main",
-        hosts=["api.openai.com"],
-        secret=Secret(KEY),
+        new=credential_acts.NewCredential("openai", "main", ["api.openai.com"], Secret(KEY)),
     )
     binding = {"user_id": user["id"], "credential_id": str(credential.id), "models": ["gpt-5.2"]}
     issued = await program.post(f"{at}/placeholders", json=binding)
@@ -59,14 +59,15 @@ async def test_a_tenant_is_set_up_from_nothing(program: httpx.AsyncClient, servi
 
 async def test_no_answer_holds_a_secret(program: httpx.AsyncClient, services: Services) -> None:
     tenant_id = await a_tenant(services)
-    user = await services.operations.create_user(actor=TESTER, tenant_id=tenant_id, name="ada")
-    credential = await services.operations.add_credential(
+    user = await member_acts.create_user(
+        services.store, actor=TESTER, tenant_id=tenant_id, new=member_acts.NewUser("ada")
+    )
+    credential = await credential_acts.add_credential(
+        services.store,
+        services.vault,
         actor=TESTER,
         tenant_id=tenant_id,
-        provider="openai",
-        name="main",
-        hosts=["api.openai.com"],
-        secret=Secret(KEY),
+        new=credential_acts.NewCredential("openai", "main", ["api.openai.com"], Secret(KEY)),
     )
     at = f"/api/v1/tenants/{tenant_id}"
     binding = {"user_id": str(user.id), "credential_id": str(credential.id)}

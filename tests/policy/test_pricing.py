@@ -9,9 +9,22 @@ from hypothesis import strategies as st
 
 from policy.exchange import Call, Usage
 from policy.money import MICRO_DOLLARS_MAX
-from policy.pricing import Unpriced, ceiling, price, price_units
+from policy.pricing import Answered, Unpriced, ceiling, price_units
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def price(
+    provider: str | None, model: str | None, used: Usage, at: datetime, *, tier: str | None = None
+) -> int:
+    units = {
+        "input_tokens": used.input_tokens,
+        "output_tokens": used.output_tokens,
+        "cache_read_tokens": used.cache_read_tokens,
+        "cache_write_tokens": used.cache_write_tokens,
+        "output_reasoning_tokens": used.reasoning_tokens,
+    }
+    return price_units(provider, model, units, at, answered=Answered(tier=tier)).amount
 
 
 def usage(*, input: int = 0, output: int = 0, read: int = 0, written: int = 0, reasoning: int = 0) -> Usage:
@@ -143,8 +156,8 @@ def test_a_dearer_tier_costs_more_when_the_call_asks_for_it() -> None:
 def test_units_beyond_tokens_are_priced_and_contradictions_fall_back_to_the_totals() -> None:
     plain = {"input_tokens": 1_000_000, "output_tokens": 0, "cache_write_tokens": 1_000_000}
     hourly = {**plain, "cache_write_1h_tokens": 1_000_000}
-    assert price_units("anthropic", "claude-sonnet-4-6", plain, AT) == 3_750_000
-    assert price_units("anthropic", "claude-sonnet-4-6", hourly, AT) == 6_000_000
-    assert price_units("anthropic", "claude-sonnet-4-6", {**plain, "web_searches": 3}, AT) == 3_780_000
+    assert price_units("anthropic", "claude-sonnet-4-6", plain, AT).amount == 3_750_000
+    assert price_units("anthropic", "claude-sonnet-4-6", hourly, AT).amount == 6_000_000
+    assert price_units("anthropic", "claude-sonnet-4-6", {**plain, "web_searches": 3}, AT).amount == 3_780_000
     contradicting = {**hourly, "cache_write_1h_tokens": 2_000_000}
-    assert price_units("anthropic", "claude-sonnet-4-6", contradicting, AT) == 3_750_000
+    assert price_units("anthropic", "claude-sonnet-4-6", contradicting, AT).amount == 3_750_000

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,27 +9,18 @@ from hypothesis import strategies as st
 
 from policy.identifiers import TenantId
 from policy.snapshot import AddressSession, Tenant
-from store import address_sessions, events, networks
+from store import address_sessions, events, networks, session_acts
 from store.acts import Actor
 from store.address_sessions import NewSession
 from store.door import Store
 from store.errors import InvalidRecord, NotFound
-from store.operations import SESSIONS_AT_ONCE_MAX, Operations
 from store.snapshot import SnapshotSource
 from tests.builders import a_snapshot, a_tenant
-from vault import key_file
-from vault.sources import KeySource, open_vault
 
 ACTOR = Actor("dhcp", "api")
 HERE = ip_address("10.8.0.7")
 T0 = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def operations(store: Store, tmp_path: Path) -> Operations:
-    key_file.create(tmp_path / "kek")
-    return Operations(store, open_vault(source=KeySource.FILE, path=tmp_path / "kek"))
 
 
 @pytest.fixture
@@ -45,8 +35,8 @@ def a_session(user: str = "ada", *, start: datetime = T0, hours: float = 8, **ch
     return NewSession(user_name=user, started_at=start, expires_at=start + hours * HOUR, **stated)
 
 
-async def told(operations: Operations, tenant: TenantId, *sessions: NewSession):
-    return await operations.begin_sessions(actor=ACTOR, tenant_id=tenant, sessions=sessions)
+async def told(store: Store, tenant: TenantId, *sessions: NewSession):
+    return await session_acts.begin_sessions(store, actor=ACTOR, tenant_id=tenant, sessions=sessions)
 
 
 async def held_by(store: Store, tenant: TenantId, at: datetime) -> str | None:
@@ -55,40 +45,40 @@ async def held_by(store: Store, tenant: TenantId, at: datetime) -> str | None:
     return found.user_name if found else None
 
 
-async def test_the_history_names_who_held_an_address_then(store, office, operations):
-    await told(operations, office, a_session("ada"), a_session("bob", start=T0 + 2 * HOUR, hours=1))
+async def test_the_history_names_who_held_an_address_then(store, office):
+    await told(store, office, a_session("ada"), a_session("bob", start=T0 + 2 * HOUR, hours=1))
     moments = [T0 - HOUR, T0, T0 + HOUR, T0 + 2 * HOUR, T0 + 3 * HOUR, T0 + 8 * HOUR]
     assert [await held_by(store, office, at) for at in moments] == [None, "ada", "ada", "bob", "ada", None]
 
 
-async def test_the_order_in_which_sessions_are_told_does_not_matter(store, office, operations):
-    await told(operations, office, a_session("bob", start=T0 + 2 * HOUR, hours=1))
-    await told(operations, office, a_session("ada"))
+async def test_the_order_in_which_sessions_are_told_does_not_matter(store, office):
+    await told(store, office, a_session("bob", start=T0 + 2 * HOUR, hours=1))
+    await told(store, office, a_session("ada"))
     assert await held_by(store, office, T0 + 2.5 * HOUR) == "bob"
 
 
-async def test_a_renewed_lease_is_one_session_made_longer(store, office, operations):
-    (first,) = await told(operations, office, a_session(hours=1))
-    (again,) = await told(operations, office, a_session(start=T0 + HOUR / 2, hours=2))
+async def test_a_renewed_lease_is_one_session_made_longer(store, office):
+    (first,) = await told(store, office, a_session(hours=1))
+    (again,) = await told(store, office, a_session(start=T0 + HOUR / 2, hours=2))
     assert (again.id, again.started_at, again.expires_at) == (first.id, T0, T0 + 2.5 * HOUR)
-    (other,) = await told(operations, office, a_session(start=T0 + HOUR, source="vpn"))
+    (other,) = await told(store, office, a_session(start=T0 + HOUR, source="vpn"))
     assert other.id != first.id
 
 
-async def test_a_session_can_be_ended_and_stays_in_the_history(store, office, operations):
-    await told(operations, office, a_session())
+async def test_a_session_can_be_ended_and_stays_in_the_history(store, office):
+    await told(store, office, a_session())
     at = T0 + HOUR
-    await operations.end_sessions(actor=ACTOR, tenant_id=office, address=HERE, at=at)
+    await session_acts.end_sessions(store, actor=ACTOR, tenant_id=office, address=HERE, at=at)
     assert [await held_by(store, office, moment) for moment in (at - HOUR / 2, at)] == ["ada", None]
     with pytest.raises(NotFound):
-        await operations.end_sessions(actor=ACTOR, tenant_id=office, address=HERE, at=at)
+        await session_acts.end_sessions(store, actor=ACTOR, tenant_id=office, address=HERE, at=at)
 
 
-async def test_sessions_of_another_tenant_are_not_there(store, office, other_tenant, operations):
-    await told(operations, office, a_session())
+async def test_sessions_of_another_tenant_are_not_there(store, office, other_tenant):
+    await told(store, office, a_session())
     assert await held_by(store, other_tenant, T0) is None
     with pytest.raises(InvalidRecord, match="none of the tenant's networks"):
-        await told(operations, other_tenant, a_session())
+        await told(store, other_tenant, a_session())
 
 
 @pytest.mark.parametrize(
@@ -105,30 +95,30 @@ async def test_sessions_of_another_tenant_are_not_there(store, office, other_ten
     ],
     ids=repr,
 )
-async def test_a_session_that_cannot_be_is_refused_with_all_others(store, office, operations, bad):
+async def test_a_session_that_cannot_be_is_refused_with_all_others(store, office, bad):
     with pytest.raises((InvalidRecord, ValueError)):
-        await told(operations, office, a_session("bob"), bad)
+        await told(store, office, a_session("bob"), bad)
     assert await held_by(store, office, T0) is None
 
 
-async def test_no_more_are_taken_than_can_be_written_at_once(office, operations):
-    for sessions in ([], [a_session()] * (SESSIONS_AT_ONCE_MAX + 1)):
+async def test_no_more_are_taken_than_can_be_written_at_once(office, store):
+    for sessions in ([], [a_session()] * (session_acts.SESSIONS_AT_ONCE_MAX + 1)):
         with pytest.raises(InvalidRecord):
-            await told(operations, office, *sessions)
+            await told(store, office, *sessions)
 
 
-async def test_each_act_is_an_event(store, office, operations):
-    await told(operations, office, a_session())
+async def test_each_act_is_an_event(store, office):
+    await told(store, office, a_session())
     async with store.tenant(office) as session:
         (event, *_) = await events.latest(session, limit=1)
     assert "session.begin" in event.body
     assert "10.8.0.7 ada until 2026-11-24T16:00:00+00:00" in event.body
 
 
-async def test_the_policy_holds_the_sessions_that_last(store, gateway, office, operations):
+async def test_the_policy_holds_the_sessions_that_last(store, gateway, office):
     now = datetime.now(UTC)
-    await told(operations, office, a_session("old", start=now - 3 * HOUR, hours=2))
-    await told(operations, office, a_session("ada", start=now - HOUR, hours=8))
+    await told(store, office, a_session("old", start=now - 3 * HOUR, hours=2))
+    await told(store, office, a_session("ada", start=now - HOUR, hours=8))
     snapshot = await SnapshotSource(gateway).load()
     held = snapshot.session_at(office, HERE, now)
     assert held is not None

@@ -14,14 +14,13 @@ import pytest
 from conduit.data_folder import DataFolder
 from conduit.embedded_postgres import EmbeddedPostgres
 from policy.identifiers import TenantId
-from store import custody, events, key_custody
+from store import credential_acts, custody, events, key_custody, tenant_acts
 from store.acts import Actor
 from store.claim import Purpose
 from store.door import Store
 from store.errors import NotFound
 from store.key_custody import KeyCustody
 from store.migrate import upgrade
-from store.operations import Operations
 from store.policy_rows import read_policy
 from store.roles import RoleSecrets
 from vault import envelope, key_file
@@ -90,18 +89,16 @@ async def house(roles: RoleSecrets, tmp_path: Path) -> AsyncIterator[House]:
     console = await Store.open(roles.console_dsn, roles.claim_key)
     gateway = await Store.open(roles.gateway_dsn, roles.claim_key)
     made = House(tmp_path / "kek", console, gateway, [])
-    operations = Operations(console, made.vault)
     for name in (f"{tmp_path.name}-a", f"{tmp_path.name}-b"):
-        tenant = await operations.create_tenant(actor=OPERATOR, name=name)
+        tenant = await tenant_acts.create_tenant(console, made.vault, actor=OPERATOR, name=name)
         made.tenants.append(tenant.tenant_id)
         for number in range(2):
-            await operations.add_credential(
+            await credential_acts.add_credential(
+                console,
+                made.vault,
                 actor=OPERATOR,
                 tenant_id=tenant.tenant_id,
-                provider="openai",
-                name=f"key {number}",
-                hosts=[HOST],
-                secret=Secret(f"sk-{name}"),
+                new=credential_acts.NewCredential("openai", f"key {number}", [HOST], Secret(f"sk-{name}")),
             )
     yield made
     for tenant_id in made.tenants:  # so that the next test's rotation meets no tenant of another key
@@ -164,13 +161,12 @@ async def test_a_data_key_that_has_sealed_enough_wants_a_rotation(
     tenant_id = house.tenants[0]
     monkeypatch.setattr(key_custody, "DATA_KEY_OPERATIONS_MAX", 2)
     with pytest.raises(Exhausted, match="rotate-tenant"):
-        await Operations(house.console, house.vault).add_credential(
+        await credential_acts.add_credential(
+            house.console,
+            house.vault,
             actor=OPERATOR,
             tenant_id=tenant_id,
-            provider="openai",
-            name="one more",
-            hosts=[HOST],
-            secret=Secret("sk-never-sealed"),
+            new=credential_acts.NewCredential("openai", "one more", [HOST], Secret("sk-never-sealed")),
         )
     monkeypatch.setattr(key_custody, "DATA_KEY_OPERATIONS_MAX", 4)
     await house.custody.rotate_tenant(actor=OPERATOR, tenant_id=tenant_id)

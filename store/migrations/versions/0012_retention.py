@@ -11,8 +11,8 @@ from alembic import op
 from store.migrations.erased_tables import ERASED, erase_function
 from store.migrations.row_security import forced, platform_policy, tenant_policy
 
-revision = "0010"
-down_revision = "0009"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 

@@ -12,14 +12,29 @@ from uuid_utils.compat import uuid7
 from policy.exchange import EndpointState
 from policy.identifiers import CredentialId, PlaceholderId, TenantId, UserId
 from policy.limits import LimitKind, Window
-from store import acts, credentials, custody, events, limits, members, placeholders, tenants
+from store import (
+    acts,
+    credential_acts,
+    credentials,
+    custody,
+    endpoint_acts,
+    events,
+    limit_acts,
+    limits,
+    member_acts,
+    members,
+    network_acts,
+    placeholder_acts,
+    placeholders,
+    tenant_acts,
+    tenants,
+)
 from store.acts import Actor
 from store.claim import Purpose
 from store.credentials import Credential
 from store.door import Store
 from store.errors import AlreadyExists, InvalidRecord, MissingReference, NotFound, StoreUnavailable
 from store.members import Member
-from store.operations import LimitChange, Operations
 from store.placeholders import Binding
 from store.policy_rows import read_policy
 from vault.errors import Sealed
@@ -33,9 +48,9 @@ ADA = Actor("ada", "console", "192.0.2.1")
 
 @dataclass
 class Plant:
-    """A tenant with a user and a credential, and the operations that made them."""
+    """A tenant with a user and a credential, and the store and vault that hold them."""
 
-    operations: Operations
+    store: Store
     vault: Vault
     tenant_id: TenantId
     user: Member
@@ -52,18 +67,18 @@ async def plant(store: Store) -> Plant:
 
 
 async def a_plant(store: Store, vault: Vault) -> Plant:
-    operations = Operations(store, vault)
-    tenant = await operations.create_tenant(actor=ADA, name=f"tenant {uuid4()}")
-    user = await operations.create_user(actor=ADA, tenant_id=tenant.tenant_id, name="alice", team="research")
-    credential = await operations.add_credential(
+    tenant = await tenant_acts.create_tenant(store, vault, actor=ADA, name=f"tenant {uuid4()}")
+    user = await member_acts.create_user(
+        store, actor=ADA, tenant_id=tenant.tenant_id, new=member_acts.NewUser("alice", team="research")
+    )
+    credential = await credential_acts.add_credential(
+        store,
+        vault,
         actor=ADA,
         tenant_id=tenant.tenant_id,
-        provider="openai",
-        name="main",
-        hosts=["API.OpenAI.com."],
-        secret=Secret(KEY),
+        new=credential_acts.NewCredential("openai", "main", ["API.OpenAI.com."], Secret(KEY)),
     )
-    return Plant(operations, vault, tenant.tenant_id, user, credential)
+    return Plant(store, vault, tenant.tenant_id, user, credential)
 
 
 async def recorded(store: Store, tenant_id: TenantId) -> list[dict[str, Any]]:
@@ -81,8 +96,8 @@ async def test_a_worker_opens_what_was_added(store: Store, gateway: Store, plant
 
 
 async def test_a_worker_finds_the_placeholder_by_its_digest(gateway: Store, plant: Plant) -> None:
-    issued = await plant.operations.issue_placeholder(
-        actor=ADA, tenant_id=plant.tenant_id, binding=plant.binding
+    issued = await placeholder_acts.issue_placeholder(
+        plant.store, plant.vault, actor=ADA, tenant_id=plant.tenant_id, binding=plant.binding
     )
     async with gateway.platform(Purpose.SNAPSHOT) as session:
         policy = await read_policy(session)
@@ -93,26 +108,40 @@ async def test_a_worker_finds_the_placeholder_by_its_digest(gateway: Store, plan
 
 
 async def test_every_act_is_recorded_with_who_did_it(store: Store, plant: Plant) -> None:
-    act, tenant_id = plant.operations, plant.tenant_id
-    issued = await act.issue_placeholder(actor=ADA, tenant_id=tenant_id, binding=plant.binding)
-    await act.set_limits(
+    tenant_id = plant.tenant_id
+    issued = await placeholder_acts.issue_placeholder(
+        store, plant.vault, actor=ADA, tenant_id=tenant_id, binding=plant.binding
+    )
+    await limit_acts.set_limits(
+        store,
         actor=ADA,
         tenant_id=tenant_id,
         changes=[
-            LimitChange(LimitKind.CONCURRENT, 2),
-            LimitChange(LimitKind.BUDGET_MICRO_DOLLARS, 5, Window.DAY),
+            limit_acts.LimitChange(LimitKind.CONCURRENT, 2),
+            limit_acts.LimitChange(LimitKind.BUDGET_MICRO_DOLLARS, 5, Window.DAY),
         ],
         user_id=plant.user.id,
     )
-    await act.set_endpoint_state(
-        actor=ADA, host="x.example", state=EndpointState.COACHED, tenant_id=tenant_id
+    await endpoint_acts.set_endpoint_state(
+        store, actor=ADA, host="x.example", state=EndpointState.COACHED, tenant_id=tenant_id
     )
-    await act.rotate_credential(
-        actor=ADA, tenant_id=tenant_id, credential_id=plant.credential.id, secret=Secret("sk-2")
+    await credential_acts.rotate_credential(
+        store,
+        plant.vault,
+        actor=ADA,
+        tenant_id=tenant_id,
+        credential_id=plant.credential.id,
+        secret=Secret("sk-2"),
     )
-    await act.revoke_placeholder(actor=ADA, tenant_id=tenant_id, placeholder_id=issued.record.id)
-    await act.set_user_enabled(actor=ADA, tenant_id=tenant_id, user_id=plant.user.id, enabled=False)
-    await act.revoke_credential(actor=ADA, tenant_id=tenant_id, credential_id=plant.credential.id)
+    await placeholder_acts.revoke_placeholder(
+        store, actor=ADA, tenant_id=tenant_id, placeholder_id=issued.record.id
+    )
+    await member_acts.set_user_enabled(
+        store, actor=ADA, tenant_id=tenant_id, user_id=plant.user.id, enabled=False
+    )
+    await credential_acts.revoke_credential(
+        store, actor=ADA, tenant_id=tenant_id, credential_id=plant.credential.id
+    )
 
     found = await recorded(store, tenant_id)
     assert [event["action"] for event in found] == [
@@ -133,8 +162,8 @@ async def test_every_act_is_recorded_with_who_did_it(store: Store, plant: Plant)
 
 
 async def test_no_secret_is_in_any_event_or_row(store: Store, plant: Plant) -> None:
-    issued = await plant.operations.issue_placeholder(
-        actor=ADA, tenant_id=plant.tenant_id, binding=plant.binding
+    issued = await placeholder_acts.issue_placeholder(
+        plant.store, plant.vault, actor=ADA, tenant_id=plant.tenant_id, binding=plant.binding
     )
     with issued.text.revealed() as text:
         for event in await recorded(store, plant.tenant_id):
@@ -155,11 +184,20 @@ async def test_an_act_whose_event_cannot_be_written_did_not_happen(
     monkeypatch.setattr(acts.chain, "append", refuse)
     before = await recorded(store, plant.tenant_id)
     for attempt in (
-        plant.operations.create_user(actor=ADA, tenant_id=plant.tenant_id, name="bob"),
-        plant.operations.rotate_credential(
-            actor=ADA, tenant_id=plant.tenant_id, credential_id=plant.credential.id, secret=Secret("sk-2")
+        member_acts.create_user(
+            plant.store, actor=ADA, tenant_id=plant.tenant_id, new=member_acts.NewUser("bob")
         ),
-        plant.operations.issue_placeholder(actor=ADA, tenant_id=plant.tenant_id, binding=plant.binding),
+        credential_acts.rotate_credential(
+            plant.store,
+            plant.vault,
+            actor=ADA,
+            tenant_id=plant.tenant_id,
+            credential_id=plant.credential.id,
+            secret=Secret("sk-2"),
+        ),
+        placeholder_acts.issue_placeholder(
+            plant.store, plant.vault, actor=ADA, tenant_id=plant.tenant_id, binding=plant.binding
+        ),
     ):
         with pytest.raises(StoreUnavailable):
             await attempt
@@ -171,18 +209,16 @@ async def test_an_act_whose_event_cannot_be_written_did_not_happen(
 
 
 async def test_a_sealed_vault_stores_nothing(store: Store, plant: Plant) -> None:
-    sealed = Operations(store, Vault(None))
     name = f"tenant {uuid4()}"
     with pytest.raises(Sealed):
-        await sealed.create_tenant(actor=ADA, name=name)
+        await tenant_acts.create_tenant(store, Vault(None), actor=ADA, name=name)
     with pytest.raises(Sealed):
-        await sealed.add_credential(
+        await credential_acts.add_credential(
+            store,
+            Vault(None),
             actor=ADA,
             tenant_id=plant.tenant_id,
-            provider="openai",
-            name="second",
-            hosts=["api.openai.com"],
-            secret=Secret(KEY),
+            new=credential_acts.NewCredential("openai", "second", ["api.openai.com"], Secret(KEY)),
         )
     async with store.platform(Purpose.ADMINISTRATION) as session:
         assert await tenants.find(session, name=name) is None
@@ -192,44 +228,60 @@ async def test_a_sealed_vault_stores_nothing(store: Store, plant: Plant) -> None
 
 async def test_nothing_of_another_tenant_can_be_acted_on(store: Store, plant: Plant) -> None:
     other = await a_plant(store, plant.vault)
-    act, mine = other.operations, other.tenant_id
+    mine = other.tenant_id
     with pytest.raises(NotFound):
-        await act.revoke_credential(actor=ADA, tenant_id=mine, credential_id=plant.credential.id)
-    with pytest.raises(NotFound):
-        await act.rotate_credential(
-            actor=ADA, tenant_id=mine, credential_id=plant.credential.id, secret=Secret("mine")
+        await credential_acts.revoke_credential(
+            store, actor=ADA, tenant_id=mine, credential_id=plant.credential.id
         )
     with pytest.raises(NotFound):
-        await act.set_user_enabled(actor=ADA, tenant_id=mine, user_id=plant.user.id, enabled=False)
+        await credential_acts.rotate_credential(
+            store,
+            plant.vault,
+            actor=ADA,
+            tenant_id=mine,
+            credential_id=plant.credential.id,
+            secret=Secret("mine"),
+        )
     with pytest.raises(NotFound):
-        await act.issue_placeholder(actor=ADA, tenant_id=mine, binding=plant.binding)
+        await member_acts.set_user_enabled(
+            store, actor=ADA, tenant_id=mine, user_id=plant.user.id, enabled=False
+        )
+    with pytest.raises(NotFound):
+        await placeholder_acts.issue_placeholder(
+            store, plant.vault, actor=ADA, tenant_id=mine, binding=plant.binding
+        )
     with pytest.raises(MissingReference):
-        await act.issue_placeholder(
+        await placeholder_acts.issue_placeholder(
+            store,
+            plant.vault,
             actor=ADA,
             tenant_id=mine,
             binding=Binding(member_id=plant.user.id, credential_id=other.credential.id),
         )
     with pytest.raises(MissingReference):
-        await act.set_limits(
+        await limit_acts.set_limits(
+            store,
             actor=ADA,
             tenant_id=mine,
-            changes=[LimitChange(LimitKind.CONCURRENT, 1)],
+            changes=[limit_acts.LimitChange(LimitKind.CONCURRENT, 1)],
             user_id=plant.user.id,
         )
     assert len(await recorded(store, plant.tenant_id)) == 2
 
 
 async def test_a_placeholder_needs_a_live_credential(plant: Plant) -> None:
-    await plant.operations.revoke_credential(
-        actor=ADA, tenant_id=plant.tenant_id, credential_id=plant.credential.id
+    await credential_acts.revoke_credential(
+        plant.store, actor=ADA, tenant_id=plant.tenant_id, credential_id=plant.credential.id
     )
     with pytest.raises(InvalidRecord, match="revoked"):
-        await plant.operations.issue_placeholder(actor=ADA, tenant_id=plant.tenant_id, binding=plant.binding)
+        await placeholder_acts.issue_placeholder(
+            plant.store, plant.vault, actor=ADA, tenant_id=plant.tenant_id, binding=plant.binding
+        )
 
 
 async def test_a_revoked_credentials_envelope_is_gone(store: Store, plant: Plant) -> None:
-    await plant.operations.revoke_credential(
-        actor=ADA, tenant_id=plant.tenant_id, credential_id=plant.credential.id
+    await credential_acts.revoke_credential(
+        plant.store, actor=ADA, tenant_id=plant.tenant_id, credential_id=plant.credential.id
     )
     async with store.tenant(plant.tenant_id) as session:
         assert await custody.read_envelope(session, credential_id=plant.credential.id) is None
@@ -238,32 +290,39 @@ async def test_a_revoked_credentials_envelope_is_gone(store: Store, plant: Plant
 async def test_a_network_belongs_to_one_tenant(store: Store, plant: Plant) -> None:
     other = await a_plant(store, plant.vault)
     network = ip_network(f"10.{uuid4().int % 256}.{uuid4().int % 256}.0/24")
-    await plant.operations.add_network(actor=ADA, tenant_id=plant.tenant_id, network=network)
+    await network_acts.add_network(plant.store, actor=ADA, tenant_id=plant.tenant_id, network=network)
     with pytest.raises(AlreadyExists) as raised:
-        await other.operations.add_network(actor=ADA, tenant_id=other.tenant_id, network=network)
+        await network_acts.add_network(other.store, actor=ADA, tenant_id=other.tenant_id, network=network)
     assert str(plant.tenant_id) not in str(raised.value)
-    await plant.operations.remove_network(actor=ADA, tenant_id=plant.tenant_id, network=network)
-    await other.operations.add_network(actor=ADA, tenant_id=other.tenant_id, network=network)
+    await network_acts.remove_network(plant.store, actor=ADA, tenant_id=plant.tenant_id, network=network)
+    await network_acts.add_network(other.store, actor=ADA, tenant_id=other.tenant_id, network=network)
 
 
 @pytest.mark.parametrize("network", ["0.0.0.0/0", "10.0.0.0/7", "::/0", "2000::/3"])
 async def test_a_network_as_wide_as_the_world_is_nobodys(plant: Plant, network: str) -> None:
     with pytest.raises(InvalidRecord, match="too wide"):
-        await plant.operations.add_network(actor=ADA, tenant_id=plant.tenant_id, network=ip_network(network))
+        await network_acts.add_network(
+            plant.store, actor=ADA, tenant_id=plant.tenant_id, network=ip_network(network)
+        )
 
 
 async def test_limits_are_set_together_or_not_at_all(store: Store, plant: Plant) -> None:
     with pytest.raises(InvalidRecord):
-        await plant.operations.set_limits(
+        await limit_acts.set_limits(
+            plant.store,
             actor=ADA,
             tenant_id=plant.tenant_id,
-            changes=[LimitChange(LimitKind.CONCURRENT, 1), LimitChange(LimitKind.CONCURRENT, -1)],
+            changes=[
+                limit_acts.LimitChange(LimitKind.CONCURRENT, 1),
+                limit_acts.LimitChange(LimitKind.CONCURRENT, -1),
+            ],
         )
     with pytest.raises(InvalidRecord, match="not for both"):
-        await plant.operations.set_limits(
+        await limit_acts.set_limits(
+            plant.store,
             actor=ADA,
             tenant_id=plant.tenant_id,
-            changes=[LimitChange(LimitKind.CONCURRENT, 1)],
+            changes=[limit_acts.LimitChange(LimitKind.CONCURRENT, 1)],
             user_id=UserId(uuid7()),
             placeholder_id=PlaceholderId(uuid7()),
         )
@@ -274,18 +333,22 @@ async def test_limits_are_set_together_or_not_at_all(store: Store, plant: Plant)
 @pytest.mark.parametrize("host", ["not a host", "http://x.example", "", "127.1", "a..b"])
 async def test_what_is_no_host_is_refused(plant: Plant, host: str) -> None:
     with pytest.raises(InvalidRecord):
-        await plant.operations.set_endpoint_state(actor=ADA, host=host, state=EndpointState.BLOCKED)
+        await endpoint_acts.set_endpoint_state(plant.store, actor=ADA, host=host, state=EndpointState.BLOCKED)
 
 
 @pytest.mark.parametrize("time_zone", ["Mars/Olympus", "", "../etc/passwd"])
 async def test_what_is_no_time_zone_is_refused(plant: Plant, time_zone: str) -> None:
     with pytest.raises(InvalidRecord, match="time zone"):
-        await plant.operations.create_tenant(actor=ADA, name=f"t {uuid4()}", time_zone=time_zone)
+        await tenant_acts.create_tenant(
+            plant.store, plant.vault, actor=ADA, name=f"t {uuid4()}", time_zone=time_zone
+        )
 
 
 async def test_an_unknown_credential_is_not_found(plant: Plant) -> None:
     with pytest.raises(NotFound):
-        await plant.operations.rotate_credential(
+        await credential_acts.rotate_credential(
+            plant.store,
+            plant.vault,
             actor=ADA,
             tenant_id=plant.tenant_id,
             credential_id=CredentialId(uuid7()),

@@ -1,0 +1,54 @@
+"""Acts about tenants, each with its event in the same transaction."""
+
+from asyncio import to_thread
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from policy.identifiers import TenantId
+from store import custody, key_custody, tenants
+from store.acts import Actor, record
+from store.claim import Purpose
+from store.door import Store
+from store.errors import AlreadyExists, InvalidRecord
+from vault.vault import Vault
+
+
+async def create_tenant(
+    store: Store, vault: Vault, *, actor: Actor, name: str, region: str = "eu", time_zone: str = "UTC"
+) -> tenants.Tenant:
+    """Create a tenant with a data key of its own. ``time_zone`` is an IANA name."""
+    _check_time_zone(time_zone)
+    async with store.platform(Purpose.ADMINISTRATION) as session:
+        if await tenants.find(session, name=name):
+            raise AlreadyExists(f"a tenant named {name!r} exists already")
+        tenant = await tenants.create(session, name=name, region=region, time_zone=time_zone)
+        await key_custody.share_kek(session)
+        ring = await to_thread(vault.new_data_key, tenant.tenant_id)
+        await custody.write_data_key(session, tenant_id=tenant.tenant_id, version=1, data_key=ring)
+        await record(
+            session,
+            actor,
+            "tenant.create",
+            tenant_id=None,
+            target=tenant.tenant_id,
+            name=name,
+            region=region,
+        )
+    return tenant
+
+
+async def set_tenant_enabled(
+    store: Store, *, actor: Actor, tenant_id: TenantId, enabled: bool
+) -> tenants.Tenant:
+    """Let a tenant's calls through, or stop them."""
+    action = "tenant.enable" if enabled else "tenant.disable"
+    async with store.platform(Purpose.ADMINISTRATION) as session:
+        tenant = await tenants.set_enabled(session, tenant_id=tenant_id, enabled=enabled)
+        await record(session, actor, action, tenant_id=None, target=tenant_id, name=tenant.name)
+    return tenant
+
+
+def _check_time_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidRecord(f"{name!r} is not a time zone, such as Europe/Berlin") from error
