@@ -6,6 +6,7 @@ also carries traffic other than AI (``mixed``) is never decrypted by its name al
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from policy.exchange import Shape
 
@@ -14,12 +15,27 @@ class InvalidCatalogue(ValueError):
     """A catalogue row that cannot be used; the text names it."""
 
 
+class Training(StrEnum):
+    """Whether the operator trains on what is sent, where the customer has changed nothing.
+
+    ``BY_PLAN``: plans of the same product differ. ``OPT_OUT``: yes, until the customer objects.
+    """
+
+    NO = "no"
+    OPT_IN = "opt-in"
+    BY_PLAN = "by-plan"
+    OPT_OUT = "opt-out"
+    YES = "yes"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One catalogued host or pattern. ``host`` may start with ``*.``: names below it, not itself.
 
     ``region`` is where the name says that it is served; ``country`` is the operator's seat; ``kind`` is the
-    product category; ``source`` says where the fact is from.
+    product category; ``source`` says where the fact is from, and ``date`` (ISO 8601) when that was said.
+    ``evasions`` are the known ways round a proxy (docs/discovery.md), empty where none is known.
     """
 
     host: str
@@ -31,6 +47,10 @@ class Entry:
     mixed: bool
     source: str
     note: str
+    product: str = ""
+    training: Training = Training.UNKNOWN
+    evasions: tuple[str, ...] = ()
+    date: str = ""
 
 
 # What a developer calls with a key, as opposed to a web application that a person signs in to.
@@ -73,6 +93,11 @@ class Catalogue:
                 return entry
             dot = host.find(".", dot + 1)
         return None
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Every entry, by host."""
+        return sorted([*self.exact.values(), *self.below.values()], key=lambda entry: entry.host)
 
     def __len__(self) -> int:
         return len(self.exact) + len(self.below)

@@ -70,8 +70,7 @@ def compare(
     """Lay a list beside the catalogue. A pattern is known where the catalogue covers all of it already."""
     listed = list(patterns)
     new = tuple(pattern for pattern in listed if not _covered(pattern, catalogue))
-    entries = [*catalogue.exact.values(), *catalogue.below.values()]
-    gone = tuple(sorted({each.host for each in entries if each.source == source} - set(listed)))
+    gone = tuple(sorted({each.host for each in catalogue.entries if each.source == source} - set(listed)))
     return Changes(new, len(listed) - len(new), gone, skipped)
 
 

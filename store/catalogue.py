@@ -1,25 +1,69 @@
 """Read the catalogue files of ``config/`` into ``policy.catalogue`` values."""
 
 import csv
+import io
+from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 
 from policy.accounts import Restriction
-from policy.catalogue import Catalogue, Entry, InvalidCatalogue, Provider, build
+from policy.catalogue import Catalogue, Entry, InvalidCatalogue, Provider, Training, build
 from policy.exchange import Shape
 
+COLUMNS = (
+    *("host", "provider", "product", "kind", "shape", "region", "country", "mixed", "trains", "evasions"),
+    *("source", "date", "note"),
+)
 _MIXED = {"yes": True, "no": False}
 
 
 def load_catalogue(path: Path) -> Catalogue:
     """The endpoint catalogue; raises ``InvalidCatalogue`` naming the first row that cannot be used."""
     with path.open(newline="", encoding="utf-8") as file:
-        return build(_entry(row, line) for line, row in enumerate(csv.DictReader(file, strict=True), start=2))
+        return _read(file)
+
+
+def read_catalogue(text: str) -> Catalogue:
+    """The same, of the file's text."""
+    return _read(io.StringIO(text, newline=""))
+
+
+def written(entries: Iterable[Entry]) -> str:
+    """The text of a catalogue file with these entries."""
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for entry in entries:
+        rows.writerow(row_of(entry))
+    return text.getvalue()
+
+
+def row_of(entry: Entry) -> tuple[str, ...]:
+    """An entry as its line in the file."""
+    values = {name: str(getattr(entry, name, "")) for name in COLUMNS}
+    values |= {"mixed": "yes" if entry.mixed else "no", "trains": entry.training.value}
+    return tuple({**values, "evasions": " ".join(entry.evasions) or "unknown"}.values())
+
+
+def _read(lines: Iterable[str]) -> Catalogue:
+    rows = csv.DictReader(lines, strict=True)
+    try:
+        if tuple(rows.fieldnames or ()) != COLUMNS:
+            raise InvalidCatalogue(f"the endpoint catalogue has the columns {', '.join(COLUMNS)}")
+        return build(_entry(row, line) for line, row in enumerate(rows, start=2))
+    except csv.Error as error:
+        raise InvalidCatalogue(f"the endpoint catalogue is no CSV: {error}") from error
 
 
 def _entry(row: dict[str, str], line: int) -> Entry:
     try:
-        return Entry(**{**row, "mixed": _MIXED[row["mixed"]]})  # type: ignore[arg-type]  # text but for `mixed`
-    except (KeyError, TypeError) as error:
+        date.fromisoformat(row["date"])
+        evasions = () if row["evasions"] == "unknown" else tuple(row["evasions"].split())
+        plain = {name: row[name] for name in COLUMNS if name not in ("mixed", "trains", "evasions")}
+        if not all(plain[name] for name in COLUMNS if name in plain and name != "note") or None in row:
+            raise ValueError("every column but the note holds something, if only `unknown`")
+        return Entry(**plain, mixed=_MIXED[row["mixed"]], training=Training(row["trains"]), evasions=evasions)
+    except (KeyError, TypeError, ValueError) as error:
         raise InvalidCatalogue(f"line {line} of the endpoint catalogue: {error}") from error
 
 

@@ -5,11 +5,14 @@ import io
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from conduit.command import CommandFailed, Invocation, command, group
+
+if TYPE_CHECKING:
+    from policy.catalogue import Entry
 
 
 class FormatName(StrEnum):
@@ -38,7 +41,7 @@ def take(
     """Show what a public list would add to the catalogue; with --apply, add it. Nothing is ever removed."""
     from conduit.instance import CATALOGUE_FOLDER
     from policy.domain_lists import ListFormat, compare, read
-    from store.catalogue import load_catalogue
+    from store.catalogue import load_catalogue, row_of
 
     target = catalogue or CATALOGUE_FOLDER / "ai_endpoints.csv"
     try:
@@ -48,7 +51,9 @@ def take(
     patterns, skipped = read(ListFormat(format.value), lines)
     changes = compare(patterns, skipped, load_catalogue(target), source)
     shape = "web" if kind == "chat" else "custom"
-    rows = [(host, provider, kind, shape, "unknown", "unknown", "no", source, "") for host in changes.new]
+    rows = [
+        row_of(_new(host, provider=provider, kind=kind, shape=shape, source=source)) for host in changes.new
+    ]
     if apply and rows:
         _append(target, rows)
     if invocation.json:
@@ -69,6 +74,18 @@ def take(
         print(f"!line {each.line}: {each.reason}")
     done = "added" if apply else "to add; read them, then give --apply"
     invocation.say(f"{len(rows)} {done}; {changes.known} known, {len(skipped)} lines not taken")
+
+
+def _new(host: str, *, provider: str, kind: str, shape: str, source: str) -> "Entry":
+    """What a list says about a host, and no more."""
+    from datetime import UTC, datetime
+
+    from policy.catalogue import Entry
+
+    today = datetime.now(UTC).date().isoformat()
+    return Entry(
+        host, provider, kind, shape, "unknown", "unknown", False, source, "", product=provider, date=today
+    )
 
 
 def _line(row: tuple[str, ...]) -> str:

@@ -30,7 +30,7 @@ def test_nothing_is_written_unless_it_is_said(catalogue: Path) -> None:
     before = catalogue.read_bytes()
     shown = take(catalogue, "full:ai.brand-new.example\nfull:api.openai.com\nkeyword:x\n")
     assert shown.exit_code == 0
-    assert shown.stdout.splitlines()[0].startswith("+ai.brand-new.example,acme,chat,web,")
+    assert shown.stdout.splitlines()[0].startswith("+ai.brand-new.example,acme,acme,chat,web,")
     assert "!line 3: keyword rules are not taken" in shown.stdout
     assert catalogue.read_bytes() == before
 

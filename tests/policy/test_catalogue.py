@@ -1,11 +1,12 @@
+from datetime import date
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.catalogue import Entry, InvalidCatalogue, build, is_api
-from store.catalogue import load_catalogue, load_providers
+from policy.catalogue import Entry, InvalidCatalogue, Training, build, is_api
+from store.catalogue import load_catalogue, load_providers, read_catalogue, written
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 SHIPPED = load_catalogue(CONFIG / "ai_endpoints.csv")
@@ -51,9 +52,24 @@ def test_the_shipped_catalogue_knows_the_large_providers():
     assert SHIPPED.find("bank.example") is None
 
 
-def test_every_fact_has_its_source():
-    entries = [*SHIPPED.exact.values(), *SHIPPED.below.values()]
-    assert [entry.host for entry in entries if not entry.source] == []
+def test_every_entry_says_all_that_is_known_of_it_and_where_that_is_from():
+    assert [entry.host for entry in SHIPPED.entries if not (entry.source and entry.product)] == []
+    assert all(date.fromisoformat(entry.date) for entry in SHIPPED.entries)
+    assert {entry.training for entry in SHIPPED.entries} == set(Training)
+    assert "quic" in SHIPPED.find("chatgpt.com").evasions
+
+
+def test_a_written_catalogue_reads_the_same():
+    text = (CONFIG / "ai_endpoints.csv").read_text()
+    assert read_catalogue(written(SHIPPED.entries)) == read_catalogue(text) == SHIPPED
+
+
+@pytest.mark.parametrize("changed", ["trains", "a,b,c", "2026-13-01"])
+def test_a_catalogue_of_another_form_is_refused(changed):
+    text = written([SHIPPED.entries[0]])
+    spoilt = {"trains": text.replace("trains", "learns"), "a,b,c": text + "a,b,c\n"}
+    with pytest.raises(InvalidCatalogue):
+        read_catalogue(spoilt.get(changed, text.replace(SHIPPED.entries[0].date, changed)))
 
 
 def test_every_public_origin_is_in_the_catalogue_under_its_provider():
