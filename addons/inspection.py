@@ -6,6 +6,7 @@ from addons.protocol import INVALID, REQUEST_BYTES_MAX
 from addons.step import Step
 from addons.visit import Visit
 from policy.attribution import misused
+from policy.data_classes import classes_in
 from policy.inspection import Malformed, inspect, may_ask_usage, operation_of, with_usage_asked
 from policy.refusals import Reason, Refusal
 from vault.placeholder import MARKER, find
@@ -75,6 +76,7 @@ class Inspection(Step):
             return malformed(str(problem), "body-strict")
         visit.exchange.call = call
         visit.exchange.bytes_up = len(body)
+        visit.exchange.findings += [f"data:{found.value}" for found in classes_in(body)]
         if may_ask_usage(endpoint.provider, call):
             request.raw_content = with_usage_asked(body)
             request.headers["content-length"] = str(len(request.raw_content))

@@ -19,7 +19,7 @@ from litestar import Litestar
 from conduit.addresses import Address, reachable
 from conduit.boot import Boot, announce_ready, receive
 from conduit.errors import ChildFailed
-from conduit.instance import vault_of
+from conduit.instance import inventory_defaults, vault_of
 from conduit.readiness import checks
 from console.api_tokens import ApiTokens
 from console.app import create_app
@@ -31,7 +31,6 @@ from console.second_factors import SecondFactors
 from console.services import Services
 from console.sign_in import SignIn
 from store.door import Store
-from store.overview import Defaults
 from store.valkey import connect
 from vault import aead
 
@@ -88,9 +87,7 @@ def assembled(boot: Boot, store: Store) -> Services:
         ),
         live=Live(store),
         health=health,
-        defaults=Defaults(
-            catalogued=settings.endpoints.default_catalogued, unknown=settings.endpoints.default_unknown
-        ),
+        defaults=inventory_defaults(settings),
         retention_days_min=settings.audit.retention_days_min,
         clock=now,
         secure=(settings.console.origin or "").startswith("https://"),

@@ -16,8 +16,11 @@ from conduit.command import CommandFailed, Invocation
 from conduit.data_folder import DataFolder
 from conduit.embedded_postgres import EmbeddedPostgres
 from conduit.settings import Settings, load
+from policy.endpoints import Defaults as States
 from store.acts import Actor
+from store.catalogue import load_catalogue
 from store.door import Store
+from store.inventory import Defaults
 from store.roles import read_secrets
 from vault.sources import KeySource, RemoteKey, open_vault
 from vault.vault import Vault
@@ -41,6 +44,13 @@ class Instance:
 def settings_of(invocation: Invocation) -> Settings:
     """The instance's settings; raises ``ConfigurationError``."""
     return load(invocation.config, os.environ)
+
+
+def inventory_defaults(settings: Settings) -> Defaults:
+    """What judges endpoints that nobody decided on."""
+    stated = settings.endpoints
+    states = States(stated.default_catalogued, stated.default_unknown)
+    return Defaults(states, load_catalogue(CATALOGUE_FOLDER / "ai_endpoints.csv"))
 
 
 def vault_of(folder: Path, settings: Settings) -> Vault:

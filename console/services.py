@@ -13,7 +13,7 @@ from console.health import Health
 from console.live import Live
 from console.sign_in import SignIn
 from store.door import Store
-from store.overview import Defaults
+from store.inventory import Defaults
 from vault.vault import Vault
 
 

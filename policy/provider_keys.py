@@ -33,3 +33,13 @@ _SIGV4 = re.compile(r"AWS4-HMAC-SHA256 Credential=(?:AKIA|ASIA)[0-9A-Z]{16}/")
 def has_provider_form(text: str) -> bool:
     """Whether the text is, or for AWS signatures names, a key in the form of some AI provider's."""
     return _FORMS.fullmatch(text) is not None or _SIGV4.match(text) is not None
+
+
+_FORMS_IN_BYTES = re.compile(
+    rb"(?<![A-Za-z0-9_-])(?:" + _FORMS.pattern.removeprefix("(?x)").encode() + b")", re.X
+)
+
+
+def holds_provider_key(text: bytes) -> bool:
+    """Whether a key in the form of some AI provider's stands anywhere in a text."""
+    return _FORMS_IN_BYTES.search(text) is not None

@@ -14,6 +14,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from policy.catalogue import build
+from policy.endpoints import Defaults
 from policy.exchange import EndpointState, IdentitySource
 from policy.identifiers import CredentialId, ExchangeId, LimitId, PlaceholderId, TenantId, UserId
 from policy.incident import Severity
@@ -30,6 +32,7 @@ from store import (
     custody,
     endpoints,
     events,
+    inventory,
     limits,
     members,
     networks,
@@ -252,6 +255,8 @@ def _message(rows: Rows) -> alerts.Message:
 _SUBSCRIPTION = alerts.Subscription("canary", Severity.NOTICE)
 _ENROLMENT = administrators.Enrolment(password_hash="-", totp_secret=b"-", totp_step=0)  # noqa: S106 - opens nothing
 
+_JUDGED = inventory.Defaults(Defaults(EndpointState.BLOCKED, EndpointState.MONITORED), build(()))
+
 PROBES: tuple[Probe, ...] = (
     Probe(tenants.create, lambda s, r: tenants.create(s, name=f"{r.name} again", region="eu")),
     Probe(tenants.create_canaries, lambda s, _: tenants.create_canaries(s)),
@@ -371,6 +376,14 @@ PROBES: tuple[Probe, ...] = (
     ),
     Probe(endpoints.clear_platform_rule, lambda s, r: endpoints.clear_platform_rule(s, host=r.host)),
     Probe(endpoints.platform_rules, lambda s, _: endpoints.platform_rules(s)),
+    Probe(inventory.items, lambda s, _: inventory.items(s, defaults=_JUDGED)),
+    Probe(inventory.detail, lambda s, r: inventory.detail(s, host=r.host, defaults=_JUDGED)),
+    Probe(inventory.find_review, lambda s, r: inventory.find_review(s, host=r.host)),
+    Probe(
+        inventory.put_review,
+        lambda s, r: inventory.put_review(s, host=r.host, owner="theirs", note="", reviewed_by="theirs"),
+    ),
+    Probe(inventory.clear_review, lambda s, r: inventory.clear_review(s, host=r.host)),
     Probe(endpoints.seen, lambda s, _: endpoints.seen(s)),
     Probe(endpoints.record_seen, lambda s, r: endpoints.record_seen(s, sighting=_sighting(r))),
     Probe(

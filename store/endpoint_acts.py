@@ -128,6 +128,6 @@ async def set_endpoint_state(
             await record(session, actor, "endpoint.set", tenant_id=None, target=name, **detail)
     else:
         async with store.tenant(tenant_id) as session:
-            rule = await endpoints.set_rule(session, host=name, state=state, note=note)
+            rule = await endpoints.set_rule(session, host=name, state=state, note=note, decided_by=actor.name)
             await record(session, actor, "endpoint.set", tenant_id=tenant_id, target=name, **detail)
     return rule

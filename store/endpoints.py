@@ -23,13 +23,14 @@ from store.tables import (
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A tenant's decision about a host."""
+    """A tenant's decision about a host, and whose it is."""
 
     tenant_id: TenantId
     host: str
     state: EndpointState
     note: str
     updated_at: datetime
+    decided_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +89,14 @@ _SEEN = columns(ENDPOINT_SEEN, SeenEndpoint)
 _EXCEPTION = columns(ENDPOINT_EXCEPTION, EndpointException)
 
 
-async def set_rule(session: AsyncSession, *, host: str, state: EndpointState, note: str = "") -> Rule:
+async def set_rule(
+    session: AsyncSession, *, host: str, state: EndpointState, note: str = "", decided_by: str = ""
+) -> Rule:
     """Decide about a host (canonical: lower case, A-label) for the tenant."""
-    statement = insert(ENDPOINT_RULE).values(
-        tenant_id=CLAIMED_TENANT, host=host, state=state.value, note=note
-    )
+    said = {"state": state.value, "note": note, "decided_by": decided_by}
+    statement = insert(ENDPOINT_RULE).values(tenant_id=CLAIMED_TENANT, host=host, **said)
     replaced = statement.on_conflict_do_update(
-        index_elements=["tenant_id", "host"],
-        set_={"state": state.value, "note": note, "updated_at": func.now()},
+        index_elements=["tenant_id", "host"], set_={**said, "updated_at": func.now()}
     )
     return await one(session, Rule, replaced.returning(*_RULE))
 

@@ -14,8 +14,9 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from policy.exchange import EndpointState
 from policy.money import MicroDollars
+from store import inventory
+from store.inventory import Defaults, Item
 
 ENDPOINTS_MAX = 200
 RANKED_MAX = 8
@@ -65,14 +66,6 @@ class EndpointSeen:
     first_seen: datetime
     last_seen: datetime
     state: str
-
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """The states of endpoints that nobody decided on, from the operator's settings."""
-
-    catalogued: EndpointState
-    unknown: EndpointState
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,24 +145,6 @@ _TENANTS = text("""
     WHERE usage.at >= :since AND usage.at < :until
     GROUP BY 1 HAVING sum(usage.cost_micro_dollars) > 0 ORDER BY amount DESC, name LIMIT :most""")
 
-# The order of decisions is that of policy.snapshot: own rule, rule for all, a held credential, the default.
-_ENDPOINTS = text("""
-    WITH judged AS (
-        SELECT seen.*, coalesce(own.state, everyone.state,
-            CASE WHEN EXISTS (SELECT FROM conduit.credential
-                 WHERE credential.tenant_id = seen.tenant_id AND credential.provider = seen.provider
-                   AND credential.revoked_at IS NULL) THEN 'sanctioned' END,
-            CASE WHEN seen.provider IS NULL THEN :unknown ELSE :catalogued END) AS state
-        FROM conduit.endpoint_seen AS seen
-        LEFT JOIN conduit.endpoint_rule AS own USING (tenant_id, host)
-        LEFT JOIN conduit.platform_endpoint_rule AS everyone ON everyone.host = seen.host
-    )
-    SELECT host, max(provider) AS provider, min(verdict) AS verdict, max(score) AS score,
-           (array_agg(to_jsonb(evidence) ORDER BY score DESC, last_seen DESC))[1] AS evidence,
-           sum(calls) AS calls, min(first_seen) AS first_seen, max(last_seen) AS last_seen,
-           CASE WHEN min(state) = max(state) THEN min(state) ELSE 'mixed' END AS state
-    FROM judged GROUP BY host ORDER BY max(last_seen) DESC, host LIMIT :most""")
-
 _EVENTS = text("""
     SELECT event.sequence, event.id, event.at, event.kind, event.host, event.model, event.reason,
            event.outcome, event.body AS body
@@ -211,22 +186,10 @@ async def read(
 
 async def endpoints(session: AsyncSession, *, defaults: Defaults) -> tuple[EndpointSeen, ...]:
     """The inventory, last seen first, one line a host, with the state in force."""
-    chosen = {"catalogued": defaults.catalogued, "unknown": defaults.unknown, "most": ENDPOINTS_MAX}
-    rows = await session.execute(_ENDPOINTS, chosen)
-    return tuple(
-        EndpointSeen(
-            host=row.host,
-            provider=row.provider,
-            verdict=row.verdict,
-            score=row.score,
-            evidence=tuple(row.evidence),
-            calls=int(row.calls),
-            first_seen=row.first_seen,
-            last_seen=row.last_seen,
-            state=row.state,
-        )
-        for row in rows
-    )
+    by_host: dict[str, list[Item]] = {}
+    for item in await inventory.items(session, defaults=defaults):
+        by_host.setdefault(item.host, []).append(item)
+    return tuple(_seen(items) for items in list(by_host.values())[:ENDPOINTS_MAX])
 
 
 async def events(
@@ -259,6 +222,23 @@ def _totals(calls: Row[Any], usage: Row[Any]) -> Totals:
         output_tokens=int(usage.output_tokens),
         cost=MicroDollars(int(usage.cost)),
         unpriced=usage.unpriced,
+    )
+
+
+def _seen(items: Sequence[Item]) -> EndpointSeen:
+    """One host of one or more tenants."""
+    surest = max(items, key=lambda item: (item.score, item.last_seen))
+    states = {item.state.value for item in items}
+    return EndpointSeen(
+        host=surest.host,
+        provider=next((item.provider for item in items if item.provider), None),
+        verdict=min(item.verdict for item in items),
+        score=surest.score,
+        evidence=surest.evidence,
+        calls=sum(item.calls for item in items),
+        first_seen=min(item.first_seen for item in items),
+        last_seen=max(item.last_seen for item in items),
+        state=states.pop() if len(states) == 1 else "mixed",
     )
 
 

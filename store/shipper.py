@@ -321,7 +321,7 @@ async def _record(session: AsyncSession, events: Sequence[dict[str, Any]]) -> No
     for tenant in sorted(by_tenant):
         appended = set(await append(session, by_tenant[tenant]))
         fresh = {event["id"]: event for event in by_tenant[tenant] if UUID(event["id"]) in appended}
-        await record_derived(session, tenant, list(fresh.values()))
+        await append(session, await record_derived(session, tenant, list(fresh.values())))
 
 
 async def _save_positions(session: AsyncSession, readings: Mapping[str, Reading]) -> None:

@@ -35,7 +35,7 @@ LIMIT_RULE = _table(
     "limit_rule",
     "tenant_id id scope member_id placeholder_id kind amount budget_window updated_at",
 )
-ENDPOINT_RULE = _table("endpoint_rule", "tenant_id host state note updated_at")
+ENDPOINT_RULE = _table("endpoint_rule", "tenant_id host state note updated_at decided_by")
 PLATFORM_ENDPOINT_RULE = _table("platform_endpoint_rule", "host state note updated_at")
 ACCOUNT_LIST = _table("account_list", "tenant_id product accounts updated_at")
 SUFFICIENCY_RULE = _table("sufficiency_rule", "tenant_id host sources updated_at")
@@ -45,8 +45,11 @@ ENDPOINT_EXCEPTION = _table(
 )
 ENDPOINT_SEEN = _table(
     "endpoint_seen",
-    "tenant_id host provider verdict score evidence calls bytes_up bytes_down first_seen last_seen",
+    "tenant_id host provider verdict score evidence calls bytes_up bytes_down first_seen last_seen refused"
+    " cost_micro_dollars",
 )
+ENDPOINT_USE = _table("endpoint_use", "tenant_id host kind subject calls first_seen last_seen")
+ENDPOINT_REVIEW = _table("endpoint_review", "tenant_id host owner note reviewed_by started_at updated_at")
 USAGE = _table(
     "usage",
     "tenant_id id at member_id placeholder_id credential_id provider model input_tokens output_tokens"

@@ -1,4 +1,4 @@
-"""``conduit endpoint`` and ``conduit discovery``: which AI endpoints are used, and which may be."""
+"""``conduit endpoint``: which AI endpoints may be used."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -25,8 +25,6 @@ def register(application: typer.Typer) -> None:
     command(endpoint, "list")(show)
     command(endpoint, "set")(set_state)
     exception.register(endpoint)
-    discovery = group("discovery", "AI endpoints that were seen.", application)
-    command(discovery, "list")(inventory)
 
 
 async def set_state(
@@ -71,43 +69,6 @@ async def show(invocation: Invocation, tenant: TenantOption = None) -> None:
             async with instance.store.tenant(owner.tenant_id) as session:
                 found += [_document(rule, owner.name) for rule in await endpoints.rules(session)]
     invocation.show(found)
-
-
-async def inventory(invocation: Invocation, tenant: TenantOption = None) -> None:
-    """List the AI endpoints that calls went to, last seen first."""
-    from conduit import lookup
-    from conduit.instance import opened
-    from store import overview
-    from store.claim import Purpose
-
-    async with opened(invocation) as instance:
-        stated = instance.settings.endpoints
-        defaults = overview.Defaults(stated.default_catalogued, stated.default_unknown)
-        if tenant is None:
-            async with instance.store.platform(Purpose.REPORTING) as session:
-                seen = await overview.endpoints(session, defaults=defaults)
-        else:
-            owner = await lookup.tenant(instance.store, tenant)
-            async with instance.store.tenant(owner.tenant_id) as session:
-                seen = await overview.endpoints(session, defaults=defaults)
-    invocation.show([_seen(item) for item in seen], columns=_COLUMNS)
-
-
-_COLUMNS = ("host", "provider", "verdict", "score", "state", "calls", "last_seen", "evidence")
-
-
-def _seen(item: Any) -> dict[str, object]:
-    return {
-        "host": item.host,
-        "provider": item.provider,
-        "verdict": item.verdict,
-        "score": item.score,
-        "evidence": list(item.evidence),
-        "state": str(item.state),
-        "calls": item.calls,
-        "first_seen": item.first_seen.isoformat(),
-        "last_seen": item.last_seen.isoformat(),
-    }
 
 
 def _document(rule: Any, tenant: str | None) -> dict[str, object]:

@@ -24,6 +24,8 @@ ERASED_BEFORE_0008 = (
 
 # A tenant under a hold is not erased at all, so its holds go with the rest.
 ERASED = (
+    "endpoint_use",
+    "endpoint_review",
     "retention",
     "hold",
     "alert",

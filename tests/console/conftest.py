@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -22,15 +23,18 @@ from console.permissions import Role
 from console.second_factors import SecondFactors
 from console.services import Services
 from console.sign_in import SignIn
+from policy.endpoints import Defaults as States
 from policy.exchange import EndpointState
 from policy.identifiers import TenantId
 from store.acts import Actor
+from store.catalogue import load_catalogue
 from store.door import Store
-from store.overview import Defaults
+from store.inventory import Defaults
 from store.tenants import PLATFORM
 from vault.kek import KeyDocument, LocalKeys
 from vault.vault import Vault
 
+CATALOGUE = Path(__file__).parents[2] / "config" / "ai_endpoints.csv"
 PASSWORD = "correct horse battery staple"
 CHEAP = PasswordHasher.from_parameters(CHEAPEST)
 ORIGIN = "http://console.test"
@@ -85,7 +89,7 @@ def services(store: Store, clock: Clock, keys: LocalKeys) -> Services:
         enroller=Enroller(store, passwords, factors, clock, key=bytes(32)),
         live=Live(store),
         health=Health({}),
-        defaults=Defaults(catalogued=EndpointState.BLOCKED, unknown=EndpointState.MONITORED),
+        defaults=Defaults(States(EndpointState.BLOCKED, EndpointState.MONITORED), load_catalogue(CATALOGUE)),
         retention_days_min=1,
         clock=clock,
         secure=False,
