@@ -70,38 +70,55 @@ def command(application: typer.Typer, name: str) -> Callable[[Callable[..., Any]
     """Register a function as the command ``name``, with ``--data``, ``--config`` and ``--json`` added."""
 
     def register(function: Callable[..., Any]) -> Callable[..., None]:
-        signature = inspect.signature(function)
-        own = list(signature.parameters.values())[1:]
-        shared = [
-            inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            for option, default, annotation in (
-                ("data", None, DataOption),
-                ("config", None, ConfigOption),
-                ("json_output", False, JsonOption),
-            )
-        ]
-        context = inspect.Parameter(
-            "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
-        )
-
-        def run(context: typer.Context, **values: Any) -> None:
-            invocation = _invocation(context, values)
-            try:
-                outcome = function(invocation, **values)
-                if inspect.iscoroutine(outcome):
-                    asyncio.run(outcome)
-            except Exception as error:
-                _fail(error)
-
-        run.__name__ = function.__name__
-        run.__doc__ = function.__doc__
-        parameters = [context, *(item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in own), *shared]
-        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {item.name: item.annotation for item in parameters}
+        run = _runner(function)
         application.command(name)(run)
         return run
 
     return register
+
+
+def by_itself(group: typer.Typer) -> Callable[[Callable[..., Any]], Callable[..., None]]:
+    """Register a function as what a group does where no command of it is named; else as ``command``."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., None]:
+        run = _runner(function)
+        group.callback(invoke_without_command=True)(run)
+        return run
+
+    return register
+
+
+def _runner(function: Callable[..., Any]) -> Callable[..., None]:
+    """What typer calls: it makes the ``Invocation``, awaits, and turns an error into one line."""
+    signature = inspect.signature(function)
+    own = list(signature.parameters.values())[1:]
+    shared = [
+        inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for option, default, annotation in (
+            ("data", None, DataOption),
+            ("config", None, ConfigOption),
+            ("json_output", False, JsonOption),
+        )
+    ]
+    context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+
+    def run(context: typer.Context, **values: Any) -> None:
+        if context.invoked_subcommand is not None:
+            return
+        invocation = _invocation(context, values)
+        try:
+            outcome = function(invocation, **values)
+            if inspect.iscoroutine(outcome):
+                asyncio.run(outcome)
+        except Exception as error:
+            _fail(error)
+
+    run.__name__ = function.__name__
+    run.__doc__ = function.__doc__
+    parameters = [context, *(item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in own), *shared]
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {item.name: item.annotation for item in parameters}
+    return run
 
 
 def group(name: str, summary: str, parent: typer.Typer) -> typer.Typer:

@@ -16,3 +16,8 @@ _RELEASED = {"0.2.3": date(2026, 11, 10)}
 def released() -> date:
     """The day of the installed data; raises ``KeyError`` for a version that is not listed."""
     return _RELEASED[VERSION]
+
+
+def edition() -> dict[str, str]:
+    """What a document says about the list of prices behind it."""
+    return {"name": "genai-prices", "version": VERSION, "date": released().isoformat()}

@@ -6,13 +6,13 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Subquery, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from policy.identifiers import CredentialId, ExchangeId, PlaceholderId, TenantId, UserId
 from policy.money import MicroDollars
 from store.rows import columns, many
-from store.tables import USAGE
+from store.tables import USAGE, USAGE_CORRECTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,16 @@ class Grouping(StrEnum):
     CREDENTIAL = "credential_id"
     PROVIDER = "provider"
     MODEL = "model"
+    COST_CENTRE = "cost_centre"
 
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """The sum over one subject; ``unpriced`` is how many of its calls have no known price."""
+    """The sum over one subject; ``unpriced`` is how many of its calls have no known price.
+
+    ``list_micro_dollars`` is the cost before discounts. ``correction_micro_dollars`` is what was added, or
+    with a minus taken off, when its calls were priced anew (``store.repricing``); it is not in the cost.
+    """
 
     tenant_id: TenantId
     subject: UUID | str | None
@@ -67,6 +72,8 @@ class Total:
     output_tokens: int
     cost_micro_dollars: MicroDollars
     unpriced: int
+    list_micro_dollars: MicroDollars
+    correction_micro_dollars: MicroDollars
 
 
 _COLUMNS = columns(USAGE, UsageRow)
@@ -87,7 +94,7 @@ async def totals(
     member_id: UserId | None = None,
 ) -> list[Total]:
     """Sums over ``[since, until)`` for each subject of ``grouping``, within each tenant, dearest first."""
-    used = USAGE.c
+    used, corrected = USAGE.c, _corrections(since, until)
     subject = used[grouping.value].label("subject")
     cost = func.coalesce(func.sum(used.cost_micro_dollars), 0)
     query = (
@@ -99,6 +106,18 @@ async def totals(
             func.sum(used.output_tokens).label("output_tokens"),
             cost.label("cost_micro_dollars"),
             (func.count() - func.count(used.cost_micro_dollars)).label("unpriced"),
+            func.coalesce(func.sum(func.coalesce(used.list_micro_dollars, used.cost_micro_dollars)), 0).label(
+                "list_micro_dollars"
+            ),
+            func.coalesce(func.sum(corrected.c.cost), 0).label("correction_micro_dollars"),
+        )
+        .select_from(
+            USAGE.outerjoin(
+                corrected,
+                (corrected.c.tenant_id == used.tenant_id)
+                & (corrected.c.usage_at == used.at)
+                & (corrected.c.usage_id == used.id),
+            )
         )
         .where(used.at >= since, used.at < until)
         .group_by(used.tenant_id, used[grouping.value])
@@ -107,6 +126,14 @@ async def totals(
     if member_id is not None:
         query = query.where(used.member_id == member_id)
     return await many(session, Total, query)
+
+
+def _corrections(since: datetime, until: datetime) -> Subquery:
+    """The corrections of each call of a period, summed."""
+    of = USAGE_CORRECTION.c.tenant_id, USAGE_CORRECTION.c.usage_at, USAGE_CORRECTION.c.usage_id
+    query = select(*of, func.sum(USAGE_CORRECTION.c.cost_micro_dollars).label("cost"))
+    query = query.where(USAGE_CORRECTION.c.usage_at >= since, USAGE_CORRECTION.c.usage_at < until)
+    return query.group_by(*of).subquery("corrected")
 
 
 @dataclass(frozen=True, slots=True)

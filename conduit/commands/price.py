@@ -104,7 +104,7 @@ async def show(invocation: Invocation, tenant: OfTenant = None) -> None:
             found = await prices.every(session)
     names = {owner.tenant_id: owner.name for owner in owners}
     rules = [_document(rule, names) for rule in found if _is_shown(rule, names)]
-    data = {"name": "genai-prices", "version": price_data.VERSION, "date": price_data.released().isoformat()}
+    data = price_data.edition()
     if invocation.json:
         invocation.show_json({"price_data": data, "rules": rules})
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from conduit.command import CommandFailed, Invocation, command
+from conduit.command import CommandFailed, Invocation, by_itself, command, group
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,6 +25,7 @@ class By(StrEnum):
     PLACEHOLDER = "placeholder"
     CREDENTIAL = "credential"
     PROVIDER = "provider"
+    COST_CENTRE = "cost-centre"
 
 
 class InvoiceFormat(StrEnum):
@@ -34,11 +35,22 @@ class InvoiceFormat(StrEnum):
     JSON = "json"
 
 
-_SUMS = ("requests", "input_tokens", "output_tokens", "tokens", "micro_dollars", "unpriced")
+_SUMS = (
+    "requests",
+    "input_tokens",
+    "output_tokens",
+    "tokens",
+    "micro_dollars",
+    "list_micro_dollars",
+    "correction_micro_dollars",
+    "unpriced",
+)
 
 
 def register(application: typer.Typer) -> None:
-    command(application, "usage")(show)
+    usage = group("usage", "How much was used, by whom, and what it cost.", application)
+    by_itself(usage)(show)
+    command(usage, "reprice")(reprice)
     command(application, "invoice")(invoice)
 
 
@@ -52,6 +64,7 @@ async def show(
     """Show requests, tokens and micro-dollars: in all, and for each user, model, placeholder or team."""
     from conduit import lookup
     from conduit.instance import opened
+    from policy import price_data
     from store import usage
 
     if user is not None and tenant is None:
@@ -75,7 +88,8 @@ async def show(
     whole = {name: sum(row[name] for row in rows) for name in _SUMS}
     if invocation.json:
         period = {"since": start.isoformat(), "until": now.isoformat(), "by": by.value}
-        invocation.show_json({**period, **whole, f"{by.value}s": rows})
+        named = {"price_data": price_data.edition(), f"{by.value.replace('-', '_')}s": rows}
+        invocation.show_json({**period, **whole, **named})
     else:
         invocation.show([*rows, {"tenant": "all", **whole}] if rows else [])
 
@@ -85,7 +99,8 @@ async def _named(session: "AsyncSession", totals: "list[Total]", by: By) -> list
     from store import members, teams
 
     if by not in (By.USER, By.TEAM):
-        return [{by.value: _text(total.subject), **_sums(total)} for total in totals]
+        name = by.value.replace("-", "_")
+        return [{name: _text(total.subject), **_sums(total)} for total in totals]
     people: dict[Any, members.Member] = {item.id: item for item in await members.every(session)}
     if by is By.USER:
         names: dict[Any, str] = {key: item.name for key, item in people.items()}
@@ -111,8 +126,49 @@ def _sums(total: "Total") -> dict[str, int]:
         "output_tokens": total.output_tokens,
         "tokens": total.input_tokens + total.output_tokens,
         "micro_dollars": total.cost_micro_dollars,
+        "list_micro_dollars": total.list_micro_dollars,
+        "correction_micro_dollars": total.correction_micro_dollars,
         "unpriced": total.unpriced,
     }
+
+
+async def reprice(
+    invocation: Invocation,
+    tenant: Annotated[str, typer.Option(help="Name or id of the tenant.")],
+    since: Annotated[str, typer.Option(help="From when: 24h, 30d, or 2026-11-01.")],
+    until: Annotated[str | None, typer.Option(help="Until when, such as 2026-12-01.  [default: now]")] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Write the differences as corrections.")] = False,
+) -> None:
+    """Show what calls would cost by today's price rules for their time. No usage row is ever changed.
+
+    With --apply each difference becomes a correction of today, in the invoice of this month.
+    """
+    from conduit import lookup
+    from conduit.instance import actor, opened
+    from store import repricing
+
+    now = datetime.now(UTC)
+    async with opened(invocation) as instance:
+        owner = await lookup.tenant(instance.store, tenant)
+        outcome = await repricing.reprice(
+            instance.store,
+            actor=actor(),
+            tenant_id=owner.tenant_id,
+            since=lookup.moment(since, now=now, forward=False),
+            until=lookup.moment(until, now=now, forward=False) if until else now,
+            apply=apply,
+        )
+    rows = [
+        {**asdict(each), "difference": each.difference}
+        for each in sorted(outcome.differences.values(), key=lambda item: item.difference)
+    ]
+    if invocation.json:
+        whole = {"calls": outcome.calls, "changed": outcome.changed, "applied": apply}
+        invocation.show_json({**whole, "difference_micro_dollars": outcome.difference, "differences": rows})
+    else:
+        invocation.show(rows)
+    done = "corrected" if apply else "would be corrected (say --apply)"
+    invocation.say(f"{outcome.changed} of {outcome.calls} calls {done}: {outcome.difference} micro-dollars")
 
 
 async def invoice(
@@ -125,6 +181,7 @@ async def invoice(
     """Write what a tenant used in a month: a line for each user and model, in whole micro-dollars."""
     from conduit import lookup
     from conduit.instance import opened
+    from policy import price_data
     from policy.spreadsheet import document
     from store import invoices
 
@@ -150,7 +207,10 @@ async def invoice(
                 "lines": [asdict(line) for line in found],
                 "requests": sum(line.requests for line in found),
                 "unpriced": sum(line.unpriced for line in found),
+                "list_micro_dollars": sum(line.list_micro_dollars for line in found),
                 "cost_micro_dollars": total,
+                "currency": "USD",
+                "price_data": price_data.edition(),
             }
         )
     _write(text, out)

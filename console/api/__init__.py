@@ -5,7 +5,19 @@ Handlers are thin: a guard holds the route to a permission and a tenant, an act 
 
 from litestar import Router
 
-from console.api import endpoints, keys, me, people, record, retention, rules, sessions, sufficiency, tenants
+from console.api import (
+    endpoints,
+    keys,
+    me,
+    people,
+    prices,
+    record,
+    retention,
+    rules,
+    sessions,
+    sufficiency,
+    tenants,
+)
 
 ROUTER = Router(
     path="/api/v1",
@@ -34,6 +46,13 @@ ROUTER = Router(
         sufficiency.clear_sufficiency,
         rules.list_limits,
         rules.set_limits,
+        prices.list_for_all,
+        prices.set_for_all,
+        prices.remove_for_all,
+        prices.list_of_tenant,
+        prices.set_for_tenant,
+        prices.remove_for_tenant,
+        prices.reprice,
         endpoints.list_for_all,
         endpoints.set_for_all,
         endpoints.list_of_tenant,

@@ -15,6 +15,7 @@ from console.permissions import Role
 from policy.exchange import EndpointState, IdentitySource
 from policy.limits import LimitKind, Window
 from policy.money import MICRO_DOLLARS_MAX
+from policy.price_rules import DISCOUNT_MAX, PRICE_MAX
 from store.retention import DAYS_MAX
 from store.session_acts import SESSIONS_AT_ONCE_MAX
 
@@ -245,6 +246,80 @@ class Limit(Shown):
     updated_at: datetime
 
 
+class Prices(Given):
+    """Micro-dollars for a million tokens, and for each request; what is left out costs as ``input``."""
+
+    input: WholeNumber = Field(ge=0, le=PRICE_MAX)
+    output: WholeNumber = Field(ge=0, le=PRICE_MAX)
+    cached_input: WholeNumber | None = Field(None, ge=0, le=PRICE_MAX)
+    cache_write: WholeNumber | None = Field(None, ge=0, le=PRICE_MAX)
+    request: WholeNumber = Field(0, ge=0, le=PRICE_MAX)
+
+
+class NewPriceRule(Given):
+    """``prices``, or a ``discount`` in hundredths of a per cent; ``model`` may end in ``*``."""
+
+    provider: str | None = Field(None, min_length=1, max_length=60)
+    model: str = Field("*", min_length=1, max_length=256)
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    prices: Prices | None = None
+    discount: WholeNumber | None = Field(None, ge=1, le=DISCOUNT_MAX)
+
+
+class PriceRule(Shown):
+    """Of the tenant, or of the platform: then it holds for all."""
+
+    id: UUID
+    tenant_id: UUID
+    kind: str
+    provider: str | None
+    model: str
+    since: datetime
+    until: datetime | None
+    input: int | None
+    output: int | None
+    cached_input: int | None
+    cache_write: int | None
+    request: int | None
+    discount: int | None
+
+
+class PriceList(Shown):
+    """``price_data`` is the list of prices for whatever no rule is about: its version and its day."""
+
+    price_data: dict[str, str]
+    rules: list[PriceRule]
+
+
+class Repricing(Given):
+    """The calls of ``[since, until)``; nothing is written without ``apply``."""
+
+    since: AwareDatetime
+    until: AwareDatetime | None = None
+    apply: bool = False
+
+
+class PriceDifference(Shown):
+    """What changes for one model, in micro-dollars."""
+
+    provider: str | None
+    model: str | None
+    calls: int
+    before: int
+    after: int
+    difference: int
+
+
+class Repriced(Shown):
+    """How many calls were looked at, how many cost something else, and by how many micro-dollars."""
+
+    calls: int
+    changed: int
+    difference: int
+    differences: list[PriceDifference]
+
+
 class NewEndpointState(Given):
     state: EndpointState
     note: str = Field("", max_length=2000)
@@ -272,7 +347,10 @@ class Endpoint(Shown):
 
 
 class Usage(Shown):
-    """Sums over one subject of the grouping asked for; ``unpriced`` calls have no known cost."""
+    """Sums over one subject of the grouping asked for; ``unpriced`` calls have no known cost.
+
+    ``list_micro_dollars`` is before discounts; corrections (calls priced anew) are not in the cost.
+    """
 
     tenant_id: UUID
     subject: UUID | str | None
@@ -280,6 +358,8 @@ class Usage(Shown):
     input_tokens: int
     output_tokens: int
     cost_micro_dollars: int
+    list_micro_dollars: int
+    correction_micro_dollars: int
     unpriced: int
 
 

@@ -1,5 +1,6 @@
 """Who may do what: every route × every role × own, other and unknown tenant, made from the routes."""
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
@@ -50,8 +51,7 @@ class Route:
 
     def at(self, tenant_id: object) -> str:
         filled = self.path.replace("{tenant_id:uuid}", str(tenant_id)).replace("{host:str}", "llm.example")
-        filled = filled.replace("{hold_id:uuid}", str(uuid4()))
-        return filled.replace("{placeholder_id:uuid}", str(uuid4())).replace("{token_id:uuid}", str(uuid4()))
+        return re.sub(r"\{\w+:uuid\}", str(uuid4()), filled)
 
 
 def is_open(path: str) -> bool:

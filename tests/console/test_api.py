@@ -204,3 +204,55 @@ async def test_the_api_describes_itself_without_secrets(client: httpx.AsyncClien
     assert document["openapi"].startswith("3.1")
     assert "/api/v1/tenants/{tenant_id}/placeholders" in document["paths"]
     assert "application/problem+json" in str(document["paths"]["/api/v1/tenants"]["post"]["responses"]["422"])
+
+
+async def test_prices_and_discounts_are_the_platforms_to_set_and_the_tenants_to_see(
+    program: httpx.AsyncClient, app: Litestar, services: Services
+) -> None:
+    tenant_id = await a_tenant(services)
+    at = f"/api/v1/tenants/{tenant_id}/prices"
+    price = {"provider": "openai", "model": f"m-{uuid4()}", "prices": {"input": 1_000_000, "output": 2}}
+    for_all = (await program.post("/api/v1/prices", json=price)).json()
+    given = (await program.post(at, json={"discount": 1_250})).json()
+    theirs = await bearer(services, app, Role.TENANT_ADMINISTRATOR, tenant_id)
+    shown = (await theirs.get(at)).json()
+    assert {for_all["id"], given["id"]} <= {rule["id"] for rule in shown["rules"]}
+    assert shown["price_data"]["name"] == "genai-prices"
+    assert (await theirs.post(at, json={"discount": 10_000})).status_code == 403
+    assert (await theirs.delete(f"{at}/{given['id']}")).status_code == 403
+    assert (await program.delete(f"{at}/{given['id']}")).status_code == 204
+    assert (await program.delete(f"/api/v1/prices/{for_all['id']}")).status_code == 204
+    assert (await program.delete(f"/api/v1/prices/{for_all['id']}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "absurd",
+    [
+        {"discount": 10_001},
+        {"discount": -1},
+        {"discount": 12.5},
+        {"discount": True},
+        {},
+        {"provider": "openai", "prices": {"input": -1, "output": 1}},
+        {"provider": "openai", "prices": {"input": 2**63, "output": 1}},
+        {"prices": {"input": 1, "output": 1}},
+        {"provider": "openai", "prices": {"input": 1, "output": 1}, "discount": 1},
+        {"discount": 1, "since": "2026-12-01T00:00:00Z", "until": "2026-12-01T01:00:00+01:00"},
+    ],
+)
+async def test_an_absurd_price_rule_is_refused(
+    program: httpx.AsyncClient, services: Services, absurd: dict[str, object]
+) -> None:
+    at = f"/api/v1/tenants/{await a_tenant(services)}/prices"
+    assert (await program.post(at, json=absurd)).status_code in (400, 422)
+
+
+async def test_calls_are_priced_anew_by_the_platform_alone(
+    program: httpx.AsyncClient, app: Litestar, services: Services
+) -> None:
+    tenant_id = await a_tenant(services)
+    path, asked = f"/api/v1/tenants/{tenant_id}/usage/reprice", {"since": "2026-11-01T00:00:00Z"}
+    outcome = await program.post(path, json=asked)
+    assert outcome.json() == {"calls": 0, "changed": 0, "difference": 0, "differences": []}
+    theirs = await bearer(services, app, Role.TENANT_ADMINISTRATOR, tenant_id)
+    assert (await theirs.post(path, json=asked)).status_code == 403

@@ -64,8 +64,10 @@ async def test_a_line_names_its_user_and_another_tenants_rows_are_in_none(
     store: Store, gateway: Store, tenant: TenantId, other_tenant: TenantId
 ) -> None:
     async with store.tenant(tenant) as session:
-        alice = await members.create(session, name="alice", cost_centre="4711")
-    mine = a_row(tenant, member_id=UserId(alice.id), at=AT, cost_micro_dollars=MicroDollars(7))
+        alice = await members.create(session, name="alice", cost_centre="of today")
+    mine = a_row(
+        tenant, member_id=UserId(alice.id), at=AT, cost_micro_dollars=MicroDollars(7), cost_centre="4711"
+    )
     async with gateway.platform(Purpose.SHIPPING) as session:
         await usage.add(session, rows=[mine, a_row(other_tenant, member_id=mine.member_id, at=AT)])
     async with store.tenant(tenant) as session:

@@ -81,7 +81,7 @@ def upgrade() -> None:
     op.execute(platform_policy("usage_correction", "SELECT", "reporting"))
     op.execute("GRANT SELECT, INSERT, DELETE ON conduit.price_rule TO conduit_console, conduit_platform")
     op.execute("GRANT SELECT, INSERT ON conduit.usage_correction TO conduit_console")
-    op.execute("GRANT SELECT ON conduit.usage_correction TO conduit_platform")
+    op.execute("GRANT SELECT ON conduit.usage_correction TO conduit_platform, conduit_gateway")
     op.execute("GRANT SELECT ON conduit.price_rule, conduit.usage_correction TO conduit_auditor")
     op.execute(erase_function(ERASED))
 
