@@ -15,6 +15,7 @@ from addons.identity_tokens import IdentityTokens
 from addons.snapshots import Snapshots
 from addons.step import Step
 from addons.visit import Visit
+from addons.watching import watcher_of
 from policy.attribution import (
     Presented,
     PresentedKey,
@@ -98,7 +99,7 @@ class Attribution(Step):
         """Note source and credentials of a tunnel; wrong credentials are refused as a proxy does."""
         facts = self._connections.of(flow.client_conn)
         try:
-            headers = read_fields(flow.request.headers.fields)
+            headers = _fields(flow)
             source = self._source(flow.client_conn, facts, headers.get("x-forwarded-for"))
             facts.proxy = self._proxy_credentials(headers.get("proxy-authorization"))
         except (AmbiguousHead, UnreadableHop) as problem:
@@ -117,7 +118,7 @@ class Attribution(Step):
         now = datetime.now(UTC)
         try:
             check_target(request.path)
-            headers = read_fields(request.headers.fields)
+            headers = _fields(visit.flow)
             visit.path, _, visit.query = request.path.partition("?")
             source = self._source(visit.flow.client_conn, facts, headers.get("x-forwarded-for"))
             visit.exchange.client = replace(visit.exchange.client, address=str(source))
@@ -127,6 +128,8 @@ class Attribution(Step):
             visit.keys = tuple(self._present(key) for key in visit.found_keys)
             proxy = self._credentials_of(facts, headers)
         except (AmbiguousHead, UnreadableHop) as problem:
+            around = self._around(visit.flow.client_conn, facts)
+            visit.exchange.concerned = concerned(visit.snapshot, around)
             return malformed(f"The request cannot be read in one way: {problem}.", "strict-head")
         except Sealed:
             return _sealed()
@@ -218,6 +221,10 @@ class Attribution(Step):
             return None
         found = judge_proxy_credentials(self._snapshots.current, credentials, datetime.now(UTC))
         return replace(found, proxy=True) if isinstance(found, Refusal) else None
+
+
+def _fields(flow: http.HTTPFlow) -> dict[str, str]:
+    return read_fields(flow.request.headers.fields, watcher_of(flow.client_conn).header_count_max)
 
 
 def malformed(message: str, rule: str) -> Refusal:

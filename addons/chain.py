@@ -21,13 +21,16 @@ from addons.configuration import Bounds
 from addons.connections import ClientConnection, Connections, client_facts
 from addons.deadlines import Deadlines
 from addons.dialling import Dialling, Undialable
+from addons.entrance import Entrance
 from addons.inspection import too_large
 from addons.protocol import CUT, INVALID, REPLACED, TOO_LARGE, CloseAtOnce
-from addons.relay import Relay
+from addons.relay import Relay, unreadable
 from addons.snapshots import Snapshots
 from addons.step import Step
 from addons.tunnels import Tunnels
+from addons.turned_away import TurnedAway
 from addons.visit import KEY, Visit, visit_of
+from policy.decoding import Undecodable
 from policy.destination import InvalidDestination, canonical_authority
 from policy.exchange import Exchange, Mode, Outcome, Timing
 from policy.identifiers import ExchangeId
@@ -46,6 +49,7 @@ class Surroundings:
     dialling: Dialling
     snapshots: Snapshots
     tunnels: Tunnels
+    turned_away: TurnedAway
 
 
 class Chain:
@@ -61,6 +65,10 @@ class Chain:
         self._dialling = around.dialling
         self._snapshots = around.snapshots
         self._tunnels = around.tunnels
+        self._turned_away = around.turned_away
+        self._entrance = Entrance(
+            bounds, around.connections, around.deadlines, around.snapshots, around.turned_away
+        )
         self._relay = Relay(self.steps)
 
     @property
@@ -72,13 +80,7 @@ class Chain:
 
     def client_connected(self, client: connection.Client) -> None:
         """Bound how many connections there are, in all and from one address."""
-        self._connections.begin(client)
-        over = len(self._connections) > self.bounds.connections_max
-        over = over or self._connections.count(client.peername[0]) > self.bounds.connections_per_address_max
-        if over:
-            client.error = "too many connections"
-        else:
-            self.deadlines.await_head(client)
+        self._entrance.connected(client)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         """Note the authority of a tunnel, which every request in it is held to."""
@@ -93,7 +95,7 @@ class Chain:
             refusal = Refusal(Reason.REQUEST_MALFORMED, message, "one-destination")
         if refusal is not None:
             flow.response = answering.refuse_without_exchange(refusal)
-            self._tunnels.refused(flow.client_conn, facts, refusal)
+            self._tunnels.refused(flow.client_conn, facts, refusal, self._snapshots.current)
             facts.connect = facts.source = facts.proxy = None  # what comes next begins anew
 
     def _may_connect(self, flow: http.HTTPFlow) -> Refusal | None:
@@ -123,7 +125,7 @@ class Chain:
         if isinstance(problem, InvalidDestination):
             message = "The names that this TLS connection claims cannot be read as one."
             refusal = Refusal(Reason.REQUEST_MALFORMED, message, "one-destination")
-        self._tunnels.refused(client, facts, refusal)
+        self._tunnels.refused(client, facts, refusal, self._snapshots.current)
 
     def tls_established_client(self, data: tls.TlsData) -> None:
         """Tell the steps; where one fails, nothing that comes over this connection is admitted."""
@@ -133,6 +135,10 @@ class Chain:
         except Exception:
             logger.opt(exception=True).error("a client's TLS could not be judged")
             self._connections.of(data.context.client).certificate = _fault()
+
+    def tls_failed_client(self, data: tls.TlsData) -> None:
+        """Note what was no TLS."""
+        self._entrance.tls_failed(data)
 
     def next_layer(self, data: layer.NextLayer) -> None:
         """Close what is neither TLS nor HTTP."""
@@ -273,7 +279,7 @@ class Chain:
             self._relay.begin(visit)
         except Exception:
             logger.opt(exception=True).error("the answer of {} is not passed on", visit.exchange.id)
-            self._refuse(visit, _unreadable())
+            self._refuse(visit, unreadable())
             flow.metadata[REPLACED] = True
 
     async def response(self, flow: http.HTTPFlow) -> None:
@@ -284,6 +290,8 @@ class Chain:
         if visit.exchange.refusal is None:
             try:
                 self._relay.finish_buffered(visit)
+            except Undecodable:
+                self._refuse(visit, unreadable())
             except Exception:
                 logger.opt(exception=True).error("the answer of call {} was lost", visit.exchange.id)
                 self._refuse(visit, _fault())
@@ -315,11 +323,17 @@ class Chain:
         self.deadlines.answered(visit)
         if facts is not None:
             facts.open_visits.pop(id(visit), None)
+            self._await_next(visit, facts)
         for step in self.steps:
             try:
                 step.ended(visit)
             except Exception:
                 logger.opt(exception=True).error("step {} failed at the end of a call", step.name)
+
+    def _await_next(self, visit: Visit, facts: ClientConnection) -> None:
+        switched = visit.flow.response is not None and visit.flow.response.status_code == 101
+        if not facts.open_visits and not switched:
+            self.deadlines.await_call(visit.flow.client_conn)
 
     def _facts(self, visit: Visit) -> ClientConnection | None:
         try:
@@ -331,15 +345,11 @@ class Chain:
         """The process ends: what is still open ends with it."""
         for visit in self._connections.open_visits():
             self._end(visit, Outcome.FAILED)
+        self._turned_away.done()
 
 
 def _fault() -> Refusal:
     return Refusal(Reason.INTERNAL, "The gateway failed; the request did not leave. Try again.", "no-fault")
-
-
-def _unreadable() -> Refusal:
-    message = "The provider's answer could not be read, so it is not passed on."
-    return Refusal(Reason.UPSTREAM_UNREACHABLE, message, "answer-readable")
 
 
 def _unreachable(visit: Visit) -> Refusal:

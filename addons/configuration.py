@@ -43,10 +43,13 @@ class Upstreams:
 class Bounds:
     """What a client may send and hold: bytes, connections, seconds."""
 
+    head_bytes_max: int
+    header_count_max: int
     body_bytes_max: int
     connections_max: int
     connections_per_address_max: int
     head_timeout_s: float
+    idle_timeout_s: float
     step_timeout_s: float
     snapshot_age_max_s: float
 

@@ -1,8 +1,10 @@
-"""One client connection's event loop: mitmproxy's, with two differences.
+"""One client connection's event loop: mitmproxy's, with three differences.
 
 A hook that finishes without waiting is answered at once. mitmproxy makes a task of every hook, which then
 waits for the lock that its maker holds; at eight hooks a call that is a fifth of a core's time. And a
-connection whose layer has crashed is closed; mitmproxy leaves it open in an undefined state.
+connection whose layer has crashed is closed; mitmproxy leaves it open in an undefined state. A connection
+that we close is closed only after the client has had its answer: bytes of its that nobody has read would
+make the kernel answer with a reset, which takes the answer with it (RFC 9112 section 9.6).
 """
 
 import asyncio
@@ -10,8 +12,15 @@ import logging
 from collections import deque
 from typing import Any
 
+from mitmproxy import connection
+from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import commands, events, mode_servers, server
 from mitmproxy.utils import asyncio_utils
+
+# How long what a client still sends is read and dropped: in all, without a byte, and how much of it.
+LINGER_S = 30.0
+LINGER_IDLE_S = 3.0
+LINGER_BYTES_MAX = 64 * 1024 * 1024
 
 # The event loop holds tasks weakly; a hook that waits is kept here until it is done.
 _under_way: set[asyncio.Task[None]] = set()
@@ -34,6 +43,32 @@ class Handler(mode_servers.ProxyConnectionHandler):
                         self._carry_out(command, waiting)
                 except Exception:
                     self._crashed()
+
+    async def handle_connection(self, connection: connection.Connection) -> None:
+        """As mitmproxy's; the client's connection lingers if it is we who close it."""
+        transport = self.transports[connection]
+        reader, writer = transport.reader, transport.writer
+        if (
+            connection is not self.client
+            or not isinstance(reader, asyncio.StreamReader)
+            or not isinstance(writer, asyncio.StreamWriter)
+        ):
+            await super().handle_connection(connection)
+            return
+        transport.writer = _KeptOpen(writer)  # type: ignore[assignment]
+        try:
+            await super().handle_connection(connection)
+        except asyncio.CancelledError as cancelled:
+            if cancelled.args == ("closed by command",):
+                await _linger(reader, writer)
+            raise
+        finally:
+            writer.close()
+
+    def close_connection(self, connection: connection.Connection, half_close: bool = False) -> None:
+        """As mitmproxy's, but once: a second order to close would end the lingering."""
+        if connection is not self.client or self.client.state is not ConnectionState.CLOSED:
+            super().close_connection(connection, half_close)
 
     async def handle_hook(self, hook: commands.StartHook) -> None:
         """Call the addons; the idle timer stands still meanwhile, as the chain bounds its own time."""
@@ -100,3 +135,43 @@ class Handler(mode_servers.ProxyConnectionHandler):
         """Forward what is worth it; the core speaks several times a call."""
         if level >= logging.ERROR:
             super().log(message, level, exc_info)
+
+
+class _KeptOpen:
+    """A stream's writer that leaves the closing to whoever lingers."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._writer, name)
+
+    def close(self) -> None:
+        """Nothing: closed in the end by ``Handler.handle_connection``."""
+
+
+async def _linger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Say that nothing more will come, let the answer go out, drop what still comes in."""
+    transport = writer.transport
+    try:
+        if writer.is_closing():
+            return
+        writer.write_eof()
+        left = LINGER_BYTES_MAX
+        async with asyncio.timeout(LINGER_S) as whole:
+            while left > 0:
+                unsent = transport.get_write_buffer_size()
+                try:
+                    async with asyncio.timeout(LINGER_IDLE_S):
+                        data = await reader.read(1 << 16)
+                except TimeoutError:
+                    if whole.expired() or not 0 < transport.get_write_buffer_size() < unsent:
+                        break  # neither sends nor reads
+                    continue
+                if not data:
+                    return
+                left -= len(data)
+    except (OSError, TimeoutError):
+        pass
+    if transport.get_write_buffer_size():
+        transport.abort()  # closing would wait for ever for somebody who does not read

@@ -5,11 +5,11 @@ depended on it ends as any other broken connection does.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mitmproxy import connection
-from mitmproxy.proxy import mode_servers
+from mitmproxy.proxy import mode_servers, server
 
 from addons.configuration import Configuration
 from addons.visit import Visit
@@ -23,14 +23,31 @@ class Deadlines:
         self._upstreams = configuration.upstreams
         self._timers: dict[tuple[str, object], asyncio.TimerHandle] = {}
         self.handlers: Mapping[tuple[Any, ...] | str, mode_servers.ProxyConnectionHandler] = {}
+        self.idle_timeout_s = configuration.bounds.idle_timeout_s
+        self.head_late: Callable[[connection.Client], None] = lambda _: None
+        self._begun: set[str] = set()
 
     def await_head(self, client: connection.Client) -> None:
         """A client has connected: its first whole request head, or TLS tunnel, is awaited."""
         self._arm("head", client.id, self.head_timeout_s, client, client)
 
+    def head_begun(self, client: connection.Client) -> None:
+        """Its first bytes have come; of a later head on a kept connection, they begin its time."""
+        self._begun.add(client.id)
+        if ("head", client.id) not in self._timers:
+            self._disarm("idle", client.id)
+            self.await_head(client)
+
     def head_came(self, client: connection.Client) -> None:
         """It came, or the client went."""
+        self._begun.discard(client.id)
         self._disarm("head", client.id)
+        self._disarm("idle", client.id)
+
+    def await_call(self, client: connection.Client) -> None:
+        """No call is under way on a connection that is kept: the next one is awaited."""
+        self._disarm("idle", client.id)
+        self._arm("idle", client.id, self.idle_timeout_s, client, client)
 
     def await_connection(self, client: connection.Client, server: connection.Server) -> None:
         """A provider is being connected to."""
@@ -70,5 +87,15 @@ class Deadlines:
         self._timers.pop(key, None)
         handler = self.handlers.get(client.id)
         transport = handler.transports.get(late) if handler else None
+        if key[0] == "idle" and _is_writing(transport):
+            self.await_call(client)  # its last answer is still on its way
+            return
+        if key[0] == "head" and client.id in self._begun:
+            self.head_late(client)
         if transport is not None and transport.handler is not None:
             transport.handler.cancel("too late")
+
+
+def _is_writing(transport: server.ConnectionIO | None) -> bool:
+    socket = getattr(transport.writer, "transport", None) if transport is not None else None
+    return isinstance(socket, asyncio.WriteTransport) and socket.get_write_buffer_size() > 0

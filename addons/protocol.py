@@ -5,28 +5,32 @@ the module-level name that mitmproxy looks up when it makes a layer; ``install``
 """
 
 import re
-import time
-from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
-import h2.events
 import h11
 from mitmproxy import connection, flow, http
 from mitmproxy.proxy import commands, events, layer, mode_servers
 from mitmproxy.proxy.layers import http as layers
+from mitmproxy.proxy.layers import tls
 from mitmproxy.proxy.layers.http import _http1
 
 from addons.connection_handler import Handler
+from addons.floods import BoundedHttp2Server
+from addons.watching import Commands, watcher_of
 
-# Largest head seen from the provider SDKs and agents: 6 KiB. nginx allows 8 KiB a line, Node 16 KiB in all.
-HEAD_BYTES_MAX = 64 * 1024
+# Of a provider's answer. The heads of SDKs and agents, the other way, are bounded by `limits.head_bytes_max`.
+ANSWER_HEAD_BYTES_MAX = 64 * 1024
 
-# HTTP/2 leaves resets, pings and settings unlimited; CVE-2023-44487 and CVE-2019-9512/9515 are why every
-# server counts them. A browser that leaves a page resets some tens of streams.
-CONTROL_FRAMES_MAX = 200
-CONTROL_FRAMES_WINDOW_S = 10.0
-_ENHANCE_YOUR_CALM = 11
+# A ClientHello with post-quantum key shares has some 2 KiB. mitmproxy parses all that has come anew with
+# each packet, up to 16 MiB.
+CLIENT_HELLO_BYTES_MAX = 32 * 1024
+
+# What a client may send ahead while the answer to its request is awaited.
+AHEAD_BYTES_MAX = 256 * 1024
+
+# How mitmproxy's message begins about a ClientHello that is none; what follows are the client's bytes.
+UNREADABLE_HELLO = "Cannot parse ClientHello"
 
 # Keys of `flow.metadata` by which the chain speaks to these layers.
 CUT = "conduit.cut"
@@ -36,9 +40,8 @@ RESPONSE_BYTES_MAX = "conduit.response_bytes_max"
 TOO_LARGE = "conduit.too_large"
 REPLACED = "conduit.replaced"
 
-Commands = Generator[commands.Command, Any, Any]
-
 _REQUEST_LINE = re.compile(rb"[!-~]+ [!-~\x80-\xff]+ HTTP/1\.[01]\r?\n")
+_HEAD_END = re.compile(rb"\n\r?\n")
 _INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d[ \r\n]")
 
 
@@ -94,8 +97,8 @@ class Stream(layers.HttpStream):
             self.flow.response.headers["connection"] = "close"
         yield from self._send_own_answer()
         if one_at_a_time:
-            # Half-closed, so that the client reads the answer; what it still sends is dropped.
-            yield commands.CloseTcpConnection(client, half_close=True)
+            # The handler lingers, so that the client reads the answer; what it still sends is dropped.
+            yield commands.CloseConnection(client)
         else:
             cancel = layers.ResponseProtocolError(self.stream_id, "refused", layers.ErrorCode.CANCEL)
             yield layers.SendHttp(cancel, client)
@@ -178,15 +181,41 @@ class BoundedHttp1Server(layers.Http1Server):
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
         """Refuse a head over the bound before it is complete, and a request line with two readings."""
+        client = self.context.client
+        watcher = watcher_of(client)
         begun = bytes(self.buf).lstrip(b"\r\n")
         if b"\n" in begun and not _REQUEST_LINE.match(begun):
-            yield from self._refuse(400)
+            yield from self._refuse(400, "valid-framing")
+            return
+        if self._head_length(begun) > watcher.head_bytes_max:
+            yield from self._refuse(413, "head-size")
             return
         yield from super().read_headers(event)
-        if self.state == self.read_headers and len(self.buf) > HEAD_BYTES_MAX:
-            yield from self._refuse(413)
+        if self.state == self.done and self.request is None:
+            watcher.unreadable(client, "valid-framing")
+        elif self.state == self.read_headers and begun:
+            watcher.head_begun(client)
 
-    def _refuse(self, status: int) -> Commands:
+    @staticmethod
+    def _head_length(begun: bytes) -> int:
+        """Of what has come, as far as its first empty line."""
+        end = _HEAD_END.search(begun)
+        return end.start() if end else len(begun)
+
+    def wait(self, event: events.Event) -> Commands:
+        """Bound what is sent ahead while an answer is awaited; it is kept until then."""
+        yield from super().wait(event)
+        if len(self.buf) > AHEAD_BYTES_MAX:
+            watcher_of(self.context.client).unreadable(self.context.client, "sent-ahead")
+            self.state = self.done
+            yield commands.CloseConnection(self.conn)
+            gone = layers.ErrorCode.CLIENT_DISCONNECTED
+            yield layers.ReceiveHttp(
+                self.ReceiveProtocolError(self.stream_id, "Client disconnected.", code=gone)
+            )
+
+    def _refuse(self, status: int, rule: str) -> Commands:
+        watcher_of(self.context.client).unreadable(self.context.client, rule)
         yield commands.SendData(self.conn, _http1.make_error_response(status, ""))
         yield commands.CloseConnection(self.conn)
         self.state = self.done
@@ -201,29 +230,10 @@ class FinalAnswerHttp1Client(layers.Http1Client):
             while _INFORMATIONAL.match(bytes(self.buf)):
                 if not self.buf.maybe_extract_lines():
                     return
-            if len(self.buf) > HEAD_BYTES_MAX and b"\r\n\r\n" not in bytes(self.buf):
+            if len(self.buf) > ANSWER_HEAD_BYTES_MAX and b"\r\n\r\n" not in bytes(self.buf):
                 yield commands.CloseConnection(self.conn)
                 return
         yield from super().read_headers(event)
-
-
-class FloodCountingHttp2Server(layers.Http2Server):
-    """A client's HTTP/2 connection that ends when the client sends control frames without measure."""
-
-    def __init__(self, context: Any) -> None:
-        super().__init__(context)
-        self._seen: deque[float] = deque(maxlen=CONTROL_FRAMES_MAX)
-
-    def handle_h2_event(self, event: h2.events.Event) -> Commands:
-        """Count resets, pings and settings; over the bound the connection is closed with GOAWAY."""
-        counted = (h2.events.StreamReset, h2.events.PingReceived, h2.events.RemoteSettingsChanged)
-        if isinstance(event, counted):
-            now = time.monotonic()
-            if len(self._seen) == CONTROL_FRAMES_MAX and now - self._seen[0] < CONTROL_FRAMES_WINDOW_S:
-                yield from self.protocol_error("too many control frames", error_code=_ENHANCE_YOUR_CALM)
-                return True
-            self._seen.append(now)
-        return (yield from super().handle_h2_event(event))
 
 
 class WithoutTrailers:
@@ -249,6 +259,17 @@ class CloseAtOnce(layer.Layer):
             yield commands.CloseConnection(self.context.client)
 
 
+def _bounded_hello(original: Callable[[tls.ClientTLSLayer, bytes], Commands]) -> Any:
+    """Give up a ClientHello that goes on beyond its bound."""
+
+    def receive_handshake_data(self: tls.ClientTLSLayer, data: bytes) -> Commands:
+        if not self.client_hello_parsed and len(self.recv_buffer) + len(data) > CLIENT_HELLO_BYTES_MAX:
+            return False, f"{UNREADABLE_HELLO}: it is too long"
+        return (yield from original(self, data))
+
+    return receive_handshake_data
+
+
 def _connection_matches(self: layers.GetHttpConnection, candidate: connection.Connection) -> bool:
     """Reuse a provider connection by the name that it was opened for, since its address is pinned."""
     return (
@@ -271,14 +292,16 @@ def install(answer: Callable[[int, str], http.Response]) -> None:
         return bytes(_http1.http1.assemble_response(answer(status, message)))
 
     original_reader = _http1.make_body_reader
+    original_hello = tls.ClientTLSLayer.receive_handshake_data
     replacements = (
         (_http1, "make_body_reader", lambda size: WithoutTrailers(original_reader(size))),
         (_http1, "make_error_response", error_page),
         (layers, "HttpStream", Stream),
         (layers, "Http1Server", BoundedHttp1Server),
         (layers, "Http1Client", FinalAnswerHttp1Client),
-        (layers, "Http2Server", FloodCountingHttp2Server),
+        (layers, "Http2Server", BoundedHttp2Server),
         (layers.GetHttpConnection, "connection_spec_matches", _connection_matches),
+        (tls.ClientTLSLayer, "receive_handshake_data", _bounded_hello(original_hello)),
         (mode_servers, "ProxyConnectionHandler", Handler),
     )
     for owner, name, replacement in replacements:

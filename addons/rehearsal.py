@@ -22,9 +22,10 @@ from mitmproxy.proxy.context import Context
 from addons.chain import Chain, Surroundings
 from addons.configuration import Bounds
 from addons.connections import MODES, Connections
-from addons.protocol import CUT
+from addons.protocol import CUT, UNREADABLE_HELLO
 from addons.step import Step
 from addons.visit import visit_of
+from addons.watching import watcher_of
 from policy.exchange import Mode, Outcome
 from policy.refusals import Reason, Refusal
 from policy.snapshot import Records, build
@@ -135,7 +136,17 @@ class _Rehearsal:
         crowd = 0 if path is Path.CROWDED else 10
         self._chain = Chain(
             [self._probe(kind) for kind in steps],
-            bounds=Bounds(1024, crowd, crowd, 5.0, 5.0, snapshot_age_max_s=10.0),
+            bounds=Bounds(
+                head_bytes_max=1024,
+                header_count_max=10,
+                body_bytes_max=1024,
+                connections_max=crowd,
+                connections_per_address_max=crowd,
+                head_timeout_s=5.0,
+                idle_timeout_s=5.0,
+                step_timeout_s=5.0,
+                snapshot_age_max_s=10.0,
+            ),
             around=cast(
                 "Surroundings",
                 SimpleNamespace(
@@ -150,6 +161,9 @@ class _Rehearsal:
                         ended=lambda *_: self._note("record", "tunnel ended"),
                         refused=lambda *_: self._note("record", "tunnel refused"),
                     ),
+                    turned_away=SimpleNamespace(
+                        note=lambda *_: self._note("record", "connection refused"), done=lambda: None
+                    ),
                 ),
             ),
         )
@@ -161,13 +175,23 @@ class _Rehearsal:
     async def go(self) -> Passage:
         """From the first byte to the last."""
         await self._hook("client_connected", self._client)
-        if self.noted.path not in (Path.CROWDED, Path.NOT_HTTP):
+        if self.noted.path is Path.NOT_HTTP:
+            await self._babble()
+        elif self.noted.path is not Path.CROWDED:
             await self._talk()
         await self._hook("client_disconnected", self._client)
         visit = visit_of(self._flow)
         self.noted.outcome = visit.exchange.outcome if visit else None
         self.noted.unended = self._chain.calls_in_flight
         return self.noted
+
+    async def _babble(self) -> None:
+        """What is neither TLS nor HTTP; of the latter a layer tells, of the former a hook."""
+        if self.noted.route.tls:
+            self._client.error = UNREADABLE_HELLO
+            await self._hook("tls_failed_client", SimpleNamespace(conn=self._client))
+        else:
+            watcher_of(self._client).unreadable(self._client, "valid-framing")
 
     async def _talk(self) -> None:
         route, path = self.noted.route, self.noted.path

@@ -10,7 +10,14 @@ from addons.overhearing import overhear
 from addons.protocol import CUT, RESPONSE_BYTES_MAX
 from addons.step import Step
 from addons.visit import Visit
-from policy.decoding import Decoder, Undecodable, decoder_for, is_plain
+from policy.decoding import (
+    DECODED_BYTES_MAX,
+    HELD_DECODED_BYTES_MAX,
+    Decoder,
+    Undecodable,
+    decoder_for,
+    is_plain,
+)
 from policy.head import check_answer
 from policy.refusals import Reason, Refusal
 
@@ -18,7 +25,7 @@ from policy.refusals import Reason, Refusal
 WHOLE_BYTES_MAX = 256 * 1024
 
 # An encoded answer is held whole up to this size, then looked into.
-HELD_BYTES_MAX = 32 * 1024 * 1024
+HELD_BYTES_MAX = 8 * 1024 * 1024
 
 # Alternative services would lead the client around us (RFC 7838).
 _DROPPED = frozenset({b"alt-svc", b"x-conduit-reason"})
@@ -47,7 +54,7 @@ class Relay:
         visit.decoder = _decode(visit, response)
         for step in self._steps:
             step.answer_head(visit)
-        if _is_short(response) or (visit.decoder is not None and not _is_events(response)):
+        if _is_short(response) or (visit.decoder is not None and _is_held(response)):
             # Held whole: an answer of which nothing had to change goes on encoded, as it came.
             visit.encoding = encoding
             visit.flow.metadata[RESPONSE_BYTES_MAX] = HELD_BYTES_MAX
@@ -77,11 +84,11 @@ class Relay:
             # An exception here would leave the client waiting for ever, so it ends the stream instead.
             try:
                 passed = self._chunk(visit, chunk) if chunk else self._end(visit)
+            except Undecodable:
+                passed = _cut(visit, unreadable())
             except Exception:
                 logger.opt(exception=True).error("a step failed; the answer of {} is cut", visit.exchange.id)
-                visit.exchange.refusal = Refusal(Reason.INTERNAL, "The gateway failed.", "no-fault")
-                visit.flow.metadata[CUT] = True
-                passed = b""
+                passed = _cut(visit, Refusal(Reason.INTERNAL, "The gateway failed.", "no-fault"))
             # An empty chunk in the middle would end a chunked message.
             return passed if passed or not chunk else []
 
@@ -109,6 +116,18 @@ class Relay:
             response.headers["transfer-encoding"] = "chunked"
 
 
+def unreadable() -> Refusal:
+    """The refusal of an answer that nothing can be made of."""
+    message = "The provider's answer could not be read, so it is not passed on."
+    return Refusal(Reason.UPSTREAM_UNREACHABLE, message, "answer-readable")
+
+
+def _cut(visit: Visit, refusal: Refusal) -> bytes:
+    visit.exchange.refusal = refusal
+    visit.flow.metadata[CUT] = True
+    return b""
+
+
 def _write_ours(visit: Visit, response: http.Response) -> None:
     """Put our headers in, and take out what a provider must not say in our name."""
     ours = ((REQUEST_ID, str(visit.exchange.id)), *visit.rate_headers)
@@ -123,9 +142,12 @@ def _overrides(step: Step) -> bool:
     return kind.answer_chunk is not Step.answer_chunk or kind.answer_head is not Step.answer_head
 
 
-def _is_events(response: http.Response) -> bool:
-    content_type: str = response.headers.get("content-type", "")
-    return content_type.startswith("text/event-stream")
+def _is_held(response: http.Response) -> bool:
+    """Whether an encoded answer is to be held whole: not a stream, nor one that says it is too long."""
+    length = response.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > HELD_BYTES_MAX:
+        return False
+    return not str(response.headers.get("content-type", "")).startswith("text/event-stream")
 
 
 def _decode(visit: Visit, response: http.Response) -> Decoder | None:
@@ -136,7 +158,7 @@ def _decode(visit: Visit, response: http.Response) -> Decoder | None:
     encoding = response.headers.get("content-encoding", "")
     if is_plain(encoding):
         return None
-    decoder = decoder_for(encoding)
+    decoder = decoder_for(encoding, HELD_DECODED_BYTES_MAX if _is_held(response) else DECODED_BYTES_MAX)
     if decoder is not None:
         del response.headers["content-encoding"]
     elif visit.secret is not None:

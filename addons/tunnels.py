@@ -32,12 +32,18 @@ class Tunnels:
         whose = facts.principal or snapshot.tenant_at(plain(ip_address(seen.address)))
         self._write(tunnel_event(ExchangeId(uuid7()), started_at, whose=whose, client=seen))
 
-    def refused(self, client: connection.Client, facts: ClientConnection, refusal: Refusal) -> None:
-        """A CONNECT that was not let through; of whom, is not known."""
+    def refused(
+        self,
+        client: connection.Client,
+        facts: ClientConnection,
+        refusal: Refusal,
+        snapshot: PolicySnapshot,
+    ) -> None:
+        """A CONNECT, or TLS, that was not let through; whose it is, the source network says, if anything."""
         seen = client_facts(client, facts)
-        self._write(
-            tunnel_event(ExchangeId(uuid7()), datetime.now(UTC), whose=None, client=seen, refusal=refusal)
-        )
+        whose = snapshot.tenant_at(plain(ip_address(seen.address)))
+        now = datetime.now(UTC)
+        self._write(tunnel_event(ExchangeId(uuid7()), now, whose=whose, client=seen, refusal=refusal))
 
     def _write(self, event: Event) -> None:
         try:

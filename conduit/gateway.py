@@ -30,6 +30,7 @@ from addons.redaction import Redaction
 from addons.snapshots import Snapshots
 from addons.step import Step
 from addons.tunnels import Tunnels
+from addons.turned_away import TurnedAway
 from conduit.addresses import parse_address
 from conduit.errors import ConfigurationError
 from conduit.identity import identity_of
@@ -69,10 +70,13 @@ def configuration(settings: Settings, data: Path) -> Configuration:
         ),
         upstreams=_upstreams(settings, data, replaced),
         bounds=Bounds(
+            head_bytes_max=settings.limits.head_bytes_max,
+            header_count_max=settings.limits.header_count_max,
             body_bytes_max=settings.limits.body_bytes_max,
             connections_max=settings.limits.connections_max,
             connections_per_address_max=settings.limits.connections_per_address_max,
             head_timeout_s=settings.limits.head_timeout_s,
+            idle_timeout_s=settings.limits.idle_timeout_s,
             step_timeout_s=settings.step_timeout_s,
             snapshot_age_max_s=settings.snapshot.max_age_s,
         ),
@@ -167,6 +171,7 @@ def engine(
         dialling=Dialling(configuration.upstreams, connections, own_ports),
         snapshots=snapshots,
         tunnels=Tunnels(spool),
+        turned_away=TurnedAway(spool),
     )
     chain = Chain([made[kind] for kind in STEPS], bounds=configuration.bounds, around=around)
     return Engine(configuration, chain, background=[key_sets.run])

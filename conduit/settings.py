@@ -148,7 +148,12 @@ class Limits(Section):
     )
     header_count_max: PositiveInt = Field(128, description="Header lines. Apache's limit is 100.")
     head_timeout_s: PositiveFloat = Field(
-        10, description="From a connection's begin to its first whole request head, against slow senders."
+        10,
+        description="From a connection's begin to its first whole request head, and from the first byte of "
+        "a later head to its last, against slow senders.",
+    )
+    idle_timeout_s: PositiveFloat = Field(
+        75, description="How long a connection without a call is kept for the next. nginx keeps it as long."
     )
     connections_max: PositiveInt = Field(10_000, description="Open client connections, each worker.")
     connections_per_address_max: PositiveInt = Field(

@@ -100,6 +100,17 @@ def tunnel_event(
     return _present(event)
 
 
+def connection_event(
+    event_id: ExchangeId, at: datetime, *, whose: TenantId | None, client: Client, refusal: Refusal
+) -> Event:
+    """The event of a connection that was refused before there was a call or tunnel.
+
+    Where more of the same come within a minute, a second event has their number as ``count``.
+    """
+    event = tunnel_event(event_id, at, whose=whose, client=client, refusal=refusal)
+    return {**event, "kind": "connection"}
+
+
 @lru_cache(maxsize=4096)
 def principal_facts(principal: Principal | None) -> Mapping[str, Any]:
     """Who it was, as each of a caller's events says it: always the same, and written twice a call."""

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-HEADER_COUNT_MAX = 100
-
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _ILLEGAL_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _ILLEGAL_IN_TARGET = re.compile(r"[\x00-\x20\x7f]")
@@ -59,7 +57,11 @@ class FoundKey:
         return f"FoundKey(place={self.place!r})"
 
 
-def read_fields(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+# Of an answer; of a request, `limits.header_count_max`.
+HEADER_COUNT_MAX = 128
+
+
+def read_fields(fields: Iterable[tuple[bytes, bytes]], count_max: int = HEADER_COUNT_MAX) -> dict[str, str]:
     """The headers by lower-case name; raises ``AmbiguousHead``.
 
     Values are decoded as Latin-1, so that no byte is lost. Repeated headers that may repeat are joined with
@@ -80,8 +82,8 @@ def read_fields(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
                 raise AmbiguousHead(f"the header {name} stands twice")
             value = f"{headers[name]}, {value}"
         headers[name] = value
-    if count > HEADER_COUNT_MAX:
-        raise AmbiguousHead(f"there are more than {HEADER_COUNT_MAX} headers")
+    if count > count_max:
+        raise AmbiguousHead(f"there are more than {count_max} headers")
     _check_connection(headers)
     return headers
 

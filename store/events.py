@@ -80,7 +80,7 @@ def _conditions(search: Search) -> list[ColumnElement[bool]]:
         found.append(event.at < search.until)
     if search.allowed is not None:
         found += [
-            event.kind.in_(("call", "tunnel")),
+            event.kind.in_(("call", "tunnel", "connection")),
             event.reason.is_(None) if search.allowed else event.reason.is_not(None),
         ]
     if search.source_address is not None:

@@ -123,7 +123,7 @@ _BUCKETS = text("""
 
 _REFUSALS = text("""
     SELECT reason AS name, count(*) AS amount FROM conduit.event
-    WHERE kind IN ('call', 'tunnel') AND outcome = 'refused' AND reason IS NOT NULL
+    WHERE kind IN ('call', 'tunnel', 'connection') AND outcome = 'refused' AND reason IS NOT NULL
           AND at >= :since AND at < :until
     GROUP BY reason ORDER BY amount DESC, name""")  # a closed list of two dozen
 

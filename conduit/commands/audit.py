@@ -44,7 +44,7 @@ async def show(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many.")] = 100,
     since: Annotated[str | None, typer.Option(help="From when: 24h, 30d, or 2026-11-01.")] = None,
     until: Annotated[str | None, typer.Option(help="Before when: 1h, or 2026-11-02.")] = None,
-    kind: Annotated[str | None, typer.Option(help="call, tunnel, act, sign_in, incident.")] = None,
+    kind: Annotated[str | None, typer.Option(help="call, tunnel, connection, act, incident…")] = None,
     user: Annotated[str | None, typer.Option(help="Name or id of a user of the tenant.")] = None,
     placeholder: Annotated[str | None, typer.Option(help="Id of a placeholder.")] = None,
     credential: Annotated[str | None, typer.Option(help="Name or id of a credential.")] = None,

@@ -4,8 +4,10 @@ import json
 import re
 import socket
 import ssl
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from tests.standins.office import HOSTS, Office
@@ -138,6 +140,17 @@ class Attacker:
                 return Reply(b"", hung=True)
             except (ssl.SSLError, ConnectionError, OSError):
                 return Reply(b"", hung=False)
+
+    def turned_away(self, rule: str) -> dict[str, Any]:
+        """The event of a connection that was refused before there was a call; nobody's, from loopback."""
+        facts = {"kind": "connection", "rule": rule, "source_address": "127.0.0.1", "decision": "deny"}
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline:
+            for event in self.office.product.cli("audit", "list", "--limit", "500"):
+                if facts.items() <= event.items():
+                    return dict(event)
+            time.sleep(0.2)
+        raise TimeoutError(f"no event with {facts}")
 
     def path(self, target: str = "/v1/chat/completions") -> str:
         return f"/openai{target}"
