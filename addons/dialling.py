@@ -44,6 +44,7 @@ class Dialling:
         else:
             address_to(request, self._upstreams.replaced.get(destination.host, destination))
         facts.dialable.add((request.host, request.port))
+        visit.released = True
 
     async def connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Pin the address that will be dialled; raises ``Undialable``."""

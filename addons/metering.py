@@ -84,8 +84,10 @@ class Metering(Step):
         ):
             return growth.refusal or growth.outrun()
         if self._cut_revoked and current is not visit.judged_by and principal is not None:
-            visit.judged_by = current
-            return revoked_since(current, principal, visit.placeholder, now)
+            refusal = revoked_since(current, principal, visit.placeholder, now)
+            if refusal is None:
+                visit.judged_by = current
+            return refusal
         return None
 
     def answer_end(self, visit: Visit) -> bytes:

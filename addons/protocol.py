@@ -6,6 +6,7 @@ the module-level name that mitmproxy looks up when it makes a layer; ``install``
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import h11
@@ -45,6 +46,13 @@ _HEAD_END = re.compile(rb"\n\r?\n")
 _INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d[ \r\n]")
 
 
+@dataclass
+class EndNow(events.Event):
+    """Injected by the chain: the exchange of this flow is to end, also if its provider says nothing."""
+
+    flow: http.HTTPFlow
+
+
 class Stream(layers.HttpStream):
     """An HTTP exchange that can be refused before its body has come, and cut with a last chunk."""
 
@@ -68,9 +76,8 @@ class Stream(layers.HttpStream):
         return (yield from super().check_killed(emit_error_hook))
 
     def _replace_answer(self) -> Commands:
-        # The provider's answer has begun, and the chain has put its own in its place.
-        reset = layers.RequestProtocolError(self.stream_id, "replaced", layers.ErrorCode.CANCEL)
-        yield layers.SendHttp(reset, self.context.server)
+        # The provider's answer has begun, or is awaited, and the chain has put its own in its place.
+        yield self._reset_provider()
         yield layers.HttpResponseHook(self.flow)
         self.flow.live = False
         self.client_state = self.server_state = self.state_errored
@@ -143,9 +150,30 @@ class Stream(layers.HttpStream):
         """Relay the answer; once the chain marks it as cut, end it cleanly and reset the provider."""
         yield from super().state_stream_response_body(event)
         if self.flow.metadata.get(CUT) and self.server_state == self.state_stream_response_body:
-            reset = layers.RequestProtocolError(self.stream_id, "cut", layers.ErrorCode.CANCEL)
-            yield layers.SendHttp(reset, self.context.server)
+            yield self._reset_provider()
             yield from super().state_stream_response_body(layers.ResponseEndOfMessage(self.stream_id))
+
+    def _handle_event(self, event: events.Event) -> Commands:
+        if isinstance(event, EndNow):
+            yield from self._end_now()
+        else:
+            yield from super()._handle_event(event)
+
+    def _end_now(self) -> Commands:
+        """The chain has refused a call that is under way, or cut its answer; its provider may be silent."""
+        answering = (self.state_wait_for_response_headers, self.state_consume_response_body)
+        if self.server_state == self.state_stream_response_body:
+            yield self._reset_provider()
+            yield from super().state_stream_response_body(layers.ResponseEndOfMessage(self.stream_id))
+        elif self.server_state in answering and self.client_state == self.state_done:
+            yield from self._replace_answer()
+        elif self.client_state == self.state_stream_request_body:
+            yield self._reset_provider()
+            yield from self._refuse_early()
+
+    def _reset_provider(self) -> commands.Command:
+        reset = layers.RequestProtocolError(self.stream_id, "cut", layers.ErrorCode.CANCEL)
+        return layers.SendHttp(reset, self.context.server)
 
     def handle_protocol_error(
         self, event: layers.RequestProtocolError | layers.ResponseProtocolError
@@ -281,6 +309,21 @@ def _connection_matches(self: layers.GetHttpConnection, candidate: connection.Co
     )
 
 
+_handle_http_event = layers.HttpLayer._handle_event
+
+
+def _handle_event(self: layers.HttpLayer, event: events.Event) -> Commands:
+    """Lead ``EndNow`` to its exchange, through the tunnels that lie around it."""
+    if not isinstance(event, EndNow):
+        yield from _handle_http_event(self, event)
+        return
+    streams = list(self.streams.values())
+    for stream in [each for each in streams if getattr(each, "flow", None) is event.flow] or [
+        each for each in streams if each.child_layer is not None
+    ]:
+        yield from self.event_to_child(stream, event)
+
+
 def install(answer: Callable[[int, str], http.Response]) -> None:
     """Replace mitmproxy's classes by those above.
 
@@ -303,6 +346,7 @@ def install(answer: Callable[[int, str], http.Response]) -> None:
         (layers.GetHttpConnection, "connection_spec_matches", _connection_matches),
         (tls.ClientTLSLayer, "receive_handshake_data", _bounded_hello(original_hello)),
         (mode_servers, "ProxyConnectionHandler", Handler),
+        (layers.HttpLayer, "_handle_event", _handle_event),
     )
     for owner, name, replacement in replacements:
         setattr(owner, name, replacement)

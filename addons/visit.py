@@ -39,6 +39,7 @@ class Visit:
     ``evidence`` and ``overheard`` are question and answer of what passes, for a verdict when both are known.
     ``states_reason`` is true for the form in which a coached endpoint's user states a reason, and ``page`` is
     what a browser is answered instead of a plain refusal as ``coached``.
+    ``judged_by`` is the policy that the call was last held against; ``released`` is true once it may leave.
     ``identity_refusal`` is what attribution found wrong; it counts only for AI calls.
     """
 
@@ -71,6 +72,7 @@ class Visit:
     encoding: str = ""
     answer_head_seen: bool = False
     timed_out: bool = False
+    released: bool = False
     rate_headers: tuple[tuple[str, str], ...] = ()
     growth: "GrowingReservation | None" = None
 

@@ -27,6 +27,7 @@ from addons.measurement import Measurement
 from addons.metering import Metering
 from addons.record import Record
 from addons.redaction import Redaction
+from addons.revocation import Revocation
 from addons.snapshots import Snapshots
 from addons.step import Step
 from addons.tunnels import Tunnels
@@ -165,13 +166,19 @@ def engine(
         Record: Record(spool),
         Measurement: Measurement(),
     }
+    deadlines = Deadlines(configuration)
+    revocation = Revocation(connections, snapshots, deadlines)
     around = Surroundings(
         connections=connections,
-        deadlines=Deadlines(configuration),
+        deadlines=deadlines,
         dialling=Dialling(configuration.upstreams, connections, own_ports),
         snapshots=snapshots,
         tunnels=Tunnels(spool),
         turned_away=TurnedAway(spool),
     )
     chain = Chain([made[kind] for kind in STEPS], bounds=configuration.bounds, around=around)
-    return Engine(configuration, chain, background=[key_sets.run])
+    return Engine(
+        configuration,
+        chain,
+        background=[key_sets.run, *([revocation.run] if configuration.cut_revoked else [])],
+    )

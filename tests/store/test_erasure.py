@@ -1,5 +1,7 @@
 """A deleted tenant leaves no row, only the hashes of its chain and a proof; half a deletion can be ended."""
 
+from contextlib import nullcontext
+
 import pytest
 from sqlalchemy import text
 
@@ -9,7 +11,7 @@ from store.acts import Actor, record
 from store.canary_probes import furnish, state_of
 from store.claim import Purpose
 from store.door import Store
-from store.errors import EraseRefused, TenancyViolation
+from store.errors import EraseRefused, InvalidRecord, TenancyViolation
 from store.tenants import PLATFORM, TenantState
 
 ACTOR = Actor("admin", via="command line")
@@ -103,3 +105,41 @@ async def test_a_tenant_marked_as_deleted_without_proof_is_named(store: Store, f
     async with store.platform(Purpose.ADMINISTRATION) as session:
         await tenants.set_state(session, tenant_id=furnished, state=TenantState.DELETED)
     assert furnished in await erasure.unproven(store)
+
+
+STEPS = {
+    (before, after): after in allowed
+    for before, allowed in (
+        (TenantState.ACTIVE, (TenantState.ACTIVE, TenantState.DELETING)),
+        (TenantState.DELETING, (TenantState.DELETING, TenantState.DELETED)),
+        (TenantState.DELETED, (TenantState.DELETED,)),
+    )
+    for after in TenantState
+}
+
+
+@pytest.mark.parametrize(("step", "allowed"), STEPS.items(), ids=[f"{a} to {b}" for a, b in STEPS])
+async def test_there_is_no_way_back(
+    store: Store, tenant: TenantId, step: tuple[TenantState, TenantState], allowed: bool
+) -> None:
+    before, after = step
+    for state in list(TenantState)[1 : list(TenantState).index(before) + 1]:
+        async with store.platform(Purpose.DELETION) as session:
+            await tenants.set_state(session, tenant_id=tenant, state=state)
+    with nullcontext() if allowed else pytest.raises(InvalidRecord, match="tenant_life"):
+        async with store.platform(Purpose.DELETION) as session:
+            await tenants.set_state(session, tenant_id=tenant, state=after)
+
+
+async def test_a_tenant_that_is_being_deleted_cannot_call_again(store: Store, tenant: TenantId) -> None:
+    async with store.platform(Purpose.DELETION) as session:
+        await tenants.set_state(session, tenant_id=tenant, state=TenantState.DELETING)
+    with pytest.raises(InvalidRecord, match="tenant_life"):
+        async with store.platform(Purpose.ADMINISTRATION) as session:
+            await tenants.set_enabled(session, tenant_id=tenant, enabled=True)
+
+
+async def test_the_platform_itself_cannot_be_deleted(store: Store) -> None:
+    with pytest.raises(InvalidRecord, match="tenant_life"):
+        async with store.platform(Purpose.DELETION) as session:
+            await tenants.set_state(session, tenant_id=tenants.PLATFORM, state=TenantState.DELETING)
