@@ -1,13 +1,13 @@
 """A tenant's life has one direction: active, deleting, deleted. The database holds everybody to it.
 
 With its data key destroyed, a tenant that came back would have credentials that nothing opens and a record
-that ends in a proof of its deletion. The owner is held to it as well; only a change of this trigger undoes it.
+that ends in a proof of its deletion. The owner is held to it as well, while this trigger stands.
 """
 
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
