@@ -1,5 +1,8 @@
 """May they: the endpoint's state, the placeholder's bindings, then every limit in one reservation."""
 
+from dataclasses import replace
+
+from addons.session import Message
 from addons.step import Step
 from addons.visit import Visit
 from policy.admission import endpoint_allowed, placeholder_allowed
@@ -52,6 +55,34 @@ class Admission(Step):
             refusal = placeholder_allowed(visit.placeholder, credential.hosts, endpoint, call)
         return refusal or await self._reserve(visit, endpoint, call, principal)
 
+    async def message(self, visit: Visit, message: Message) -> Refusal | None:
+        """Judge a model that is named within a session as one that is named in a request."""
+        session, said, call = visit.session, message.said, visit.exchange.call
+        if session is None or session.meter is None or said is None or call is None:
+            return None
+        model = said.model or session.meter.model
+        if model == call.model and model is not None:
+            return None
+        return self._named(visit, replace(call, model=model), budgeted=session.budgeted)
+
+    def _named(self, visit: Visit, call: Call, *, budgeted: bool) -> Refusal | None:
+        endpoint, placeholder = visit.exchange.endpoint, visit.placeholder
+        if endpoint is None:
+            raise TypeError("a session has no endpoint")
+        if placeholder is not None:
+            credential = visit.snapshot.credentials[placeholder.credential_id]
+            refusal = placeholder_allowed(placeholder, credential.hosts, endpoint, call)
+            if refusal is not None:
+                return refusal
+        try:
+            if budgeted:
+                self._cost(visit, endpoint, call)
+        except Unpriced:
+            return _unpriced(call.model)
+        if call.model is not None:
+            visit.exchange.call = call
+        return None
+
     def _allowed(self, visit: Visit, endpoint: Endpoint) -> Refusal | None:
         principal = visit.exchange.principal
         refusal = None
@@ -68,15 +99,14 @@ class Admission(Step):
             # A budget is about money that our keys spend.
             limits = tuple(limit for limit in limits if limit.kind is not LimitKind.BUDGET_MICRO_DOLLARS)
         budgeted = any(limit.kind is LimitKind.BUDGET_MICRO_DOLLARS for limit in limits)
+        if visit.session is not None:
+            visit.session.budgeted = budgeted
+        # A session may name its model in its first message: it is held to its price then.
+        named = visit.session is None or call.model is not None
         try:
-            cost = self._cost(visit, endpoint, call) if budgeted else MicroDollars(0)
+            cost = self._cost(visit, endpoint, call) if budgeted and named else MicroDollars(0)
         except Unpriced:
-            return Refusal(
-                Reason.UNPRICED_MODEL,
-                f"A budget is in force and the price of {call.model or 'this call'} is not known; "
-                "ask your administrator to set one.",
-                "budget-needs-price",
-            )
+            return _unpriced(call.model)
         output = call.output_ceiling if call.output_ceiling is not None else self._step
         demand = Demand(
             reservation=visit.exchange.id,
@@ -102,6 +132,15 @@ class Admission(Step):
         """By the prices of the moment at which the call began, by which it is settled too."""
         began, terms = visit.exchange.timing.started_at, visit.terms
         return ceiling(endpoint.provider, call.model, call, began, step_tokens=self._step, terms=terms)
+
+
+def _unpriced(model: str | None) -> Refusal:
+    return Refusal(
+        Reason.UNPRICED_MODEL,
+        f"A budget is in force and the price of {model or 'this call'} is not known; "
+        "ask your administrator to set one.",
+        "budget-needs-price",
+    )
 
 
 def _limited(refused: Refused) -> Refusal:

@@ -7,9 +7,10 @@ addon of ours that mitmproxy knows.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from loguru import logger
 from mitmproxy import connection, http, tls
@@ -25,6 +26,8 @@ from addons.entrance import Entrance
 from addons.inspection import too_large
 from addons.protocol import CUT, INVALID, REPLACED, TOO_LARGE, CloseAtOnce
 from addons.relay import Relay, unreadable
+from addons.session import Message
+from addons.sessions import note_end
 from addons.snapshots import Snapshots
 from addons.step import Step
 from addons.tunnels import Tunnels
@@ -69,7 +72,7 @@ class Chain:
         self._entrance = Entrance(
             bounds, around.connections, around.deadlines, around.snapshots, around.turned_away
         )
-        self._relay = Relay(self.steps)
+        self._relay = Relay(self.steps, bounds)
 
     @property
     def calls_in_flight(self) -> int:
@@ -214,27 +217,29 @@ class Chain:
 
     async def _run(self, visit: Visit, phase: str) -> None:
         """Run one phase of all steps; the first refusal, exception or time-out ends it."""
-        try:
-            # The loop's tasks are eager: where no step waits, all have run when this returns, and no timer
-            # is needed to bound them.
-            running = asyncio.get_running_loop().create_task(self._steps(visit, phase))
-            if running.done():
-                refusal = running.result()
-            else:
-                refusal = await asyncio.wait_for(running, self.bounds.step_timeout_s)
-        except TimeoutError:
-            logger.error("a step took too long; call {} was refused", visit.exchange.id)
-            refusal = Refusal(Reason.DEGRADED, "The gateway is slow at the moment; try again.", "in-time", 2)
-        except Exception:
-            logger.opt(exception=True).error("a step failed; call {} was refused", visit.exchange.id)
-            refusal = _fault()
+        refusal = await self._judged(visit, self._steps(phase, visit))
         if refusal is not None:
             self._refuse(visit, refusal)
 
-    async def _steps(self, visit: Visit, phase: str) -> Refusal | None:
+    async def _judged(self, visit: Visit, steps: Coroutine[Any, Any, Refusal | None]) -> Refusal | None:
+        try:
+            # The loop's tasks are eager: where no step waits, all have run when this returns, and no timer
+            # is needed to bound them.
+            running = asyncio.get_running_loop().create_task(steps)
+            if running.done():
+                return running.result()
+            return await asyncio.wait_for(running, self.bounds.step_timeout_s)
+        except TimeoutError:
+            logger.error("a step took too long; call {} was refused", visit.exchange.id)
+            return Refusal(Reason.DEGRADED, "The gateway is slow at the moment; try again.", "in-time", 2)
+        except Exception:
+            logger.opt(exception=True).error("a step failed; call {} was refused", visit.exchange.id)
+            return _fault()
+
+    async def _steps(self, phase: str, visit: Visit, *arguments: Message) -> Refusal | None:
         refusal = self._stale()
         for step in self.steps:
-            refusal = refusal or await getattr(step, phase)(visit)
+            refusal = refusal or await getattr(step, phase)(visit, *arguments)
             if refusal is not None:
                 break
         return refusal
@@ -287,6 +292,8 @@ class Chain:
         visit = visit_of(flow)
         if visit is None:
             return
+        if flow.websocket is not None and visit.exchange.refusal is None:
+            return  # the session begins; its end is told by `session_end`
         if visit.exchange.refusal is None:
             try:
                 self._relay.finish_buffered(visit)
@@ -313,6 +320,26 @@ class Chain:
         else:
             self._refuse(visit, _unreachable(visit))
             self._end(visit, Outcome.FAILED)
+
+    # Sessions
+
+    async def session_message(self, flow: http.HTTPFlow, message: Message) -> None:
+        """A whole message of a WebSocket session; what refuses it ends the session."""
+        visit = visit_of(flow)
+        if visit is None or visit.session is None:
+            message.refusal = _fault()
+            return
+        visit.session.note(message)
+        message.refusal = await self._judged(visit, self._steps("message", visit, message))
+
+    def session_end(
+        self, flow: http.HTTPFlow, outcome: Outcome, refusal: Refusal | None, close_code: int | None
+    ) -> None:
+        """A WebSocket has ended, however it did."""
+        visit = visit_of(flow)
+        if visit is not None:
+            note_end(visit, refusal, close_code)
+            self._end(visit, outcome)
 
     def _end(self, visit: Visit, outcome: Outcome) -> None:
         """Give every step its one chance to finish; a step that fails does not keep the others from it."""

@@ -41,7 +41,7 @@ class Upstreams:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a client may send and hold: bytes, connections, seconds."""
+    """What a client may send and hold: bytes, connections, seconds. Messages are those of WebSockets."""
 
     head_bytes_max: int
     header_count_max: int
@@ -52,6 +52,8 @@ class Bounds:
     idle_timeout_s: float
     step_timeout_s: float
     snapshot_age_max_s: float
+    message_bytes_max: int
+    session_idle_timeout_s: float
 
 
 @dataclass(frozen=True, slots=True)

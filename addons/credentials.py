@@ -84,7 +84,7 @@ def _stands_plainly(visit: Visit) -> bool:
     key = visit.placeholder_key
     if key is None:
         return False
-    text = visit.query if key.place == "?key" else visit.headers[key.place]
+    text = visit.query if key.place.startswith("?") else visit.headers[key.place]
     return text.count(key.text) == 1
 
 
@@ -93,7 +93,7 @@ def _swap(visit: Visit, secret: Secret) -> None:
     if key is None:
         return
     with secret.revealed() as text:
-        if key.place == "?key":
+        if key.place.startswith("?"):
             request.path = request.path.replace(key.text, text)
         else:
             request.headers[key.place] = visit.headers[key.place].replace(key.text, text)
@@ -120,7 +120,7 @@ def _bear(visit: Visit, token: Secret) -> None:
     key, request = visit.placeholder_key, visit.flow.request
     if key is None:
         return
-    if key.place == "?key":
+    if key.place.startswith("?"):
         request.path = request.path.replace(key.text, "")
     else:
         request.headers.pop(key.place, None)

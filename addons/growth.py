@@ -1,4 +1,4 @@
-"""A reservation that grows with a stream which set no ceiling, one step at a time.
+"""Reservations that grow with what set no ceiling, one step at a time: a stream, or a WebSocket session.
 
 A stream callable cannot wait, so the next step is asked for while half of the last one is left. Where the
 answer is late, at most one more step passes: that is the overshoot which such a stream can have.
@@ -14,6 +14,7 @@ from policy.money import MicroDollars
 from policy.price_rules import Terms
 from policy.pricing import Unpriced, ceiling
 from policy.refusals import Reason, Refusal
+from policy.session_meter import Used
 from store.errors import StoreError
 from store.limiter import Limiter
 
@@ -99,3 +100,47 @@ class GrowingReservation:
         else:
             message = "A limit was reached while this answer came; it ends here."
             self.refusal = Refusal(answer.reason, message, f"limit:{answer.limit.id}", answer.retry_after_s)
+
+
+class SessionReservation:
+    """Keeps what is held a step ahead of what a session has used. A message can wait: none outruns it."""
+
+    def __init__(self, limiter: Limiter, reservation: ExchangeId, granted: Granted) -> None:
+        self._limiter = limiter
+        self._reservation = reservation
+        self._held = Used(granted.tokens, granted.cost)
+        self._refusal: Refusal | None = None
+
+    async def keep(self, used: Used, step: Used) -> Refusal | None:
+        """Hold ``step`` beyond ``used`` once half of it is left; refuses when what is held is used up."""
+        if _within(
+            Used(used.tokens + step.tokens // 2, MicroDollars(used.cost + step.cost // 2)), self._held
+        ):
+            return None
+        if self._refusal is None:
+            self._refusal = await self._top_up(used + step)
+        return None if _within(used, self._held) else self._refusal
+
+    async def require(self, used: Used, step: Used) -> Refusal | None:
+        """Hold ``step`` beyond ``used`` before it begins, or refuse it."""
+        if _within(used + step, self._held):
+            return None
+        refusal = await self._top_up(used + step)
+        self._refusal = None if refusal is None else self._refusal
+        return refusal
+
+    async def _top_up(self, total: Used) -> Refusal | None:
+        try:
+            answer = await self._limiter.top_up(self._reservation, tokens=total.tokens, cost=total.cost)
+        except StoreError:
+            message = "Limits could not be checked while this session went on."
+            return Refusal(Reason.DEGRADED, message, "limits-available", 2)
+        if isinstance(answer, Granted):
+            self._held = Used(max(total.tokens, self._held.tokens), max(total.cost, self._held.cost))
+            return None
+        message = "A limit was reached in this session; it ends here."
+        return Refusal(answer.reason, message, f"limit:{answer.limit.id}", answer.retry_after_s)
+
+
+def _within(wanted: Used, held: Used) -> bool:
+    return wanted.tokens <= held.tokens and wanted.cost <= held.cost

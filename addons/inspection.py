@@ -3,12 +3,17 @@
 from addons.attribution import malformed
 from addons.configuration import Bounds
 from addons.protocol import INVALID, REQUEST_BYTES_MAX
+from addons.session import Message, Session
 from addons.step import Step
 from addons.visit import Visit
-from policy.attribution import misused
+from policy.attribution import misused, unvaulted_key
 from policy.data_classes import classes_in
+from policy.exchange import EndpointState
+from policy.handshake import EXTENSIONS, PROTOCOL, InvalidHandshake, asks_upgrade, check_request, protocols
 from policy.inspection import Malformed, inspect, may_ask_usage, operation_of, with_usage_asked
+from policy.operations import session_of
 from policy.refusals import Reason, Refusal
+from policy.session_messages import dialect_of, opening_call, read_message
 from vault.placeholder import MARKER, find
 
 _IDENTITY = frozenset({"", "identity"})
@@ -55,9 +60,46 @@ class Inspection(Step):
             if int(length) > bound:
                 return too_large(bound)
             flow.metadata[REQUEST_BYTES_MAX] = bound
-        if visit.exchange.endpoint is not None and "upgrade" in visit.headers:
-            return malformed("Call this endpoint over plain HTTPS; WebSocket is not let through.", "upgrade")
+        if asks_upgrade(visit.headers):
+            return self._upgrade(visit)
         return None
+
+    def _upgrade(self, visit: Visit) -> Refusal | None:
+        """An AI call that goes on as a WebSocket session: a handshake of one meaning, and which protocol."""
+        request, endpoint = visit.flow.request, visit.exchange.endpoint
+        if endpoint is None:
+            return None
+        try:
+            check_request(request.method, request.http_version, visit.headers)
+        except InvalidHandshake as problem:
+            return malformed(str(problem), "upgrade")
+        shape, operation, _ = session_of(endpoint.path)
+        visit.session = Session(
+            dialect_of(shape, operation),
+            protocols=tuple(protocols(visit.headers.get(PROTOCOL, ""))),
+        )
+        request.headers.pop(EXTENSIONS, None)  # none is negotiated, so that every frame can be read
+        return None
+
+    def _open(self, visit: Visit, session: Session) -> Refusal | None:
+        try:
+            visit.exchange.call = opening_call(session.dialect, visit.query)
+        except Malformed as problem:
+            return malformed(str(problem), "target-strict")
+        return None
+
+    async def message(self, visit: Visit, message: Message) -> Refusal | None:
+        """Read what the client says as strictly as a body; a key of its own, or a placeholder, stays here."""
+        if not message.from_client or visit.session is None:
+            return None
+        if MARKER.encode() in message.content and find(message.content.decode("latin-1")):
+            return misused("A placeholder stands where no key belongs; it stays here.", "placeholder-place")
+        try:
+            message.said = read_message(visit.session.dialect, message.content)
+        except Malformed as problem:
+            return malformed(str(problem), "message-strict")
+        sanctioned = visit.exchange.endpoint and visit.exchange.endpoint.state is EndpointState.SANCTIONED
+        return unvaulted_key() if message.said.foreign_keys and sanctioned else None
 
     async def body(self, visit: Visit) -> Refusal | None:
         """Look for placeholders where none belong; read the body of an AI call."""
@@ -68,6 +110,8 @@ class Inspection(Step):
             return None
         if visit.headers.get("content-encoding", "").lower() not in _IDENTITY:
             return malformed("Send the body of this request without a content encoding.", "body-readable")
+        if visit.session is not None:
+            return self._open(visit, visit.session)
         body = request.raw_content or b""
         shape, operation, path_model = operation_of(endpoint.path, request.method)
         try:

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 
 from mitmproxy import http
 
-from addons.growth import GrowingReservation
+from addons.growth import GrowingReservation, SessionReservation
 from addons.protocol import CUT
+from addons.session import Message, Session
+from addons.sessions import SWITCHED
 from addons.snapshots import Snapshots
 from addons.step import Step
 from addons.visit import Visit
@@ -18,6 +20,7 @@ from policy.attribution import revoked_since
 from policy.exchange import Call, Endpoint, Usage
 from policy.money import MicroDollars
 from policy.refusals import Refusal
+from policy.session_meter import SessionMeter
 from policy.usage import Meter
 from store.limiter import Limiter
 
@@ -48,6 +51,9 @@ class Metering(Step):
         if response is None or exchange.call is None or exchange.endpoint is None:
             return
         exchange.status = response.status_code
+        if visit.session is not None and response.status_code == SWITCHED:
+            self._begin_session(visit, visit.session, exchange.endpoint, exchange.call)
+            return
         visit.meter = _meter(exchange.endpoint, exchange.call, response)
         if exchange.call.stream and exchange.call.output_ceiling is None and exchange.grant is not None:
             visit.growth = GrowingReservation(
@@ -58,6 +64,35 @@ class Metering(Step):
                 step=self._step,
                 terms=visit.terms,
             )
+
+    def _begin_session(self, visit: Visit, session: Session, endpoint: Endpoint, call: Call) -> None:
+        exchange = visit.exchange
+        session.meter = SessionMeter(
+            session.dialect,
+            provider=endpoint.provider,
+            model=call.model,
+            at=exchange.timing.started_at,
+            terms=visit.terms,
+        )
+        if exchange.grant is not None:
+            session.reservation = SessionReservation(self._limiter, exchange.id, exchange.grant)
+
+    async def message(self, visit: Visit, message: Message) -> Refusal | None:
+        """Count a message, and keep what is held ahead of it; before an answer is asked for, hold it."""
+        session = visit.session
+        if session is None or session.meter is None:
+            return None
+        meter, said = session.meter, message.said
+        if said is not None:
+            meter.sent(said)
+        else:
+            meter.received(message.content, text=message.text)
+        if session.reservation is None:
+            return None
+        step = meter.next_step(said.call if said else None, self._step)
+        if said is not None and (said.starts or said.model is not None):
+            return await session.reservation.require(meter.used(), step)
+        return await session.reservation.keep(meter.used(), step)
 
     def answer_chunk(self, visit: Visit, chunk: bytes) -> bytes:
         """Read a chunk; past what can be held for it, end the stream as its protocol ends."""
@@ -107,7 +142,9 @@ class Metering(Step):
         exchange.timing.total_us = elapsed_us(visit)
         if visit.growth is not None:
             visit.growth.close()
-        if visit.meter is not None and exchange.call is not None:
+        if visit.session is not None and visit.session.meter is not None:
+            exchange.usage = visit.session.meter.usage()
+        elif visit.meter is not None and exchange.call is not None:
             exchange.usage = _consumed(visit, visit.meter, exchange.call)
         if exchange.grant is None:
             return

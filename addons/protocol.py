@@ -13,12 +13,13 @@ import h11
 from mitmproxy import connection, flow, http
 from mitmproxy.proxy import commands, events, layer, mode_servers
 from mitmproxy.proxy.layers import http as layers
-from mitmproxy.proxy.layers import tls
+from mitmproxy.proxy.layers import tls, websocket
 from mitmproxy.proxy.layers.http import _http1
 
 from addons.connection_handler import Handler
 from addons.floods import BoundedHttp2Server
 from addons.watching import Commands, watcher_of
+from addons.websocket import WebSocketSession
 
 # Of a provider's answer. The heads of SDKs and agents, the other way, are bounded by `limits.head_bytes_max`.
 ANSWER_HEAD_BYTES_MAX = 64 * 1024
@@ -347,6 +348,7 @@ def install(answer: Callable[[int, str], http.Response]) -> None:
         (tls.ClientTLSLayer, "receive_handshake_data", _bounded_hello(original_hello)),
         (mode_servers, "ProxyConnectionHandler", Handler),
         (layers.HttpLayer, "_handle_event", _handle_event),
+        (websocket, "WebsocketLayer", WebSocketSession),
     )
     for owner, name, replacement in replacements:
         setattr(owner, name, replacement)

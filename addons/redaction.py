@@ -1,5 +1,6 @@
 """The real key never comes back: scrubbed by value from the answer's headers and body."""
 
+from addons.session import Message
 from addons.step import Step
 from addons.visit import Visit
 from policy.redaction import Scrubber, scrub_headers
@@ -34,6 +35,14 @@ class Redaction(Step):
         if visit.scrubber.found:
             visit.exchange.findings.append("key_echoed")
         return rest
+
+    async def message(self, visit: Visit, message: Message) -> None:
+        """Scrub a whole message of the provider."""
+        if message.from_client or visit.scrubber is None or not visit.scrubber.holds(message.content):
+            return
+        message.content = visit.scrubber.whole(message.content)
+        if "key_echoed" not in visit.exchange.findings:
+            visit.exchange.findings.append("key_echoed")
 
     def ended(self, visit: Visit) -> None:
         """Forget the key."""

@@ -18,21 +18,28 @@ from loguru import logger
 from mitmproxy import connection, flow, http, options
 from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy.context import Context
+from mitmproxy.websocket import WebSocketData
 
 from addons.chain import Chain, Surroundings
 from addons.configuration import Bounds
 from addons.connections import MODES, Connections
 from addons.protocol import CUT, UNREADABLE_HELLO
+from addons.session import Message, Session
+from addons.sessions import SWITCHED
 from addons.step import Step
 from addons.visit import visit_of
 from addons.watching import watcher_of
 from policy.exchange import Mode, Outcome
+from policy.handshake import accept_of
 from policy.refusals import Reason, Refusal
+from policy.session_messages import Dialect
 from policy.snapshot import Records, build
 
 PHASES = tuple(name for name, value in vars(Step).items() if inspect.isfunction(value))
 _HOST = "provider.example"
 _SERVED = 200
+_KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455 section 1.3
+_HANDSHAKE = {"upgrade": "websocket", "connection": "upgrade", "sec-websocket-accept": accept_of(_KEY)}
 _CLIENT = ("192.0.2.1", 40_000)
 
 
@@ -58,6 +65,10 @@ class Path(StrEnum):
     TLS_REFUSED = "its TLS was refused"
     CROWDED = "one connection too many"
     NOT_HTTP = "no HTTP request"
+    SESSION = "a WebSocket session"
+    SESSION_CUT = "a WebSocket session, cut at a message"
+    SESSION_ABORTED = "a WebSocket session, aborted"
+    SESSION_PASSED = "a WebSocket that is no AI call, passed on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +157,8 @@ class _Rehearsal:
                 idle_timeout_s=5.0,
                 step_timeout_s=5.0,
                 snapshot_age_max_s=10.0,
+                message_bytes_max=1024,
+                session_idle_timeout_s=5.0,
             ),
             around=cast(
                 "Surroundings",
@@ -171,6 +184,8 @@ class _Rehearsal:
         self._server = connection.Server(address=(_HOST, 443))
         self._flow = http.HTTPFlow(self._client, self._server)
         self._flow.request = http.Request.make("POST", f"http://{_HOST}/v1/chat/completions", b"{}")
+        if path in _SESSIONS:
+            self._flow.request.headers["sec-websocket-key"] = _KEY
 
     async def go(self) -> Passage:
         """From the first byte to the last."""
@@ -236,6 +251,9 @@ class _Rehearsal:
         await self._hook("server_connected", dialled)
         self._flow.response = _answer_of(path)
         await self._hook("responseheaders", self._flow)
+        if path in _SESSIONS:
+            await self._converse()
+            return
         stream = self._flow.response.stream
         if callable(stream):
             stream(b"data: {}\n\n")
@@ -246,6 +264,19 @@ class _Rehearsal:
             if callable(stream):
                 stream(b"")
             await self._hook("response", self._flow)
+
+    async def _converse(self) -> None:
+        """A WebSocket: its handshake is answered, each side says something, and it ends."""
+        path = self.noted.path
+        self._flow.websocket = WebSocketData()
+        await self._hook("response", self._flow)
+        if path is not Path.SESSION_PASSED:
+            for from_client in (True, False):
+                await self._hook("session_message", self._flow, Message(from_client, True, b"{}"))
+        outcome = {Path.SESSION_CUT: Outcome.CUT, Path.SESSION_ABORTED: Outcome.ABORTED_BY_PROVIDER}
+        ended = outcome.get(path, Outcome.FINISHED)
+        refusal = self.refuse(None) if path is Path.SESSION_CUT else None
+        await self._hook("session_end", self._flow, ended, refusal, 1008)
 
     def _tunnel(self) -> http.HTTPFlow:
         asked = http.HTTPFlow(self._client, self._server)
@@ -295,10 +326,20 @@ class _Rehearsal:
     def passes_unread(self, visit: Any) -> None:
         visit.passes = visit.flow.request.stream = True
 
+    def passes_session(self, visit: Any) -> None:
+        visit.passes = True
+        visit.headers = {"upgrade": "websocket"}
+
+    def opens(self, visit: Any) -> None:
+        visit.headers = {"upgrade": "websocket"}
+        visit.session = Session(Dialect.OTHER)
+
     def cut(self, visit: Any) -> None:
         visit.exchange.refusal = self.refuse(None)
         visit.flow.metadata[CUT] = True
 
+
+_SESSIONS = frozenset({Path.SESSION, Path.SESSION_CUT, Path.SESSION_ABORTED, Path.SESSION_PASSED})
 
 _ACTS: dict[Path, dict[str, Callable[[_Rehearsal, Any], Refusal | None]]] = {
     Path.PASSED: {"body": _Rehearsal.passes},
@@ -308,6 +349,10 @@ _ACTS: dict[Path, dict[str, Callable[[_Rehearsal, Any], Refusal | None]]] = {
     Path.STEP_FAILED: {"head": _Rehearsal.fail},
     Path.UNREADABLE_ANSWER: {"answer_head": _Rehearsal.fail},
     Path.CUT: {"answer_chunk": _Rehearsal.cut},
+    Path.SESSION: {"head": _Rehearsal.opens},
+    Path.SESSION_CUT: {"head": _Rehearsal.opens, "message": _Rehearsal.refuse},
+    Path.SESSION_ABORTED: {"head": _Rehearsal.opens},
+    Path.SESSION_PASSED: {"head": _Rehearsal.passes_session},
     Path.TUNNELLED: {"client_hello": _Rehearsal.tunnel},
     Path.TUNNEL_REFUSED: {"connect": _Rehearsal.refuse},
     Path.TLS_REFUSED: {"client_hello": _Rehearsal.fail},
@@ -345,6 +390,8 @@ def _client(route: Route) -> connection.Client:
 
 
 def _answer_of(path: Path) -> http.Response:
+    if path in _SESSIONS:
+        return http.Response.make(SWITCHED, b"", _HANDSHAKE)
     if path in (Path.ANSWERED, Path.UNREADABLE_ANSWER):
         return http.Response.make(_SERVED, b"{}", {"content-type": "application/json"})
     answer = http.Response.make(_SERVED, b"", {"content-type": "text/event-stream"})

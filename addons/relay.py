@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from loguru import logger
 from mitmproxy import http
 
+from addons import sessions
 from addons.answering import REQUEST_ID
+from addons.configuration import Bounds
 from addons.overhearing import overhear
 from addons.protocol import CUT, RESPONSE_BYTES_MAX
 from addons.step import Step
@@ -36,7 +38,8 @@ _Chunks = bytes | Iterable[bytes]
 class Relay:
     """Drives ``answer_head``, ``answer_chunk`` and ``answer_end`` of the steps that have them."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[Step], bounds: Bounds) -> None:
+        self._bounds = bounds
         self._steps = [step for step in steps if _overrides(step)]
 
     def begin(self, visit: Visit) -> None:
@@ -46,6 +49,10 @@ class Relay:
             raise TypeError("there is no answer to relay")
         check_answer(response.headers.fields)
         visit.answer_head_seen = True
+        if response.status_code == sessions.SWITCHED:
+            sessions.begin(visit, response, self._bounds)
+            self._begin_session(visit, response)
+            return
         _write_ours(visit, response)
         if visit.passes:
             response.stream = overhear(visit, response)
@@ -61,6 +68,12 @@ class Relay:
         else:
             self._unframe(visit, response)
             response.stream = self._stream(visit)
+
+    def _begin_session(self, visit: Visit, response: http.Response) -> None:
+        _write_ours(visit, response)
+        if not visit.passes:
+            for step in self._steps:
+                step.answer_head(visit)
 
     def finish_buffered(self, visit: Visit) -> None:
         """The whole body of a short answer has come."""

@@ -2,6 +2,7 @@
 
 from mitmproxy import http, tls
 
+from addons.session import Message
 from addons.visit import Visit
 from policy.refusals import Refusal
 
@@ -36,6 +37,9 @@ class Step:
     def answer_end(self, visit: Visit) -> bytes:
         """The answer's body is complete; what is returned is its last part."""
         return b""
+
+    async def message(self, visit: Visit, message: Message) -> Refusal | None:
+        """A whole message of a WebSocket session has come, from either side; it may be changed in place."""
 
     def ended(self, visit: Visit) -> None:
         """The exchange has ended, however it did. Called exactly once."""

@@ -22,6 +22,7 @@ from policy.snapshot import Placeholder, PolicySnapshot
 if TYPE_CHECKING:
     from addons.growth import GrowingReservation
     from addons.overhearing import Overheard
+    from addons.session import Session
     from policy.decoding import Decoder
     from policy.event import Event
     from policy.redaction import Scrubber
@@ -40,6 +41,7 @@ class Visit:
     ``states_reason`` is true for the form in which a coached endpoint's user states a reason, and ``page`` is
     what a browser is answered instead of a plain refusal as ``coached``.
     ``judged_by`` is the policy that the call was last held against; ``released`` is true once it may leave.
+    ``session`` is set once the call is known to open a WebSocket.
     ``identity_refusal`` is what attribution found wrong; it counts only for AI calls.
     """
 
@@ -75,6 +77,7 @@ class Visit:
     released: bool = False
     rate_headers: tuple[tuple[str, str], ...] = ()
     growth: "GrowingReservation | None" = None
+    session: "Session | None" = None
 
     @property
     def terms(self) -> Terms:

@@ -28,6 +28,7 @@ from addons.metering import Metering
 from addons.record import Record
 from addons.redaction import Redaction
 from addons.revocation import Revocation
+from addons.session_watch import SessionWatch
 from addons.snapshots import Snapshots
 from addons.step import Step
 from addons.tunnels import Tunnels
@@ -80,6 +81,8 @@ def configuration(settings: Settings, data: Path) -> Configuration:
             idle_timeout_s=settings.limits.idle_timeout_s,
             step_timeout_s=settings.step_timeout_s,
             snapshot_age_max_s=settings.snapshot.max_age_s,
+            message_bytes_max=settings.limits.message_bytes_max,
+            session_idle_timeout_s=settings.limits.session_idle_timeout_s,
         ),
         catalogue=load_catalogue(CONFIG / "ai_endpoints.csv"),
         providers=providers,
@@ -177,8 +180,6 @@ def engine(
         turned_away=TurnedAway(spool),
     )
     chain = Chain([made[kind] for kind in STEPS], bounds=configuration.bounds, around=around)
-    return Engine(
-        configuration,
-        chain,
-        background=[key_sets.run, *([revocation.run] if configuration.cut_revoked else [])],
-    )
+    watch = SessionWatch(connections, snapshots, deadlines, configuration.bounds)
+    revoking = [revocation.run] if configuration.cut_revoked else []
+    return Engine(configuration, chain, background=[key_sets.run, watch.run, *revoking])

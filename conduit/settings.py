@@ -143,6 +143,13 @@ class Limits(Section):
     body_bytes_max: PositiveInt = Field(
         64 * MIB, description="Request body. Anthropic takes 32 MB, OpenAI 50 MB of images in one request."
     )
+    message_bytes_max: PositiveInt = Field(
+        16 * MIB, description="One message of a WebSocket, from either side. OpenAI takes 15 MB of sound."
+    )
+    session_idle_timeout_s: PositiveFloat = Field(
+        900,
+        description="Longest time in which nobody says anything in a WebSocket session; pings are not it.",
+    )
     head_bytes_max: PositiveInt = Field(
         32 * KIB, description="Request line and headers. Node takes 16 KiB, nginx 8 KiB a line."
     )

@@ -2,6 +2,7 @@
 
 from policy.attribution import PresentedKey, misused, unvaulted_key
 from policy.exchange import Call, Endpoint, EndpointState
+from policy.operations import PAST_THE_GATEWAY
 from policy.refusals import Reason, Refusal
 from policy.snapshot import Placeholder
 
@@ -39,6 +40,11 @@ def placeholder_allowed(
         return misused(
             f"This placeholder is not for {endpoint.host}; use the one that was issued for it.",
             "placeholder-host",
+        )
+    if call.operation in PAST_THE_GATEWAY:
+        return misused(
+            "This would let you call the provider past the gateway; open the session through it instead.",
+            "no-ephemeral-keys",
         )
     if placeholder.models and call.model is not None and call.model not in placeholder.models:
         return misused(f"This placeholder may not be used for the model {call.model}.", "placeholder-model")

@@ -14,6 +14,7 @@ from http import HTTPStatus
 from policy import coaching
 from policy.exchange import Shape
 from policy.refusals import Reason, Refusal
+from policy.session_messages import Dialect
 
 # The SDKs obey Retry-After up to this many seconds; a longer wait is for the caller to plan.
 RETRY_AFTER_MAX = 60
@@ -207,6 +208,25 @@ def stream_ending(
     if shape in (Shape.ANTHROPIC_MESSAGES, Shape.OTHER):
         return b"event: error\ndata: " + error + b"\n\n"
     return b"data: " + error + b"\n\n"
+
+
+def session_ending(refusal: Refusal, dialect: Dialect, request_id: str) -> str | None:
+    """The last message of a WebSocket session that is ended: the error event of its protocol, if it has one.
+
+    The close frame that follows it says so once more (``close_reason``); at that the SDKs raise.
+    """
+    fields = _openai(refusal, request_id)["error"]
+    if dialect is Dialect.REALTIME:
+        error = {**fields, "event_id": None}
+        return _json({"type": "error", "event_id": f"event_{request_id}", "error": error}).decode()
+    if dialect is Dialect.RESPONSES:
+        return _json({"type": "error", "status": refusal.status, "error": fields}).decode()
+    return None
+
+
+def close_reason(refusal: Refusal) -> str:
+    """The text of a close frame: the code, then as much of the sentence as 123 bytes hold."""
+    return f"conduit: {refusal.reason.value}: {refusal.message}".encode()[:123].decode("utf-8", "ignore")
 
 
 def _retrying(refusal: Refusal) -> list[tuple[str, str]]:

@@ -126,6 +126,17 @@ def revoked_since(
     return Refusal(Reason.PLACEHOLDER_REVOKED, message, "placeholder-in-force")
 
 
+def expired(placeholder: Placeholder, now: datetime) -> Refusal | None:
+    """The refusal of a placeholder whose time is over."""
+    if placeholder.expires_at is None or placeholder.expires_at > now:
+        return None
+    return Refusal(
+        Reason.PLACEHOLDER_EXPIRED,
+        "This placeholder has expired; ask your APIConduit administrator for a new one.",
+        "placeholder-expiry",
+    )
+
+
 def judge_proxy_credentials(
     snapshot: PolicySnapshot, credentials: ProxyCredentials, now: datetime
 ) -> Evidence | Refusal:
@@ -266,13 +277,7 @@ def _standing(snapshot: PolicySnapshot, placeholder: Placeholder, now: datetime)
             "This placeholder has been revoked; ask your APIConduit administrator for a new one.",
             "placeholder-in-force",
         )
-    if placeholder.expires_at is not None and placeholder.expires_at <= now:
-        return Refusal(
-            Reason.PLACEHOLDER_EXPIRED,
-            "This placeholder has expired; ask your APIConduit administrator for a new one.",
-            "placeholder-expiry",
-        )
-    return None
+    return expired(placeholder, now)
 
 
 def _named(

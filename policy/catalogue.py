@@ -138,7 +138,7 @@ class Provider:
 
     ``origin`` is the scheme and authority that replaces the gateway's; ``""`` where it depends on the
     customer's own resource and must be set by the operator. ``key_places`` are the header names (lower case)
-    or ``?key`` in which the provider accepts a key.
+    or ``?`` and the parameter's name in which the provider accepts a key.
     """
 
     id: str

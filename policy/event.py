@@ -59,6 +59,7 @@ def answered(exchange: Exchange) -> Event:
             **_endpoint(exchange),
             **_refusal(exchange.refusal),
             **_usage(exchange),
+            **_session(exchange),
         }
     )
 
@@ -165,6 +166,18 @@ def _refusal(refusal: Refusal | None) -> Event:
     if refusal is None:
         return {}
     return {"reason": refusal.reason.value, "rule": refusal.rule, "message": refusal.message}
+
+
+def _session(exchange: Exchange) -> Event:
+    """Of a WebSocket session: what went up is known at its end only."""
+    if exchange.messages_up is None:
+        return {}
+    return {
+        "bytes_up": exchange.bytes_up,
+        "messages_up": exchange.messages_up,
+        "messages_down": exchange.messages_down,
+        "close_code": exchange.close_code,
+    }
 
 
 def _usage(exchange: Exchange) -> Event:

@@ -181,7 +181,8 @@ class Timing:
 class Exchange:
     """The facts of one call, in the order in which the chain establishes them.
 
-    ``concerned`` is in whose record a call stands whose ``principal`` could not be established.
+    ``concerned`` is in whose record a call stands whose ``principal`` could not be established. The messages
+    and the close code (RFC 6455 section 7.4) are those of a WebSocket session.
     """
 
     id: ExchangeId
@@ -200,5 +201,8 @@ class Exchange:
     status: int | None = None
     bytes_up: int = 0
     bytes_down: int = 0
+    messages_up: int | None = None
+    messages_down: int | None = None
+    close_code: int | None = None
     justification: str | None = None
     findings: list[str] = field(default_factory=list)

@@ -36,6 +36,8 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 # Where a provider's SDK may put its key: header name and the scheme before the key, if any.
 _KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
+# Google's, and Azure's for browsers, which can set no header on a WebSocket.
+_KEY_PARAMETERS = frozenset({"key", "api-key"})
 _PROTOCOL_KEY_PREFIX = "openai-insecure-api-key."
 
 
@@ -48,7 +50,10 @@ _SIGV4_KEY = re.compile(r"(?:^|[,\s])Credential=([^/,\s]+)/")
 
 @dataclass(frozen=True, slots=True)
 class FoundKey:
-    """A key as the client sent it. ``place`` is the header (lower case) or ``?key``; ``text`` is secret."""
+    """A key as the client sent it; ``text`` is secret.
+
+    ``place`` is the header (lower case), or ``?`` and a parameter's name.
+    """
 
     place: str
     text: str
@@ -126,7 +131,9 @@ def find_keys(headers: Mapping[str, str], query: str) -> tuple[FoundKey, ...]:
                 key = protocol.strip().removeprefix(_PROTOCOL_KEY_PREFIX)
                 found.append(FoundKey("sec-websocket-protocol", key))
     if "key=" in query:
-        found.extend(FoundKey("?key", value) for name, value in parse_qsl(query) if name == "key")
+        found.extend(
+            FoundKey(f"?{name}", value) for name, value in parse_qsl(query) if name in _KEY_PARAMETERS
+        )
     return tuple(found)
 
 

@@ -120,7 +120,7 @@ def _file(operation: str, path_model: str | None, body: bytes) -> Call:
     if len(set(found)) > 1:
         raise Malformed("The form names two models; name one.")
     try:
-        model = _checked_model(found[0].decode()) if found else path_model
+        model = checked_model(found[0].decode()) if found else path_model
     except UnicodeDecodeError as error:
         raise Malformed("The model's name is not UTF-8.") from error
     output = 0 if operation in WITHOUT_OUTPUT else None
@@ -156,15 +156,16 @@ def _either(document: Document, name: str, alias: str) -> object:
 
 
 def _model(shape: Shape, document: Document, path_model: str | None) -> str | None:
-    named = _checked_model(document.get("model"))
+    named = checked_model(document.get("model"))
     if path_model is None:
         return named
     if shape is Shape.GEMINI:
         _require_same_model(document, path_model)
-    return _checked_model(path_model)
+    return checked_model(path_model)
 
 
-def _checked_model(value: object) -> str | None:
+def checked_model(value: object) -> str | None:
+    """A model's name as a request states it, without Google's ``models/``; raises ``Malformed``."""
     if value is None:
         return None
     if not isinstance(value, str) or not 0 < len(value) <= MODEL_LENGTH_MAX or _UNPRINTABLE.search(value):
@@ -177,7 +178,7 @@ def _require_same_model(document: Document, path_model: str) -> None:
     requests = document.get("requests")
     parts = [document, *(requests if isinstance(requests, list) else [])]
     for part in parts:
-        named = _checked_model(part.get("model")) if isinstance(part, dict) else None
+        named = checked_model(part.get("model")) if isinstance(part, dict) else None
         if named is not None and named != path_model:
             raise Malformed("The model in the body is not the model in the path.")
 

@@ -48,6 +48,15 @@ _TAILS: dict[tuple[str, ...], tuple[Shape, str]] = {
     ("v1", "files"): (Shape.OTHER, "files"),
     ("v1", "batches"): (Shape.OTHER, "batches"),
     ("v1", "realtime"): (Shape.OPENAI_CHAT, "realtime"),
+    ("openai", "realtime"): (Shape.OPENAI_CHAT, "realtime"),
+    ("realtime", "translations"): (Shape.OPENAI_CHAT, "realtime"),
+    ("realtime", "calls"): (Shape.OPENAI_CHAT, "realtime_calls"),
+    ("realtime", "sessions"): (Shape.OPENAI_CHAT, "ephemeral_keys"),
+    ("realtime", "transcription_sessions"): (Shape.OPENAI_CHAT, "ephemeral_keys"),
+    ("realtime", "client_secrets"): (Shape.OPENAI_CHAT, "ephemeral_keys"),
+    ("translations", "client_secrets"): (Shape.OPENAI_CHAT, "ephemeral_keys"),
+    ("v1alpha", "auth_tokens"): (Shape.GEMINI, "ephemeral_keys"),
+    ("v1beta", "auth_tokens"): (Shape.GEMINI, "ephemeral_keys"),
     ("v1", "models"): (Shape.OTHER, "models"),
     ("v1beta", "models"): (Shape.GEMINI, "models"),
     ("api", "generate"): (Shape.OTHER, "ollama_generate"),
@@ -55,6 +64,8 @@ _TAILS: dict[tuple[str, ...], tuple[Shape, str]] = {
     ("v2", "chat"): (Shape.OTHER, "cohere_chat"),
 }
 _TAIL_LENGTH_MAX = 2
+# These are named as what they are, by whichever method.
+_READ_BY_NAME = frozenset({"models", "realtime", "live"})
 
 _GEMINI_ACTIONS = {
     "generatecontent": "generate_content",
@@ -84,14 +95,27 @@ WITH_FILES = frozenset(
 )
 
 
+# They hand out what leads past the gateway: a key of the provider's own, or a call that the provider places.
+PAST_THE_GATEWAY = frozenset({"ephemeral_keys", "realtime_calls"})
+
+
+@lru_cache(maxsize=4096)
+def session_of(path: str) -> Operation:
+    """Name the operation that a WebSocket at this path is for; an unknown tail is ``OTHER``. Never raises."""
+    found = operation_of(path, "POST")
+    if found.name in {"realtime", "live"} or found.shape is Shape.OPENAI_RESPONSES:
+        return found
+    return Operation(Shape.OTHER, OTHER, None)
+
+
 @lru_cache(maxsize=4096)
 def operation_of(path: str, method: str) -> Operation:
     """Name the operation that a canonical path asks for; an unknown tail is ``OTHER``. Never raises."""
     segments = [segment for segment in path.split("?", 1)[0].split("/") if segment]
     if not segments:
         return Operation(Shape.OTHER, OTHER, None)
-    named = _action(segments) or _bedrock(segments) or _literal(segments)
-    if method.upper() in {"GET", "HEAD", "OPTIONS", "DELETE"} and named.name not in {"models", "realtime"}:
+    named = _action(segments) or _bedrock(segments) or _live(segments) or _literal(segments)
+    if method.upper() in {"GET", "HEAD", "OPTIONS", "DELETE"} and named.name not in _READ_BY_NAME:
         return named._replace(name="read")
     return named
 
@@ -124,6 +148,14 @@ def _bedrock(segments: list[str]) -> Operation | None:
     if action is None or "model" not in segments[:-2]:
         return None
     return Operation(Shape.OTHER, action, "/".join(segments[segments.index("model") + 1 : -1]))
+
+
+def _live(segments: list[str]) -> Operation | None:
+    """Google's Live API: a method of ``GenerativeService``, or of Vertex's ``LlmBidiService``."""
+    action = segments[-1].rpartition(".")[2]
+    if action not in {"BidiGenerateContent", "BidiGenerateContentConstrained"}:
+        return None
+    return Operation(Shape.GEMINI, "live", None)
 
 
 def _literal(segments: list[str]) -> Operation:

@@ -187,10 +187,14 @@ def units(shape: Shape, operation: str, provider: str | None, usage: Document) -
     cleaned, sound = _cleaned(usage)
     root = "usageMetadata" if shape is Shape.GEMINI else "usage"
     for extractor in _extractors(shape, operation, provider):
-        if extractor.root != root:
+        path = [extractor.root] if isinstance(extractor.root, str) else list(extractor.root)
+        if path[-1] != root:
             continue
+        document: dict[str, object] = cleaned
+        for name in reversed(path):
+            document = {str(name): document}
         try:
-            _, found = extractor.extract({root: cleaned})
+            _, found = extractor.extract(document)
         except ValueError:
             continue
         counts = Units({key: math.ceil(value) for key, value in vars(found).items() if value})
@@ -223,8 +227,12 @@ def _extractors(shape: Shape, operation: str, provider: str | None) -> tuple[typ
         flavours = ("images", *flavours)
     if operation == "embeddings":
         flavours = ("embeddings", *flavours)
+    if operation == "realtime":
+        flavours = ("realtime",)
     wanted = [(provider, flavour) for flavour in flavours if provider is not None]
     canonical = _CANONICAL[shape] if operation not in WITHOUT_OUTPUT else (("openai", "embeddings"),)
+    if operation == "realtime":
+        canonical = (("openai", "realtime"),)
     return tuple(_find_extractors([*wanted, *canonical]))
 
 

@@ -56,8 +56,8 @@ async def test_a_phase_that_the_chain_no_longer_runs_leaves_holes(monkeypatch):
 
 
 async def test_a_hook_that_no_path_uses_is_a_hole(monkeypatch):
-    monkeypatch.setattr(Chain, "websocket_message", lambda *_: None, raising=False)
-    assert "no path uses the chain's hook websocket_message" in (await examine()).holes
+    monkeypatch.setattr(Chain, "tcp_message", lambda *_: None, raising=False)
+    assert "no path uses the chain's hook tcp_message" in (await examine()).holes
 
 
 async def test_a_door_that_is_not_rehearsed_is_noticed():

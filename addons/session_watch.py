@@ -1,0 +1,64 @@
+"""Open WebSocket sessions are looked at again while they last, even where both sides are silent.
+
+A session has no end of its own. What it was admitted by may be revoked or run out, the policy may go stale,
+and nobody may have anything to say any more; a step that acts on messages alone would never notice.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from loguru import logger
+
+from addons.configuration import Bounds
+from addons.connections import Connections
+from addons.deadlines import Deadlines
+from addons.revocation import LOOK_EVERY_S
+from addons.sessions import silent_for_too_long
+from addons.snapshots import Snapshots
+from addons.visit import Visit
+from addons.websocket import EndSession
+from policy.attribution import expired, revoked_since
+from policy.refusals import Reason, Refusal
+
+
+class SessionWatch:
+    """Looks over the open sessions of this worker."""
+
+    def __init__(
+        self, connections: Connections, snapshots: Snapshots, deadlines: Deadlines, bounds: Bounds
+    ) -> None:
+        self._connections, self._snapshots = connections, snapshots
+        self._deadlines, self._bounds = deadlines, bounds
+
+    async def run(self) -> NoReturn:
+        """Look for as long as the doors are open. A session that cannot be judged keeps no other from it."""
+        while True:
+            now = datetime.now(UTC)
+            for visit in self._connections.open_visits():
+                try:
+                    await self._look(visit, now)
+                except Exception:
+                    logger.opt(exception=True).error("session {} could not be judged", visit.exchange.id)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _look(self, visit: Visit, now: datetime) -> None:
+        refusal = self._judge(visit, now)
+        handler = self._deadlines.handlers.get(visit.flow.client_conn.id)
+        if refusal is not None and handler is not None:
+            await handler.server_event(EndSession(visit.flow, refusal))
+
+    def _judge(self, visit: Visit, now: datetime) -> Refusal | None:
+        session, principal, current = visit.session, visit.exchange.principal, self._snapshots.current
+        if session is None or not visit.flow.websocket or principal is None:
+            return None
+        if self._snapshots.age_s > self._bounds.snapshot_age_max_s:
+            message = "The policy could not be refreshed for too long; try again later."
+            return Refusal(Reason.DEGRADED, message, "snapshot-age", 5)
+        if current is not visit.judged_by:
+            refusal = revoked_since(current, principal, visit.placeholder, now)
+            if refusal is not None:
+                return refusal
+            visit.judged_by = current
+        over = expired(visit.placeholder, now) if visit.placeholder is not None else None
+        return over or silent_for_too_long(session, self._bounds)
