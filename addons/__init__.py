@@ -8,6 +8,7 @@ from addons.accounts import Accounts
 from addons.admission import Admission
 from addons.attribution import Attribution
 from addons.coaching import Coaching
+from addons.credential_health import CredentialHealth
 from addons.credentials import Credentials
 from addons.discovery import Discovery
 from addons.inspection import Inspection
@@ -27,6 +28,7 @@ STEPS: tuple[type[Step], ...] = (
     Admission,  # may they: state, bindings, limits, budget
     Accounts,  # with whose account: the vendors' restriction headers
     Credentials,  # the real key, last before the wire
+    CredentialHealth,  # does the provider take it
     Metering,  # the answer: usage, top-up, cut
     Redaction,  # the key never comes back
     Record,  # written down, before it leaves and when it has ended

@@ -51,7 +51,8 @@ class Admission(Step):
             raise TypeError("admission needs the call and its principal")
         refusal = self._allowed(visit, endpoint)
         if refusal is None and visit.placeholder is not None:
-            credential = visit.snapshot.credentials[visit.placeholder.credential_id]
+            # Those of a pool are all for the same hosts (store.credential_acts).
+            credential = visit.snapshot.credentials_of(visit.placeholder)[0]
             refusal = placeholder_allowed(visit.placeholder, credential.hosts, endpoint, call)
         return refusal or await self._reserve(visit, endpoint, call, principal)
 
@@ -70,7 +71,7 @@ class Admission(Step):
         if endpoint is None:
             raise TypeError("a session has no endpoint")
         if placeholder is not None:
-            credential = visit.snapshot.credentials[placeholder.credential_id]
+            credential = visit.snapshot.credentials_of(placeholder)[0]
             refusal = placeholder_allowed(placeholder, credential.hosts, endpoint, call)
             if refusal is not None:
                 return refusal

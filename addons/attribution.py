@@ -141,6 +141,7 @@ class Attribution(Step):
             headers.get(JUSTIFICATION, "").strip()[:JUSTIFICATION_LENGTH_MAX] or None
         )
         if facts.connect is None and (refusal := self._judge_proxy(proxy)) is not None:
+            _note_decoy(visit, proxy.digest if proxy is not None else None)
             return refusal
         self._attribute(visit, Presented(source, visit.keys, tokens, proxy, _certificate(facts, now)), now)
         return None
@@ -156,9 +157,7 @@ class Attribution(Step):
             if shown.digest is not None:
                 visit.placeholder = visit.snapshot.placeholder(shown.digest)
                 visit.placeholder_key = key
-                if visit.placeholder is not None and visit.placeholder.honeytoken:
-                    # Whose decoy it was is in the event, for the alarm; the caller learns nothing of it.
-                    visit.exchange.findings.append(f"honeytoken:{visit.placeholder.id}")
+                _note_decoy(visit, shown.digest)
 
     def _present(self, key: FoundKey) -> PresentedKey:
         digest = self._digest(key.text)
@@ -225,6 +224,14 @@ class Attribution(Step):
 
 def _fields(flow: http.HTTPFlow) -> dict[str, str]:
     return read_fields(flow.request.headers.fields, watcher_of(flow.client_conn).header_count_max)
+
+
+def _note_decoy(visit: Visit, digest: bytes | None) -> None:
+    """Note whose decoy it was, for the event and the alarm; the caller learns nothing of it."""
+    found = visit.snapshot.placeholder(digest) if digest is not None else None
+    if found is not None and found.honeytoken:
+        visit.decoys = (*visit.decoys, found)
+        visit.exchange.findings.append(f"honeytoken:{found.id}")
 
 
 def malformed(message: str, rule: str) -> Refusal:

@@ -1,13 +1,15 @@
 """Last before the wire: the placeholder becomes the real key, for the host that it is bound to only."""
 
+from addons.credential_health import CredentialHealth
 from addons.step import Step
 from addons.visit import Visit
 from policy.attribution import misused
+from policy.credential_pool import choose
 from policy.destination import Destination
 from policy.exchange import Endpoint
 from policy.refusals import Reason, Refusal
 from vault.credential_kinds import AwsAccessKey, StaticKey, parse
-from vault.errors import VaultError
+from vault.errors import Unopenable, VaultError
 from vault.secret import Secret
 from vault.sigv4 import REPLACED_HEADERS, sign
 from vault.token_exchange import TokenExchange
@@ -22,9 +24,10 @@ class Credentials(Step):
 
     name = "credentials"
 
-    def __init__(self, vault: Vault, exchange: TokenExchange) -> None:
+    def __init__(self, vault: Vault, exchange: TokenExchange, health: CredentialHealth) -> None:
         self._vault = vault
         self._exchange = exchange
+        self._health = health
 
     async def body(self, visit: Visit) -> Refusal | None:
         """Swap, or refuse; a call without a placeholder goes without any key of ours."""
@@ -50,7 +53,12 @@ class Credentials(Step):
         if visit.placeholder is None:
             raise TypeError("no credential is opened without a placeholder")
         tenant = visit.snapshot.tenants[visit.placeholder.tenant_id]
-        credential = visit.snapshot.credentials[visit.placeholder.credential_id]
+        pool = visit.snapshot.credentials_of(visit.placeholder)
+        credential = choose(pool, self._health.resting(pool), visit.exchange.id)
+        if credential is None:
+            raise Unopenable
+        visit.credential, visit.exchange.credential_id = credential, credential.id
+        self._health.given(credential)
         await self._vault.unlock(tenant)
         secret = self._vault.open_credential(tenant, credential, host=endpoint.host)
         with secret.revealed() as text:

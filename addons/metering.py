@@ -119,7 +119,9 @@ class Metering(Step):
         ):
             return growth.refusal or growth.outrun()
         if self._cut_revoked and current is not visit.judged_by and principal is not None:
-            refusal = revoked_since(current, principal, visit.placeholder, now)
+            refusal = revoked_since(
+                current, principal, visit.placeholder, now, used=visit.exchange.credential_id
+            )
             if refusal is None:
                 visit.judged_by = current
             return refusal

@@ -7,8 +7,11 @@ from loguru import logger
 
 from addons.step import Step
 from addons.visit import Visit
+from policy.decoys import decoy_used
 from policy.event import answered, asked
+from policy.exchange import Mode
 from policy.refusals import Reason, Refusal
+from policy.snapshot import Placeholder
 from store.spool import Spool, SpoolError
 
 
@@ -34,7 +37,9 @@ class Record(Step):
         return None
 
     def ended(self, visit: Visit) -> None:
-        """Write down how it ended."""
+        """Write down how it ended, and an alarm for each honeytoken that it carried."""
+        for decoy in visit.decoys:
+            self._alarm(visit, decoy)
         if visit.exchange.endpoint is None and visit.exchange.refusal is None:
             return
         known = visit.asked or asked(visit.exchange)
@@ -43,3 +48,14 @@ class Record(Step):
         except SpoolError as problem:
             # The `admitted` record stands; the shipper will call this exchange lost, which is the truth.
             logger.error("the end of call {} was not recorded: {}", visit.exchange.id, problem)
+
+    def _alarm(self, visit: Visit, decoy: Placeholder) -> None:
+        exchange = visit.exchange
+        host = exchange.endpoint.host if exchange.endpoint is not None else visit.headers.get("host")
+        if exchange.client.mode is Mode.GATEWAY and exchange.endpoint is None:
+            host = None  # the name of our own door
+        event = decoy_used(decoy, exchange.client, exchange.timing.started_at, use=exchange.id, host=host)
+        try:
+            self._spool.append({"type": "ended", "event": event})
+        except SpoolError as problem:
+            logger.critical("the use of honeytoken {} was not recorded: {}", decoy.id, problem)

@@ -47,7 +47,8 @@ class Revocation:
         exchange = visit.exchange
         if exchange.refusal is not None or exchange.principal is None or visit.passes or visit.flow.websocket:
             return
-        refusal = revoked_since(current, exchange.principal, visit.placeholder, datetime.now(UTC))
+        now, used = datetime.now(UTC), exchange.credential_id
+        refusal = revoked_since(current, exchange.principal, visit.placeholder, now, used=used)
         if refusal is None:
             visit.judged_by = current
             return

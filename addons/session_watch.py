@@ -56,7 +56,8 @@ class SessionWatch:
             message = "The policy could not be refreshed for too long; try again later."
             return Refusal(Reason.DEGRADED, message, "snapshot-age", 5)
         if current is not visit.judged_by:
-            refusal = revoked_since(current, principal, visit.placeholder, now)
+            used = visit.exchange.credential_id
+            refusal = revoked_since(current, principal, visit.placeholder, now, used=used)
             if refusal is not None:
                 return refusal
             visit.judged_by = current

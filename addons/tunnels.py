@@ -9,6 +9,7 @@ from mitmproxy import connection
 from uuid_utils.compat import uuid7
 
 from addons.connections import ClientConnection, client_facts
+from policy.decoys import decoy_used
 from policy.event import Event, tunnel_event
 from policy.forwarding import plain
 from policy.identifiers import ExchangeId
@@ -39,11 +40,17 @@ class Tunnels:
         refusal: Refusal,
         snapshot: PolicySnapshot,
     ) -> None:
-        """A CONNECT, or TLS, that was not let through; whose it is, the source network says, if anything."""
-        seen = client_facts(client, facts)
+        """A CONNECT, or TLS, that was not let through; whose it is, the source network says, if anything.
+
+        A honeytoken in its credentials raises the alarm.
+        """
+        seen, use, now = client_facts(client, facts), ExchangeId(uuid7()), datetime.now(UTC)
         whose = snapshot.tenant_at(plain(ip_address(seen.address)))
-        now = datetime.now(UTC)
-        self._write(tunnel_event(ExchangeId(uuid7()), now, whose=whose, client=seen, refusal=refusal))
+        self._write(tunnel_event(use, now, whose=whose, client=seen, refusal=refusal))
+        digest = facts.proxy.digest if facts.proxy is not None else None
+        decoy = snapshot.placeholder(digest) if digest is not None else None
+        if decoy is not None and decoy.honeytoken:
+            self._write(decoy_used(decoy, seen, now, use=use, host=seen.connect_host))
 
     def _write(self, event: Event) -> None:
         try:

@@ -17,7 +17,7 @@ from policy.exchange import Exchange, Shape
 from policy.head import FoundKey
 from policy.price_rules import LIST_PRICES, Terms
 from policy.refusals import Refusal
-from policy.snapshot import Placeholder, PolicySnapshot
+from policy.snapshot import Credential, Placeholder, PolicySnapshot
 
 if TYPE_CHECKING:
     from addons.growth import GrowingReservation
@@ -42,6 +42,8 @@ class Visit:
     what a browser is answered instead of a plain refusal as ``coached``.
     ``judged_by`` is the policy that the call was last held against; ``released`` is true once it may leave.
     ``session`` is set once the call is known to open a WebSocket.
+    ``decoys`` are the honeytokens that the request carried.
+    ``provider_error`` is the beginning of an answer that may refuse the credential.
     ``identity_refusal`` is what attribution found wrong; it counts only for AI calls.
     """
 
@@ -55,6 +57,7 @@ class Visit:
     keys: tuple[PresentedKey, ...] = ()
     placeholder: Placeholder | None = None
     placeholder_key: FoundKey | None = field(default=None, repr=False)
+    decoys: tuple[Placeholder, ...] = ()
     identity_refusal: Refusal | None = None
     destination: Destination | None = None
     shape: Shape = Shape.OTHER
@@ -68,6 +71,8 @@ class Visit:
     states_reason: bool = False
     page: Answer | None = field(default=None, repr=False)
     secret: "Secret | None" = None
+    credential: Credential | None = None
+    provider_error: bytearray | None = field(default=None, repr=False)
     meter: "Meter | None" = None
     scrubber: "Scrubber | None" = None
     decoder: "Decoder | None" = None

@@ -14,6 +14,7 @@ from addons.chain import Chain, Surroundings
 from addons.coaching import Coaching
 from addons.configuration import Bounds, Configuration, Listeners, Upstreams
 from addons.connections import Connections
+from addons.credential_health import CredentialHealth
 from addons.credentials import Credentials
 from addons.deadlines import Deadlines
 from addons.dialling import Dialling
@@ -153,6 +154,7 @@ def engine(
     identity = configuration.identity
     key_sets = KeySets(identity.issuers, configuration.upstreams.ca_bundle)
     tokens = IdentityTokens(identity.issuers, key_sets)
+    health = CredentialHealth(spool)
     made: dict[type[Step], Step] = {
         Interception: Interception(configuration, connections, snapshots),
         Attribution: Attribution(vault, connections, snapshots, identity=identity, tokens=tokens),
@@ -161,7 +163,8 @@ def engine(
         Inspection: Inspection(configuration.bounds),
         Admission: Admission(limiter, output_step_tokens=step_tokens, sufficiency=identity.sufficiency),
         Accounts: Accounts(configuration.restrictions),
-        Credentials: Credentials(vault, TokenExchange(token_client(configuration.upstreams))),
+        Credentials: Credentials(vault, TokenExchange(token_client(configuration.upstreams)), health),
+        CredentialHealth: health,
         Metering: Metering(
             limiter, snapshots, output_step_tokens=step_tokens, cut_revoked=configuration.cut_revoked
         ),

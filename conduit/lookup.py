@@ -69,6 +69,16 @@ async def credential(store: Store, tenant_id: TenantId, text: str) -> credential
     return found
 
 
+async def credential_or_pool(
+    store: Store, tenant_id: TenantId, text: str
+) -> tuple[CredentialId | None, str | None]:
+    """The live credential of this name or id, or else the pool of this name; raises ``CommandFailed``."""
+    async with store.tenant(tenant_id) as session:
+        if await credentials.in_pool(session, pool=text):
+            return None, text
+    return (await credential(store, tenant_id, text)).id, None
+
+
 async def placeholder(store: Store, tenant_name: str | None, text: str) -> placeholders.Placeholder:
     """The placeholder of this id, in the named tenant or in any; raises ``CommandFailed``."""
     identity = _uuid(text)

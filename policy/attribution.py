@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from policy.exchange import IdentitySource, Principal
+from policy.identifiers import CredentialId
 from policy.refusals import Reason, Refusal
 from policy.snapshot import Address, Placeholder, PolicySnapshot, Tenant, User
 from policy.tokens import Claimed
@@ -108,12 +109,20 @@ def concerned(snapshot: PolicySnapshot, presented: Presented) -> Principal | Non
 
 
 def revoked_since(
-    snapshot: PolicySnapshot, principal: Principal, placeholder: Placeholder | None, now: datetime
+    snapshot: PolicySnapshot,
+    principal: Principal,
+    placeholder: Placeholder | None,
+    now: datetime,
+    *,
+    used: CredentialId | None = None,
 ) -> Refusal | None:
     """Whether what a call under way was admitted by has been revoked in a later policy: key, user or tenant.
 
-    One that has only expired meanwhile lets its call end.
+    ``used`` is the credential that it was given. One that has only expired meanwhile lets its call end.
     """
+    credential = snapshot.credentials.get(used) if used is not None else None
+    if credential is not None and credential.revoked:
+        return _revoked()
     if placeholder is not None:
         known = snapshot.placeholder(placeholder.digest) or replace(placeholder, revoked=True)
         refusal = _standing(snapshot, known, now)
@@ -262,6 +271,14 @@ def _unknown_placeholder() -> Refusal:
     )
 
 
+def _revoked() -> Refusal:
+    return Refusal(
+        Reason.PLACEHOLDER_REVOKED,
+        "This placeholder has been revoked; ask your APIConduit administrator for a new one.",
+        "placeholder-in-force",
+    )
+
+
 def _standing(snapshot: PolicySnapshot, placeholder: Placeholder, now: datetime) -> Refusal | None:
     """Whether the placeholder, its user, tenant and credential are all in force."""
     if placeholder.honeytoken:
@@ -269,14 +286,9 @@ def _standing(snapshot: PolicySnapshot, placeholder: Placeholder, now: datetime)
         return replace(_unknown_placeholder(), rule="honeytoken")
     tenant = snapshot.tenants.get(placeholder.tenant_id)
     user = snapshot.users.get(placeholder.user_id)
-    credential = snapshot.credentials.get(placeholder.credential_id)
-    in_force = tenant and tenant.enabled and user and user.enabled and credential and not credential.revoked
+    in_force = tenant and tenant.enabled and user and user.enabled and snapshot.credentials_of(placeholder)
     if placeholder.revoked or not in_force:
-        return Refusal(
-            Reason.PLACEHOLDER_REVOKED,
-            "This placeholder has been revoked; ask your APIConduit administrator for a new one.",
-            "placeholder-in-force",
-        )
+        return _revoked()
     return expired(placeholder, now)
 
 

@@ -40,6 +40,7 @@ def asked(exchange: Exchange) -> Event:
             "bytes_up": exchange.bytes_up,
             "justification": exchange.justification,
             **principal_facts(exchange.principal or exchange.concerned),
+            **_credential(exchange),
             **_call(exchange),
         }
     )
@@ -128,6 +129,11 @@ def principal_facts(principal: Principal | None) -> Mapping[str, Any]:
         "credential_id": str(principal.credential_id) if principal.credential_id else None,
         "identity_sources": [source.value for source in principal.sources] or None,
     }
+
+
+def _credential(exchange: Exchange) -> Event:
+    """The credential that the call was given; before, the one that its placeholder names, if it names one."""
+    return {} if exchange.credential_id is None else {"credential_id": str(exchange.credential_id)}
 
 
 def _endpoint(exchange: Exchange) -> Event:

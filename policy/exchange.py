@@ -183,6 +183,7 @@ class Exchange:
 
     ``concerned`` is in whose record a call stands whose ``principal`` could not be established. The messages
     and the close code (RFC 6455 section 7.4) are those of a WebSocket session.
+    ``credential_id`` is the credential that the call was given.
     """
 
     id: ExchangeId
@@ -196,6 +197,7 @@ class Exchange:
     call: Call | None = None
     refusal: Refusal | None = None
     grant: Granted | None = None
+    credential_id: CredentialId | None = None
     usage: Usage | None = None
     outcome: Outcome | None = None
     status: int | None = None

@@ -19,6 +19,11 @@ from policy.identifiers import TenantId
 NAMESPACE = UUID("5b0c3f5e-6f0c-5f0e-9d5b-0d6f4c7b7a11")
 
 
+# Actions on which more follows than an alert: the shipper writes down what the provider said of a credential.
+CREDENTIAL_REFUSED = "credential.refused"
+CREDENTIAL_ACCEPTED = "credential.accepted"
+
+
 class Severity(StrEnum):
     """How soon somebody should look: some day, today, now."""
 

@@ -43,10 +43,32 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class Health:
+    """What the provider said of one version of a credential. ``refusals`` counts how often it fell ill."""
+
+    refused_at: datetime | None = None
+    accepted_at: datetime | None = None
+    refusals: int = 0
+
+    @property
+    def refused(self) -> bool:
+        """Whether the provider's last word was no."""
+        if self.refused_at is None:
+            return False
+        return self.accepted_at is None or self.accepted_at < self.refused_at
+
+    @property
+    def judged_at(self) -> datetime | None:
+        """When the provider said its last word."""
+        return max((moment for moment in (self.refused_at, self.accepted_at) if moment), default=None)
+
+
+@dataclass(frozen=True, slots=True)
 class Credential:
     """A provider key in its envelope; opened only by ``vault``, only for one of ``hosts``.
 
-    An empty ``envelope`` means that the credential has been revoked.
+    An empty ``envelope`` means that the credential has been revoked. ``pool`` names those of the tenant and
+    provider that stand for each other; ``weight`` is its share of their calls.
     """
 
     id: CredentialId
@@ -57,22 +79,29 @@ class Credential:
     version: int
     envelope: bytes
     revoked: bool
+    pool: str | None = None
+    weight: int = 1
+    health: Health = Health()
 
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """What a developer's machine holds instead of a key; empty ``models``, ``networks`` restrict nothing."""
+    """What a developer's machine holds instead of a key; empty ``models``, ``networks`` restrict nothing.
+
+    It stands for one credential, or, where ``credential_id`` is ``None``, for those of ``pool``.
+    """
 
     id: PlaceholderId
     tenant_id: TenantId
     user_id: UserId
-    credential_id: CredentialId
+    credential_id: CredentialId | None
     digest: bytes
     models: frozenset[str]
     networks: tuple[Network, ...]
     expires_at: datetime | None
     revoked: bool
     honeytoken: bool = False
+    pool: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +176,7 @@ class PolicySnapshot:
     users: Mapping[UserId, User]
     credentials: Mapping[CredentialId, Credential]
     placeholders: Mapping[bytes, Placeholder]
+    _pools: Mapping[tuple[TenantId, str], tuple[Credential, ...]] = field(repr=False)
     _networks: Mapping[tuple[int, int, int], TenantId] = field(repr=False)
     _prefixes: tuple[tuple[int, int], ...] = field(repr=False)
     _limits: Mapping[tuple[LimitScope, UUID], tuple[Limit, ...]] = field(repr=False)
@@ -165,6 +195,15 @@ class PolicySnapshot:
     def placeholder(self, digest: bytes) -> Placeholder | None:
         """The placeholder with this keyed digest."""
         return self.placeholders.get(digest)
+
+    def credentials_of(self, placeholder: Placeholder) -> tuple[Credential, ...]:
+        """The live credentials that a placeholder stands for: its one, or those of its pool."""
+        if placeholder.credential_id is None:
+            return self._pools.get((placeholder.tenant_id, placeholder.pool or ""), ())
+        found = self.credentials.get(placeholder.credential_id)
+        if found is None or found.revoked or found.tenant_id != placeholder.tenant_id:
+            return ()
+        return (found,)
 
     def tenant_at(self, address: Address) -> TenantId | None:
         """The tenant of the longest registered network that holds ``address``."""
@@ -287,6 +326,7 @@ def build(version: int, loaded_at: datetime, records: Records) -> PolicySnapshot
         users=users,
         credentials=credentials,
         placeholders={placeholder.digest: placeholder for placeholder in records.placeholders},
+        _pools=_by_pool(credentials.values()),
         _networks=networks,
         _prefixes=tuple(sorted({(key[0], key[1]) for key in networks}, key=lambda item: -item[1])),
         _limits=limits,
@@ -311,6 +351,15 @@ def _terms_by_tenant(rules: Iterable[PriceRule]) -> dict[TenantId | None, Terms]
         owned.setdefault(rule.tenant_id, []).append(rule)
     for_all = owned[None]
     return {owner: terms_of(own if owner is None else (*own, *for_all)) for owner, own in owned.items()}
+
+
+def _by_pool(credentials: Iterable[Credential]) -> dict[tuple[TenantId, str], tuple[Credential, ...]]:
+    found: dict[tuple[TenantId, str], tuple[Credential, ...]] = {}
+    for credential in credentials:
+        if credential.pool is not None and not credential.revoked:
+            key = (credential.tenant_id, credential.pool)
+            found[key] = (*found.get(key, ()), credential)
+    return found
 
 
 def _by_folded_name(users: Iterable[User]) -> dict[tuple[TenantId, str], User]:

@@ -98,7 +98,9 @@ async def furnish(session: AsyncSession, tenant_id: TenantId, *, number: int) ->
     network = IPv4Network(f"192.0.2.{number}/32")  # TEST-NET-1, RFC 5737
     team = await teams.create(session, name=name)
     member = await members.create(session, name=name, team_id=team.id)
-    credential = await credentials.create(session, provider="canary", name=name, hosts=[host])
+    credential = await credentials.create(
+        session, provider="canary", name=name, hosts=[host], options=credentials.Options(pool=name)
+    )
     await custody.write_data_key(session, tenant_id=tenant_id, version=1, data_key=envelope)
     await custody.write_envelope(session, credential_id=credential.id, version=1, envelope=envelope)
     binding = placeholders.Binding(member.id, credential.id)
@@ -162,7 +164,8 @@ async def rows_of(session: AsyncSession, tenant_id: TenantId) -> Rows | None:
     limit, exception = own(await limits.every(session)), own(await endpoints.exceptions(session))
     approval, registered = own(await approvals.every(session)), own(await networks.every(session))
     price = own(await prices.every(session))
-    envelope = await custody.read_envelope(session, credential_id=placeholder.credential_id)
+    credential = own(await credentials.every(session))
+    envelope = await custody.read_envelope(session, credential_id=credential.id)
     # Canaries that an earlier version furnished have none yet.
     hold = own(await retention.holds(session) or [await _ended_hold(session, team.name)])
     return Rows(
@@ -170,7 +173,7 @@ async def rows_of(session: AsyncSession, tenant_id: TenantId) -> Rows | None:
         name=team.name,
         team_id=team.id,
         member_id=placeholder.member_id,
-        credential_id=placeholder.credential_id,
+        credential_id=credential.id,
         placeholder_id=placeholder.id,
         limit_id=limit.id,
         exception_id=exception.id,
@@ -300,6 +303,13 @@ PROBES: tuple[Probe, ...] = (
     Probe(credentials.every, lambda s, _: credentials.every(s)),
     Probe(credentials.find, lambda s, r: credentials.find(s, name=r.name)),
     Probe(credentials.get, lambda s, r: credentials.get(s, credential_id=r.credential_id)),
+    Probe(credentials.in_pool, lambda s, r: credentials.in_pool(s, pool=r.name)),
+    Probe(
+        credentials.change,
+        lambda s, r: credentials.change(
+            s, credential_id=r.credential_id, options=credentials.Options(weight=9)
+        ),
+    ),
     Probe(credentials.rotate, lambda s, r: credentials.rotate(s, credential_id=r.credential_id)),
     Probe(credentials.revoke, lambda s, r: credentials.revoke(s, credential_id=r.credential_id)),
     Probe(custody.read_data_key, lambda s, _: custody.read_data_key(s)),

@@ -8,13 +8,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from policy.identifiers import CredentialId, TenantId
 from store import credentials, custody, key_custody
 from store.acts import Actor, record
+from store.credentials import NO_OPTIONS, Options, Purpose
 from store.door import Store
-from store.errors import AlreadyExists
+from store.errors import AlreadyExists, InvalidRecord
 from store.hosts import stated_host
 from vault import credential_kinds
 from vault.envelope import Binding
 from vault.secret import Secret
 from vault.vault import Vault
+
+WEIGHT_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +28,33 @@ class NewCredential:
     name: str
     hosts: Sequence[str]
     secret: Secret
+    options: Options = NO_OPTIONS
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialChange:
+    """What is stated anew; ``None`` leaves it as it is, an empty text takes it away."""
+
+    weight: int | None = None
+    pool: str | None = None
+    provider_key_id: str | None = None
 
 
 async def add_credential(
     store: Store, vault: Vault, *, actor: Actor, tenant_id: TenantId, new: NewCredential
 ) -> credentials.Credential:
-    """Seal a provider key for its hosts; holding it sanctions its provider."""
+    """Seal a provider key for its hosts; holding one for calls sanctions its provider."""
     bound = tuple(sorted({stated_host(host) for host in new.hosts}))
     async with store.tenant(tenant_id) as session:
-        if await credentials.find(session, name=new.name):
-            raise AlreadyExists(f"the tenant has a credential named {new.name!r} already")
-        credential = await credentials.create(session, provider=new.provider, name=new.name, hosts=bound)
+        await key_custody.lock_tenant_keys(session, tenant_id)
+        if await credentials.find(session, name=new.name) or await credentials.in_pool(
+            session, pool=new.name
+        ):
+            raise AlreadyExists(f"the tenant has a credential or a pool named {new.name!r} already")
+        credential = await credentials.create(
+            session, provider=new.provider, name=new.name, hosts=bound, options=new.options
+        )
+        await _check_options(session, credential)
         await _seal(vault, session, credential, new.secret)
         await record(
             session,
@@ -46,6 +65,41 @@ async def add_credential(
             name=new.name,
             provider=new.provider,
             hosts=bound,
+            **_told(credential),
+        )
+    return credential
+
+
+async def change_credential(
+    store: Store, *, actor: Actor, tenant_id: TenantId, credential_id: CredentialId, change: CredentialChange
+) -> credentials.Credential:
+    """State weight, pool or the provider's id of a credential anew."""
+    async with store.tenant(tenant_id) as session:
+        await key_custody.lock_tenant_keys(session, tenant_id)
+        before = await credentials.get(session, credential_id=credential_id)
+        credential = await credentials.change(
+            session,
+            credential_id=credential_id,
+            options=Options(
+                weight=before.weight if change.weight is None else change.weight,
+                pool=before.pool if change.pool is None else change.pool or None,
+                purpose=before.purpose,
+                provider_key_id=(
+                    before.provider_key_id
+                    if change.provider_key_id is None
+                    else change.provider_key_id or None
+                ),
+            ),
+        )
+        await _check_options(session, credential)
+        await record(
+            session,
+            actor,
+            "credential.change",
+            tenant_id=tenant_id,
+            target=credential_id,
+            name=credential.name,
+            **_told(credential),
         )
     return credential
 
@@ -59,7 +113,10 @@ async def rotate_credential(
     credential_id: CredentialId,
     secret: Secret,
 ) -> credentials.Credential:
-    """Put a new provider key in place of the old one. Calls in flight end with the one they have."""
+    """Put a new provider key in place of the old one. Calls in flight end with the one they have.
+
+    What was said of the old one ends with it: its health, and the id by which the provider knows it.
+    """
     async with store.tenant(tenant_id) as session:
         credential = await credentials.rotate(session, credential_id=credential_id)
         await _seal(vault, session, credential, secret)
@@ -93,11 +150,47 @@ async def revoke_credential(
     return credential
 
 
+def _stated(anew: str | None, before: str | None) -> str | None:
+    return before if anew is None else anew or None
+
+
+async def _check_options(session: AsyncSession, credential: credentials.Credential) -> None:
+    """Those of a pool can stand for each other: the same provider, the same hosts.
+
+    Whoever calls it holds the tenant's lock, so that no other is added meanwhile.
+    """
+    if not 0 <= credential.weight <= WEIGHT_MAX:
+        raise InvalidRecord(f"a weight is from 0 to {WEIGHT_MAX}")
+    if credential.pool is None:
+        return
+    if credential.purpose is not Purpose.CALLS:
+        raise InvalidRecord("a credential that reads usage is in no pool")
+    if await credentials.find(session, name=credential.pool):
+        raise InvalidRecord(f"a credential is named {credential.pool!r}; give the pool a name of its own")
+    for other in await credentials.in_pool(session, pool=credential.pool):
+        if (other.provider, set(other.hosts)) != (credential.provider, set(credential.hosts)):
+            raise InvalidRecord(
+                f"the pool {credential.pool!r} is for {other.provider} at {', '.join(other.hosts)}"
+            )
+
+
+def _told(credential: credentials.Credential) -> dict[str, str | int | None]:
+    """What an act's event says beside the name."""
+    return {
+        "weight": credential.weight,
+        "pool": credential.pool,
+        "purpose": credential.purpose.value,
+        "provider_key_id": credential.provider_key_id,
+    }
+
+
 async def _seal(
     vault: Vault, session: AsyncSession, credential: credentials.Credential, secret: Secret
 ) -> None:
     with secret.revealed() as text:
-        credential_kinds.parse(text)  # raises now rather than at each call
+        kind = credential_kinds.parse(text)  # raises now rather than at each call
+    if credential.purpose is Purpose.USAGE and not isinstance(kind, credential_kinds.StaticKey):
+        raise InvalidRecord("usage is read with an administrator's key, which is one word")
     await key_custody.lock_tenant_keys(session, credential.tenant_id)
     tenant = await key_custody.keyed_tenant(session, credential.tenant_id)
     await key_custody.count_use(session)
@@ -105,7 +198,7 @@ async def _seal(
     binding = Binding(
         tenant_id=credential.tenant_id,
         credential_id=credential.id,
-        provider=credential.provider,
+        provider=credential.bound_provider,
         hosts=credential.hosts,
         version=credential.version,
     )

@@ -15,6 +15,7 @@ from policy.event import Event
 from policy.identifiers import TenantId
 from policy.price_rules import DISCOUNT_MAX
 from store.derived_endpoints import record_endpoints
+from store.derived_health import record_health
 from store.derived_values import count, text_of, unnested
 
 TOKEN_KINDS = (
@@ -61,6 +62,7 @@ async def record_derived(
     if usage:
         columns = {name: [row[name] for row in usage] for name in USAGE_COLUMNS}
         await session.execute(INSERT_USAGE, {"tenant": tenant, **columns})
+    await record_health(session, tenant, events)
     return await record_endpoints(session, tenant, events)
 
 

@@ -240,7 +240,7 @@ async def _sealed(session: AsyncSession) -> list[Credential]:
             Credential(
                 id=item.id,
                 tenant_id=item.tenant_id,
-                provider=item.provider,
+                provider=item.bound_provider,
                 name=item.name,
                 hosts=item.hosts,
                 version=item.version,

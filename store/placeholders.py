@@ -16,14 +16,18 @@ from store.tables import CLAIMED_TENANT, PLACEHOLDER
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What a placeholder may be used for; empty ``models`` or ``networks`` restrict nothing."""
+    """What a placeholder may be used for; empty ``models`` or ``networks`` restrict nothing.
+
+    It stands for one credential, or for all of a pool where ``credential_id`` is ``None``.
+    """
 
     member_id: UserId
-    credential_id: CredentialId
+    credential_id: CredentialId | None
     models: frozenset[str] = frozenset()
     networks: tuple[Network, ...] = ()
     expires_at: datetime | None = None
     honeytoken: bool = False
+    pool: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Placeholder:
     tenant_id: TenantId
     id: PlaceholderId
     member_id: UserId
-    credential_id: CredentialId
+    credential_id: CredentialId | None
     digest: bytes = field(repr=False)
     models: frozenset[str]
     networks: tuple[Network, ...]
@@ -39,6 +43,7 @@ class Placeholder:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    pool: str | None
 
 
 _COLUMNS = columns(PLACEHOLDER, Placeholder)
@@ -52,6 +57,7 @@ async def create(session: AsyncSession, *, digest: bytes, binding: Binding) -> P
         digest=digest,
         member_id=binding.member_id,
         credential_id=binding.credential_id,
+        pool=binding.pool,
         models=sorted(binding.models),
         networks=list(binding.networks),
         expires_at=binding.expires_at,

@@ -85,7 +85,7 @@ async def read_records(
         users=[_user(row, teams) async for row in _rows(session, of(MEMBER))],
         credentials=[
             _credential(row, envelopes.get((row.tenant_id, row.id), b""))
-            async for row in _rows(session, of(CREDENTIAL))
+            async for row in _rows(session, of(CREDENTIAL).where(CREDENTIAL.c.purpose == "calls"))
         ],
         placeholders=[_placeholder(row) async for row in _rows(session, of(PLACEHOLDER))],
         networks=[
@@ -188,6 +188,9 @@ def _credential(row: Row[Any], envelope: bytes) -> snapshot.Credential:
         version=row.version,
         envelope=envelope,
         revoked=row.revoked_at is not None,
+        pool=row.pool,
+        weight=row.weight,
+        health=snapshot.Health(row.refused_at, row.accepted_at, row.refusals),
     )
 
 
@@ -203,6 +206,7 @@ def _placeholder(row: Row[Any]) -> snapshot.Placeholder:
         expires_at=row.expires_at,
         revoked=row.revoked_at is not None,
         honeytoken=row.honeytoken,
+        pool=row.pool,
     )
 
 

@@ -25,11 +25,13 @@ ADDRESS_SESSION = _table(
 )
 CREDENTIAL = _table(
     "credential",
-    "tenant_id id provider name hosts version weight created_at rotated_at revoked_at",
+    "tenant_id id provider name hosts version weight created_at rotated_at revoked_at"
+    " purpose pool provider_key_id refused_at refused_status refusals accepted_at",
 )
 PLACEHOLDER = _table(
     "placeholder",
-    "tenant_id id member_id credential_id digest models networks honeytoken created_at expires_at revoked_at",
+    "tenant_id id member_id credential_id digest models networks honeytoken created_at expires_at revoked_at"
+    " pool",
 )
 LIMIT_RULE = _table(
     "limit_rule",

@@ -129,12 +129,15 @@ async def trace(
         async with instance.store.tenant(found.tenant_id) as session:
             touched = await traced(session, placeholder_id=found.id)
             holder = await members.get(session, member_id=found.member_id)
-            credential = await credentials.get(session, credential_id=found.credential_id)
+            credential = None
+            if found.credential_id is not None:
+                credential = await credentials.get(session, credential_id=found.credential_id)
     document = {
         "tenant_id": found.tenant_id,
         "user": holder.name,
-        "credential": credential.name,
-        "credential_id": credential.id,
+        "credential": credential.name if credential else None,
+        "credential_id": found.credential_id,
+        "pool": found.pool,
         "created_at": found.created_at.isoformat(),
         "revoked_at": found.revoked_at.isoformat() if found.revoked_at else None,
         "honeytoken": found.honeytoken,

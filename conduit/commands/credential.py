@@ -1,5 +1,6 @@
 """``conduit credential``: the providers' keys, which come in on standard input and never go out again."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -8,12 +9,27 @@ from conduit.command import CommandFailed, Invocation, command, group, read_secr
 
 TenantOption = Annotated[str, typer.Option("--tenant", help="Name or id of the tenant.")]
 NameOption = Annotated[str, typer.Option("--name", help="Name or id of the credential.")]
+PoolOption = Annotated[
+    str | None, typer.Option(help="Those of one pool, provider and hosts stand for each other.")
+]
+KeyIdOption = Annotated[
+    str | None, typer.Option(help="The id by which the provider's usage reports know the key.")
+]
+WEIGHT = "Its share of the pool's calls, 0 to 1000; 0 is a spare."
+
+
+class Purpose(StrEnum):
+    """As ``store.credentials.Purpose``, which is not loaded for a command's help."""
+
+    CALLS = "calls"
+    USAGE = "usage"
 
 
 def register(application: typer.Typer) -> None:
     credential = group("credential", "Providers' keys, kept in the vault.", application)
     command(credential, "add")(add)
     command(credential, "list")(show)
+    command(credential, "set")(change)
     command(credential, "rotate")(rotate)
     command(credential, "revoke")(revoke)
 
@@ -26,15 +42,22 @@ async def add(
     host: Annotated[
         list[str] | None, typer.Option(help="Host that it may be sent to; the provider's own without it.")
     ] = None,
+    pool: PoolOption = None,
+    weight: Annotated[int, typer.Option(min=0, max=1000, help=WEIGHT)] = 1,
+    purpose: Annotated[
+        Purpose, typer.Option(help="calls, or usage: an administrator's key that reads usage reports.")
+    ] = Purpose.CALLS,
+    key_id: KeyIdOption = None,
 ) -> None:
     """Keep a provider's key; it is read from standard input."""
     secret = read_secret("the provider's key")
 
     from conduit import lookup
     from conduit.instance import actor, opened
-    from store import credential_acts
+    from store import credential_acts, credentials
     from vault.secret import Secret
 
+    options = credentials.Options(weight, pool, credentials.Purpose(purpose), key_id)
     async with opened(invocation) as instance:
         owner = await lookup.tenant(instance.store, tenant)
         hosts = host or _provider_hosts(instance.settings, provider)
@@ -43,7 +66,7 @@ async def add(
             instance.vault,
             actor=actor(),
             tenant_id=owner.tenant_id,
-            new=credential_acts.NewCredential(provider, name, hosts, Secret(secret)),
+            new=credential_acts.NewCredential(provider, name, hosts, Secret(secret), options),
         )
     invocation.show(_document(added, owner.name))
 
@@ -52,7 +75,7 @@ async def show(
     invocation: Invocation,
     tenant: Annotated[str | None, typer.Option(help="Name or id of the tenant; all without it.")] = None,
 ) -> None:
-    """List credentials, without their secrets."""
+    """List credentials, without their secrets, and what their providers say of them."""
     from conduit import lookup
     from conduit.instance import opened
     from store import credentials
@@ -62,7 +85,34 @@ async def show(
         for owner in await lookup.every_tenant(instance.store, tenant):
             async with instance.store.tenant(owner.tenant_id) as session:
                 found += [_document(item, owner.name) for item in await credentials.every(session)]
-    invocation.show(found, columns=("name", "tenant", "provider", "hosts", "version", "revoked", "id"))
+    columns = ("name", "tenant", "provider", "hosts", "pool", "weight", "health", "version", "revoked", "id")
+    invocation.show(found, columns=columns)
+
+
+async def change(
+    invocation: Invocation,
+    tenant: TenantOption,
+    name: NameOption,
+    pool: PoolOption = None,
+    weight: Annotated[int | None, typer.Option(min=0, max=1000, help=WEIGHT)] = None,
+    key_id: KeyIdOption = None,
+) -> None:
+    """State pool, weight or the provider's id anew; "" takes pool or id away, what is not named stays."""
+    from conduit import lookup
+    from conduit.instance import actor, opened
+    from store import credential_acts
+
+    async with opened(invocation) as instance:
+        owner = await lookup.tenant(instance.store, tenant)
+        found = await lookup.credential(instance.store, owner.tenant_id, name)
+        changed = await credential_acts.change_credential(
+            instance.store,
+            actor=actor(),
+            tenant_id=owner.tenant_id,
+            credential_id=found.id,
+            change=credential_acts.CredentialChange(weight, pool, key_id),
+        )
+    invocation.show(_document(changed, owner.name))
 
 
 async def rotate(invocation: Invocation, tenant: TenantOption, name: NameOption) -> None:
@@ -130,5 +180,13 @@ def _document(credential: Any, tenant: str) -> dict[str, object]:
         "version": credential.version,
         "created_at": credential.created_at.isoformat(),
         "rotated_at": credential.rotated_at.isoformat() if credential.rotated_at else None,
+        "purpose": credential.purpose.value,
+        "pool": credential.pool,
+        "weight": credential.weight,
+        "provider_key_id": credential.provider_key_id,
+        "health": "refused" if credential.health.refused else "good",
+        "refused_at": credential.refused_at.isoformat() if credential.refused_at else None,
+        "refused_status": credential.refused_status,
+        "accepted_at": credential.accepted_at.isoformat() if credential.accepted_at else None,
         "revoked": credential.revoked_at is not None,
     }

@@ -19,7 +19,7 @@ async def issue(
     invocation: Invocation,
     tenant: Annotated[str, typer.Option(help="Name or id of the tenant.")],
     user: Annotated[str, typer.Option(help="Name or id of the user who will hold it.")],
-    credential: Annotated[str, typer.Option(help="Name or id of the credential that it stands for.")],
+    credential: Annotated[str, typer.Option(help="Credential, or pool of credentials, that it stands for.")],
     expires: Annotated[str | None, typer.Option(help="When it ends: 90d, 12h, or 2026-12-31.")] = None,
     models: Annotated[str | None, typer.Option(help="Models that it may be used for, with commas.")] = None,
     cidr: Annotated[str | None, typer.Option(help="Networks it may be used from, with commas.")] = None,
@@ -40,7 +40,7 @@ async def issue(
     async with opened(invocation) as instance:
         owner = await lookup.tenant(instance.store, tenant)
         holder = await lookup.user(instance.store, owner.tenant_id, user)
-        key = await lookup.credential(instance.store, owner.tenant_id, credential)
+        credential_id, pool = await lookup.credential_or_pool(instance.store, owner.tenant_id, credential)
         issued = await placeholder_acts.issue_placeholder(
             instance.store,
             instance.vault,
@@ -48,7 +48,8 @@ async def issue(
             tenant_id=owner.tenant_id,
             binding=Binding(
                 member_id=holder.id,
-                credential_id=key.id,
+                credential_id=credential_id,
+                pool=pool,
                 models=frozenset(_words(models)),
                 networks=tuple(lookup.network(text) for text in _words(cidr)),
                 expires_at=expires_at,
@@ -74,12 +75,12 @@ async def show(
         for owner in await lookup.every_tenant(instance.store, tenant):
             async with instance.store.tenant(owner.tenant_id) as session:
                 users = {item.id: item.name for item in await members.every(session)}
-                keys = {item.id: item.name for item in await credentials.every(session)}
+                keys: dict[Any, str] = {item.id: item.name for item in await credentials.every(session)}
                 found += [
-                    _document(item, owner.name, users[item.member_id], keys[item.credential_id])
+                    _document(item, owner.name, users[item.member_id], keys.get(item.credential_id))
                     for item in await placeholders.every(session)
                 ]
-    invocation.show(found, columns=("id", "tenant", "user", "credential", "expires_at", "revoked"))
+    invocation.show(found, columns=("id", "tenant", "user", "credential", "pool", "expires_at", "revoked"))
 
 
 async def revoke(
@@ -104,12 +105,13 @@ def _words(text: str | None) -> list[str]:
     return [word.strip() for word in (text or "").split(",") if word.strip()]
 
 
-def _document(placeholder: Any, tenant: str, user: str, credential: str) -> dict[str, object]:
+def _document(placeholder: Any, tenant: str, user: str, credential: str | None) -> dict[str, object]:
     return {
         "id": str(placeholder.id),
         "tenant": tenant,
         "user": user,
         "credential": credential,
+        "pool": placeholder.pool,
         "models": sorted(placeholder.models),
         "networks": [str(network) for network in placeholder.networks],
         "honeytoken": placeholder.honeytoken,

@@ -57,7 +57,8 @@ async def issue_placeholder(
         tenant_id=tenant.tenant_id,
         binding=placeholders.Binding(
             member_id=UserId(data.user_id),
-            credential_id=CredentialId(data.credential_id),
+            credential_id=CredentialId(data.credential_id) if data.credential_id else None,
+            pool=data.pool,
             models=data.models,
             networks=data.networks,
             expires_at=data.expires_at,

@@ -9,13 +9,14 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar.openapi.datastructures import ResponseSpec
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from console.permissions import Role
 from policy.exchange import EndpointState, IdentitySource
 from policy.limits import LimitKind, Window
 from policy.money import MICRO_DOLLARS_MAX
 from policy.price_rules import DISCOUNT_MAX, PRICE_MAX
+from store.credentials import Purpose
 from store.retention import DAYS_MAX
 from store.session_acts import SESSIONS_AT_ONCE_MAX
 
@@ -136,7 +137,7 @@ class IssuedInvitation(Shown):
 
 
 class Credential(Shown):
-    """A provider key as far as anybody may see it."""
+    """A provider key as far as anybody may see it, and what the provider last said of it."""
 
     id: UUID
     provider: str
@@ -146,20 +147,37 @@ class Credential(Shown):
     created_at: datetime
     rotated_at: datetime | None
     revoked_at: datetime | None
+    purpose: Purpose
+    pool: str | None
+    weight: int
+    provider_key_id: str | None
+    refused_at: datetime | None
+    refused_status: int | None
+    accepted_at: datetime | None
 
 
 class NewPlaceholder(Given):
+    """It stands for one credential, or for all of a pool."""
+
     user_id: UUID
-    credential_id: UUID
+    credential_id: UUID | None = None
+    pool: Name | None = None
     models: frozenset[str] = frozenset()
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     expires_at: datetime | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "NewPlaceholder":
+        if (self.credential_id is None) == (self.pool is None):
+            raise ValueError("name a credential or a pool")
+        return self
 
 
 class Placeholder(Shown):
     id: UUID
     member_id: UUID = Field(serialization_alias="user_id")
-    credential_id: UUID
+    credential_id: UUID | None
+    pool: str | None
     models: frozenset[str]
     networks: tuple[IPv4Network | IPv6Network, ...]
     created_at: datetime

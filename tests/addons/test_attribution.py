@@ -317,3 +317,15 @@ async def test_a_network_alone_may_be_declared_too_little(short_path, valkey_url
         assert (await place.call(Caller(key="ada", source=ACME))).status_code == 200
         assert (await place.call(Caller(key="eve"))).status_code == 200
         assert (await place.call(Caller(source=ADAS))).headers.get("x-conduit-reason") is None
+
+
+async def test_a_decoy_in_proxy_credentials_raises_the_alarm_too(place: Office):
+    policy = place.gateway.snapshots.current
+    decoys = [replace(each, honeytoken=True) for each in policy.placeholders.values()]
+    place.gateway.snapshots.current = replace(policy, placeholders={each.digest: each for each in decoys})
+    (refused,) = await say(place, f"{CONNECT}proxy-authorization: {basic('ada', place.keys['ada'])}\n\n")
+    assert b"407" in refused or b"401" in refused
+    told = next(event for event in place.gateway.events() if event["kind"] == "incident")
+    assert (told["action"], told["severity"]) == ("honeytoken.used", "alarm")
+    assert told["detail"]["placeholder_id"] in {str(each.id) for each in decoys}
+    assert told["detail"]["source_address"] == "127.0.0.1"
