@@ -6,7 +6,7 @@
 import subprocess
 import sys
 
-EVERY = ("gateway", "limiter", "claim", "snapshot", "audit")
+EVERY = ("gateway", "limiter", "claim", "snapshot", "audit", "hostile")
 
 
 def main(chosen: list[str]) -> int:

@@ -165,7 +165,7 @@ def our_gateway(port: int, authority: Authority, folder: Path) -> Iterator[list[
         "workers": 1,
     }
     with Product(folder, settings, command=("taskset", "-c", str(CORE))) as product:
-        placeholder = _company(product)
+        placeholder = company(product)
         headers = {"Authorization": f"Bearer {placeholder}", **JSON_HEADERS}
         target = Target(product.url("gateway"), f"/openai{PATH}", headers, BODY)
         _wait_until_serving(target, folder)
@@ -188,7 +188,8 @@ def pin(processes: list[int], others: set[int]) -> None:
                 os.sched_setaffinity(int(thread.name), {CORE} if worker else others)
 
 
-def _company(product: Product) -> str:
+def company(product: Product) -> str:
+    """A tenant with a user, a credential, generous limits; its placeholder."""
     product.cli("tenant", "create", "bench")
     product.cli("user", "create", "--tenant", "bench", "runner")
     add = ("credential", "add", "--tenant", "bench", "--provider", "openai", "--name", "main")

@@ -110,3 +110,19 @@ def test_a_client_hello_without_end(attacker: Attacker) -> None:
     reply = attacker.gateway(hello)
     attacker.assert_refused(reply)
     attacker.turned_away("client-hello")
+
+
+@pytest.mark.parametrize("listener", ["gateway", "proxy"])
+def test_slow_connections_leave_others_served(attacker: Attacker, listener: str) -> None:
+    """Heads and bodies that do not come to their end, and silence; ``bench.hostile`` says what they cost."""
+    product = attacker.office.product
+    body = request(attacker.path(), [attacker.bearer, ("Content-Length", "1000")], b"{")
+    held = []
+    for number in range(150):
+        sock = socket.create_connection((product.address, product.ports[listener]), 10)
+        sock.sendall((b"POST / HTTP/1.1\r\nX-Slow: ", body, b"")[number % 3])
+        held.append(sock)
+    for _ in range(10):
+        attacker.assert_works()
+    for sock in held:
+        sock.close()
