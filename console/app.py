@@ -12,7 +12,7 @@ from litestar.plugins.pydantic import PydanticPlugin
 from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 
-from console import door_pages, overview_page, probes
+from console import door_pages, inventory_page, overview_page, probes
 from console.api import ROUTER
 from console.forgery import ForgeryCheck, configuration
 from console.headers import before_send
@@ -36,6 +36,9 @@ def create_app(services: Services) -> Litestar:
             overview_page.panels,
             overview_page.live,
             overview_page.decide,
+            inventory_page.page,
+            inventory_page.detail,
+            inventory_page.review,
             door_pages.sign_in_page,
             door_pages.sign_in,
             door_pages.sign_out,

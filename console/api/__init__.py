@@ -7,6 +7,7 @@ from litestar import Router
 
 from console.api import (
     endpoints,
+    inventory,
     keys,
     me,
     people,
@@ -57,6 +58,11 @@ ROUTER = Router(
         endpoints.set_for_all,
         endpoints.list_of_tenant,
         endpoints.set_for_tenant,
+        inventory.list_for_all,
+        inventory.list_of_tenant,
+        inventory.show,
+        inventory.review,
+        inventory.reopen,
         record.usage_of_all,
         record.usage_of_tenant,
         record.events_of_all,

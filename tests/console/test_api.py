@@ -256,3 +256,27 @@ async def test_calls_are_priced_anew_by_the_platform_alone(
     assert outcome.json() == {"calls": 0, "changed": 0, "difference": 0, "differences": []}
     theirs = await bearer(services, app, Role.TENANT_ADMINISTRATOR, tenant_id)
     assert (await theirs.post(path, json=asked)).status_code == 403
+
+
+async def test_an_endpoint_is_reviewed_and_reopened(
+    program: httpx.AsyncClient, services: Services, role_secrets: RoleSecrets, clock: Clock
+) -> None:
+    tenant_id = await a_tenant(services)
+    gateway = await Store.open(role_secrets.gateway_dsn, role_secrets.claim_key)
+    await ship(gateway, a_busy_day(tenant_id, "Acme", clock.now))
+    await gateway.close()
+    at = f"/api/v1/tenants/{tenant_id}/inventory"
+    (seen,) = [each for each in (await program.get(at)).json() if each["host"] == "llm.sidecar.example"]
+    assert (seen["stage"], seen["state"], seen["product"]) == ("new", "monitored", None)
+    assert seen["risk"] == sum(part["points"] for part in seen["risk_parts"])
+
+    place = f"{at}/llm.sidecar.example"
+    assert (await program.put(f"{place}/review", json={"state": "blocked"})).status_code == 422
+    decision = {"owner": "ops", "note": "ours", "state": "sanctioned"}
+    assert (await program.put(f"{place}/review", json=decision)).json()["owner"] == "ops"
+    found = (await program.get(place)).json()
+    assert (found["stage"], found["state"], found["decision"]["note"]) == ("decided", "sanctioned", "ours")
+    assert (await program.delete(f"{place}/review")).status_code == 204
+    assert (await program.get(place)).json()["stage"] == "new"
+    assert (await program.get(f"{at}/never.example")).status_code == 404
+    assert {each["tenant"] for each in (await program.get("/api/v1/inventory")).json()} >= {seen["tenant"]}

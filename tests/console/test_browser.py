@@ -8,7 +8,7 @@ import pyotp
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from litestar import Litestar
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from conduit.addresses import parse_address
 from conduit.console_process import listening
@@ -178,6 +178,47 @@ async def test_an_endpoint_is_blocked_by_keyboard_alone(
         assert [(rule.host, rule.state) for rule in await endpoints.rules(session)] == [
             ("llm.example", "blocked")
         ]
+
+
+async def test_an_endpoint_is_reviewed_by_keyboard_alone(
+    visit: Visit, services: Services, gateway: Store, clock: Clock
+) -> None:
+    tenant_id, person = await a_tenants_administrator(services)
+    await visit.sign_in(person)
+    await visit.go("/inventory")
+    await expect(visit.page.get_by_text("No AI endpoint has been seen yet")).to_be_visible()
+    await visit.assert_accessible()
+
+    seen = {"host": "llm.example", "provider": None, "evidence": [HOSTILE], "findings": ["data:email"]}
+    await ship(gateway, [call_event(tenant_id, clock.now, **seen)])
+    await visit.go("/inventory?stage=new")
+    await visit.assert_accessible()
+    await tab_to(visit.page, visit.page.get_by_role("link", name="llm.example"))
+    await visit.page.keyboard.press("Enter")
+    await expect(visit.page.get_by_role("heading", level=1)).to_have_text("llm.example")
+    await expect(visit.page.get_by_text("sensitive data in 1 requests")).to_be_visible()
+    await visit.assert_accessible()
+
+    await tab_to(visit.page, visit.page.get_by_label("Owner"))
+    await visit.page.keyboard.type("it-security")
+    await visit.page.keyboard.press("Tab")
+    await visit.page.keyboard.type("no contract")
+    await visit.page.keyboard.press("Tab")
+    await visit.page.keyboard.type("Blocked")
+    await tab_to(visit.page, visit.page.get_by_role("button", name="Save"))
+    await visit.page.keyboard.press("Enter")
+    await expect(visit.page.get_by_role("status")).to_contain_text("llm.example is decided, blocked")
+    await expect(visit.page.get_by_text("Decided by")).to_contain_text(f"{person.name} on")
+    await visit.assert_accessible()
+
+
+async def tab_to(page: Page, wanted: Locator, most: int = 40) -> None:
+    """Move the focus by the keyboard, as somebody without a mouse does."""
+    for _ in range(most):
+        await page.keyboard.press("Tab")
+        if await wanted.evaluate("element => element === document.activeElement"):
+            return
+    raise AssertionError("the keyboard does not get there")
 
 
 async def test_markup_from_the_wire_is_text(

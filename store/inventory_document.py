@@ -1,0 +1,82 @@
+"""The inventory as programs read it, the same by command line and API: one flat document an endpoint."""
+
+from store.inventory import Detail, Item, Review, Use
+
+
+def document(item: Item) -> dict[str, object]:
+    """An endpoint as a program reads it: bytes, micro-dollars, moments in ISO 8601."""
+    entry, review, decision = item.entry, item.review, item.decision
+    return {
+        "host": item.host,
+        "tenant": item.tenant,
+        "provider": item.provider,
+        "product": entry.product if entry else None,
+        "category": entry.kind if entry else None,
+        "verdict": item.verdict,
+        "score": item.score,
+        "evidence": list(item.evidence),
+        "state": item.state.value,
+        "stage": item.stage.value,
+        "decision": {
+            "source": decision.source,
+            "by": decision.by,
+            "at": decision.at.isoformat() if decision.at else None,
+            "note": decision.note,
+        },
+        "owner": review.owner if review else None,
+        "review": review_document(review) if review else None,
+        **{name: getattr(item, name) for name in _COUNTS},
+        "cost_micro_dollars": item.cost,
+        "data_classes": dict(item.data_classes),
+        "private_use": dict(item.private_use),
+        "risk": item.risk.score,
+        "risk_parts": [
+            {"name": part.name, "points": part.points, "reason": part.reason} for part in item.risk.parts
+        ],
+        "first_seen": item.first_seen.isoformat(),
+        "last_seen": item.last_seen.isoformat(),
+    }
+
+
+_COUNTS = ("calls", "refused", "users", "networks", "bytes_up", "bytes_down")
+
+
+def whole(found: Detail) -> dict[str, object]:
+    """The same, with who used it and from where, and what the catalogue says."""
+    entry = found.item.entry
+    catalogued: dict[str, object] | None = None
+    if entry is not None:
+        catalogued = {
+            "pattern": entry.host,
+            "operator_country": entry.country,
+            "region": entry.region,
+            "trains": entry.training.value,
+            "evasions": list(entry.evasions),
+            "source": entry.source,
+            "date": entry.date,
+        }
+    uses = {"used_by": _uses(found.users), "used_from": _uses(found.networks)}
+    return {**document(found.item), **uses, "catalogue": catalogued}
+
+
+def _uses(uses: tuple[Use, ...]) -> list[dict[str, object]]:
+    return [
+        {
+            "name": use.name,
+            "calls": use.calls,
+            "first_seen": use.first_seen.isoformat(),
+            "last_seen": use.last_seen.isoformat(),
+        }
+        for use in uses
+    ]
+
+
+def review_document(review: Review) -> dict[str, object]:
+    """Who looks after an endpoint, and what was found."""
+    return {
+        "owner": review.owner,
+        "note": review.note,
+        "reviewed_by": review.reviewed_by,
+        "started_at": review.started_at.isoformat(),
+        "updated_at": review.updated_at.isoformat(),
+    }
