@@ -13,7 +13,7 @@ from typing import IO
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
 from conduit.errors import ChildFailed
-from conduit.hardening import end_with_parent, forbid_dumps
+from conduit.hardening import end_with_parent, forbid_dumps, refuse_tracer
 from conduit.logs import write_logs
 from conduit.settings import Settings
 
@@ -49,9 +49,8 @@ class Boot(BaseModel):
 
 
 def receive(source: IO[str] | None = None) -> Boot:
-    """Read the document, and put this process under the house's rules: no dumps, logs, end with the parent.
-
-    Raises ``ChildFailed``.
+    """Read the document, and put this process under the house's rules: no dumps, no tracer, an end with its
+    parent's, logs. Raises ``ChildFailed``, ``Traced``.
     """
     try:
         boot = Boot.model_validate_json((source or sys.stdin).read(BOOT_CHARACTERS_MAX))
@@ -59,6 +58,7 @@ def receive(source: IO[str] | None = None) -> Boot:
         keys = ", ".join(".".join(map(str, problem["loc"])) or "the document" for problem in error.errors())
         raise ChildFailed(f"not a boot document ({keys}); this program is started by `conduit up`") from None
     forbid_dumps()
+    refuse_tracer(allowed=boot.settings.vault.allow_tracer)
     end_with_parent(boot.parent)
     write_logs(boot.settings.logging, process=boot.process)
     os.environ.update(boot.environment)

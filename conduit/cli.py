@@ -27,6 +27,7 @@ from conduit.commands import (
     user,
     vault,
 )
+from conduit.hardening import forbid_dumps
 
 application = typer.Typer(
     name="conduit",
@@ -75,5 +76,6 @@ def shared(
 
 
 def main() -> None:
-    """The program ``conduit``."""
+    """The program ``conduit``. Some commands hold a key for a moment, so that none of them leaves a dump."""
+    forbid_dumps()
     application()

@@ -23,3 +23,7 @@ class AuthorityError(ConduitError):
 
 class ChildFailed(ConduitError):
     """A process of ours did not become ready."""
+
+
+class Traced(ConduitError):
+    """A debugger watches this process, which was not told to allow it."""

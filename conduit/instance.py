@@ -15,6 +15,7 @@ from pathlib import Path
 from conduit.command import CommandFailed, Invocation
 from conduit.data_folder import DataFolder
 from conduit.embedded_postgres import EmbeddedPostgres
+from conduit.hardening import refuse_tracer
 from conduit.settings import Settings, load
 from policy.endpoints import Defaults as States
 from store.acts import Actor
@@ -91,6 +92,7 @@ def remote_key(settings: Settings) -> RemoteKey | None:
 async def opened(invocation: Invocation) -> AsyncIterator[Instance]:
     """Connect to the instance; raises ``CommandFailed`` when none is running."""
     settings = settings_of(invocation)
+    refuse_tracer(allowed=settings.vault.allow_tracer)
     folder = invocation.data.expanduser().absolute()
     secrets = await asyncio.to_thread(read_secrets, owner_url(folder, settings))
     vault = vault_of(folder, settings)

@@ -201,6 +201,9 @@ class Vault(Section):
     """The vault of provider credentials."""
 
     kek: KeyEncryptionKey = Field(KeyEncryptionKey(), description="The key-encryption key.")
+    allow_tracer: bool = Field(
+        False, description="Start under a debugger too, although it could read every key in memory."
+    )
 
 
 class Console(Section):

@@ -25,7 +25,7 @@ from conduit.child import Keeper
 from conduit.data_folder import DataFolder
 from conduit.embedded import Engines, EngineUrls
 from conduit.errors import ChildFailed, ConfigurationError, EngineError
-from conduit.hardening import forbid_dumps
+from conduit.hardening import forbid_dumps, refuse_tracer
 from conduit.key_provision import ensure_key, key_environment
 from conduit.listeners import require_free
 from conduit.logs import write_logs
@@ -64,6 +64,7 @@ def up(data: Path, config: Path | None, workers: int | None) -> None:
     """
     forbid_dumps()
     settings = load(config, os.environ)
+    refuse_tracer(allowed=settings.vault.allow_tracer)
     write_logs(settings.logging, process="conduit")
     folder = DataFolder(data)
     with folder.locked(), contextlib.ExitStack() as stack:
