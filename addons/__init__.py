@@ -8,6 +8,7 @@ from addons.accounts import Accounts
 from addons.admission import Admission
 from addons.attribution import Attribution
 from addons.coaching import Coaching
+from addons.content import Content
 from addons.credential_health import CredentialHealth
 from addons.credentials import Credentials
 from addons.discovery import Discovery
@@ -31,6 +32,7 @@ STEPS: tuple[type[Step], ...] = (
     CredentialHealth,  # does the provider take it
     Metering,  # the answer: usage, top-up, cut
     Redaction,  # the key never comes back
+    Content,  # what was said, sealed where the tenant keeps it
     Record,  # written down, before it leaves and when it has ended
     Measurement,  # figures for monitoring
 )

@@ -74,6 +74,7 @@ _GUARDS = frozenset(
     {
         *("interception", "discovery", "coaching", "inspection", "admission", "accounts", "credentials"),
         "redaction",
+        "content",
     }
 )
 _ALL = frozenset({*_GUARDS, *DUTIES, "measurement"})

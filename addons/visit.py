@@ -11,6 +11,7 @@ from mitmproxy import http
 
 from policy.answers import Answer
 from policy.attribution import PresentedKey
+from policy.content import Gathered
 from policy.destination import Destination
 from policy.evidence import RequestEvidence
 from policy.exchange import Exchange, Shape
@@ -30,6 +31,17 @@ if TYPE_CHECKING:
     from vault.secret import Secret
 
 KEY = "conduit.visit"
+
+
+@dataclass(slots=True)
+class Kept:
+    """What is kept of a call whose tenant keeps content: the key to seal it, and what has passed so far."""
+
+    key: bytearray = field(repr=False)
+    question: Gathered = field(repr=False)
+    answer: Gathered = field(repr=False)
+    scrubber: "Scrubber | None" = field(default=None, repr=False)
+    content_type: str = ""
 
 
 @dataclass(slots=True)
@@ -83,6 +95,7 @@ class Visit:
     rate_headers: tuple[tuple[str, str], ...] = ()
     growth: "GrowingReservation | None" = None
     session: "Session | None" = None
+    kept: Kept | None = field(default=None, repr=False)
 
     @property
     def terms(self) -> Terms:

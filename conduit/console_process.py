@@ -30,6 +30,7 @@ from console.passwords import Passwords
 from console.second_factors import SecondFactors
 from console.services import Services
 from console.sign_in import SignIn
+from console.step_up import StepUp
 from store.door import Store
 from store.valkey import connect
 from vault import aead
@@ -81,6 +82,7 @@ def assembled(boot: Boot, store: Store) -> Services:
         store=store,
         vault=vault,
         sign_in=SignIn(store, passwords, factors, now),
+        step_up=StepUp(store, factors, now),
         tokens=ApiTokens(store, now),
         enroller=Enroller(
             store, passwords, factors, now, key=aead.derive(boot.claim_key, b"console enrolment")

@@ -21,7 +21,7 @@ from conduit.errors import ConfigurationError
 from conduit.identity_settings import Radius
 from conduit.radius_listener import RadiusListener, clients_of
 from policy.incident import Severity, incident
-from store import retention_acts, tenants, usage
+from store import content_acts, retention_acts, tenants, usage
 from store.acts import Actor
 from store.canary import Canary, CanaryResult
 from store.chain import append
@@ -138,12 +138,13 @@ async def reconcile_all(store: Store, limiter: Limiter) -> None:
 
 
 async def delete_what_is_due(store: Store) -> None:
-    """Delete the text of every tenant's events that are older than the tenant keeps them."""
+    """Delete the text of events, and the content, that are older than their tenant keeps them."""
     async with store.platform(Purpose.ADMINISTRATION) as session:
         known = await tenants.every(session)
     for tenant in known:
         pruned = await retention_acts.prune(store, actor=RETENTION, tenant_id=tenant.tenant_id)
         PRUNED.inc(pruned.events)
+        await content_acts.delete_due(store, actor=RETENTION, tenant_id=tenant.tenant_id)
 
 
 class Isolation:

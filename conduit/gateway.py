@@ -14,6 +14,7 @@ from addons.chain import Chain, Surroundings
 from addons.coaching import Coaching
 from addons.configuration import Bounds, Configuration, Listeners, Upstreams
 from addons.connections import Connections
+from addons.content import Content
 from addons.credential_health import CredentialHealth
 from addons.credentials import Credentials
 from addons.deadlines import Deadlines
@@ -169,6 +170,7 @@ def engine(
             limiter, snapshots, output_step_tokens=step_tokens, cut_revoked=configuration.cut_revoked
         ),
         Redaction: Redaction(),
+        Content: Content(vault, spool),
         Record: Record(spool),
         Measurement: Measurement(),
     }

@@ -26,6 +26,10 @@ class Permission(StrEnum):
     SELF_TOKEN_REVOKE = "self:token:revoke"  # noqa: S105 - a permission
     SELF_TOKEN_VIEW = "self:token:view"  # noqa: S105 - a permission
     TENANT_ADMINISTRATOR_INVITE = "tenant:administrator:invite"
+    TENANT_CONTENT_APPROVE = "tenant:content:approve"
+    TENANT_CONTENT_REQUEST = "tenant:content:request"
+    TENANT_CONTENT_SET = "tenant:content:set"
+    TENANT_CONTENT_VIEW = "tenant:content:view"
     TENANT_CREDENTIAL_VIEW = "tenant:credential:view"
     TENANT_ENDPOINT_SET = "tenant:endpoint:set"
     TENANT_ENDPOINT_VIEW = "tenant:endpoint:view"
@@ -80,6 +84,7 @@ ROLES: dict[Role, frozenset[Permission]] = {
     | _SELF
     | {
         Permission.PLATFORM_ENDPOINT_SET,
+        Permission.TENANT_CONTENT_REQUEST,
         Permission.TENANT_ENDPOINT_SET,
         Permission.TENANT_PLACEHOLDER_REVOKE,
     },

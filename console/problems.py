@@ -13,7 +13,7 @@ from loguru import logger
 
 from console.errors import ConsoleError, NotSignedIn
 from store import errors as store_errors
-from vault.errors import Sealed
+from vault.errors import Sealed, Unopenable
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -24,10 +24,13 @@ STORE: Mapping[type[Exception], tuple[int, str]] = {
     store_errors.AlreadyExists: (409, "It exists already"),
     store_errors.InvalidRecord: (422, "The input is not valid"),
     store_errors.MissingReference: (422, "The input refers to something that is not there"),
+    store_errors.NotApproved: (409, "Another person has to approve this first"),
+    store_errors.RecordHeld: (409, "The record is under a legal hold"),
     store_errors.NotFound: (404, "There is no such thing"),
     store_errors.OneTimeUseSpent: (410, "This link has been used or has expired"),
     store_errors.StoreUnavailable: (503, "The database is not answering; try again shortly"),
     Sealed: (503, "The vault is sealed"),
+    Unopenable: (410, "Its key has been destroyed"),
 }
 
 

@@ -12,6 +12,7 @@ from console.enrolment import Enroller
 from console.health import Health
 from console.live import Live
 from console.sign_in import SignIn
+from console.step_up import StepUp
 from store.door import Store
 from store.inventory import Defaults
 from vault.vault import Vault
@@ -27,6 +28,7 @@ class Services:
     store: Store
     vault: Vault
     sign_in: SignIn
+    step_up: StepUp
     tokens: ApiTokens
     enroller: Enroller
     live: Live

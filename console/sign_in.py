@@ -157,7 +157,7 @@ class SignIn:
                     session,
                     administrator_id=account.id,
                     attempts_max=FAILURES_BEFORE_LOCK,
-                    locked_until=now + _wait(account.failed_attempts + 1),
+                    locked_until=now + wait_after(account.failed_attempts + 1),
                 )
             await chain.append(session, [self._event("refused", account, claim, now)])
         SIGN_INS.labels("refused").inc()
@@ -175,7 +175,7 @@ class SignIn:
         )
 
 
-def _wait(failures: int) -> timedelta:
+def wait_after(failures: int) -> timedelta:
     """How long an account waits after so many failures in a row, once it waits at all."""
     doublings = min(max(failures - FAILURES_BEFORE_LOCK, 0), 10)
     return timedelta(seconds=min(LOCK_SHORTEST_S * 2**doublings, LOCK_LONGEST_S))

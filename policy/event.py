@@ -57,6 +57,8 @@ def answered(exchange: Exchange) -> Event:
             "first_byte_us": exchange.timing.first_byte_us,
             "total_us": exchange.timing.total_us,
             "findings": exchange.findings or None,
+            "content_kept": None if exchange.content_digest is None else bool(exchange.content_digest),
+            "content_digest": exchange.content_digest or None,
             **_endpoint(exchange),
             **_refusal(exchange.refusal),
             **_usage(exchange),

@@ -184,6 +184,7 @@ class Exchange:
     ``concerned`` is in whose record a call stands whose ``principal`` could not be established. The messages
     and the close code (RFC 6455 section 7.4) are those of a WebSocket session.
     ``credential_id`` is the credential that the call was given.
+    ``content_digest`` is the SHA-256 of the sealed content that is kept, empty where keeping it failed.
     """
 
     id: ExchangeId
@@ -207,4 +208,5 @@ class Exchange:
     messages_down: int | None = None
     close_code: int | None = None
     justification: str | None = None
+    content_digest: str | None = None
     findings: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The published forms of real provider keys: to notice one that leaves, never to use one.
+"""The published forms of real provider keys: to notice one that leaves or is kept, never to use one.
 
 Prefix and a minimum length, since vendors lengthen keys without notice. Patterns are those that the vendors'
 documentation and the public secret scanners use.
@@ -43,3 +43,15 @@ _FORMS_IN_BYTES = re.compile(
 def holds_provider_key(text: bytes) -> bool:
     """Whether a key in the form of some AI provider's stands anywhere in a text."""
     return _FORMS_IN_BYTES.search(text) is not None
+
+
+_ANYWHERE = re.compile(_FORMS.pattern.encode(), re.VERBOSE)
+
+
+def without_keys(text: bytes) -> bytes:
+    """The text with everything in the form of a provider's key as asterisks, so that lengths stay.
+
+    One that is cut off at the end of the text is caught by its prefix and length like any other; what is too
+    short by then to be told from a word opens nothing either.
+    """
+    return _ANYWHERE.sub(lambda match: b"*" * len(match.group()), text)

@@ -21,8 +21,20 @@ Address = IPv4Address | IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
+class KeepsContent:
+    """That a tenant's policy keeps what is said: so many bytes a direction, under this key (wrapped)."""
+
+    tenant_id: TenantId
+    bytes_max: int
+    content_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Tenant:
-    """An organisation or part of one. ``data_key`` is its data key, wrapped by the key-encryption key."""
+    """An organisation or part of one. ``data_key`` is its data key, wrapped by the key-encryption key.
+
+    ``keeps`` is ``None`` where nothing of what is said is kept, the default.
+    """
 
     id: TenantId
     name: str
@@ -30,6 +42,7 @@ class Tenant:
     time_zone: ZoneInfo
     enabled: bool
     data_key: bytes
+    keeps: KeepsContent | None = None
 
 
 @dataclass(frozen=True, slots=True)

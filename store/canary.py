@@ -21,6 +21,7 @@ from store.errors import (
     AlreadyExists,
     InvalidRecord,
     MissingReference,
+    NotApproved,
     NotFound,
     OneTimeUseSpent,
     StoreError,
@@ -31,7 +32,7 @@ INTERVAL_S = 300.0
 
 # How the database, or a repository, says no. ``AlreadyExists`` is none of these: it would tell one tenant
 # that the other has a row of that name.
-_REFUSALS = (NotFound, MissingReference, TenancyViolation, InvalidRecord, OneTimeUseSpent)
+_REFUSALS = (NotFound, NotApproved, MissingReference, TenancyViolation, InvalidRecord, OneTimeUseSpent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from store import (
     alerts,
     approvals,
     console_sessions,
+    content,
     credentials,
     custody,
     endpoints,
@@ -125,6 +126,7 @@ async def furnish(session: AsyncSession, tenant_id: TenantId, *, number: int) ->
     approval = await approvals.request(
         session, action="canary", subject=name, requested_by=name, expires_at=AGES_AHEAD
     )
+    await content.put_policy(session, keep=False, bytes_max=1, content_key=envelope)
     await retention.put(session, event_days=None, content_days=None)
     hold = await _ended_hold(session, name)
     return Rows(
@@ -144,6 +146,10 @@ async def furnish(session: AsyncSession, tenant_id: TenantId, *, number: int) ->
         host=host,
         network=network,
     )
+
+
+def _sealed_record(rows: Rows) -> dict[str, str]:
+    return {"id": str(rows.hold_id), "at": AGES_AGO.isoformat(), "sealed": "dGhlaXJz"}
 
 
 async def _ended_hold(session: AsyncSession, name: str) -> retention.Hold:
@@ -208,6 +214,8 @@ async def state_of(session: AsyncSession) -> tuple[object, ...]:
         await sufficiency.every(session),
         await prices.every(session),
         await approvals.every(session),
+        await content.find_policy(session),
+        await content.latest(session, limit=1000),
         await retention.find(session),
         await retention.holds(session),
         await usage.latest(session, limit=1000),
@@ -509,6 +517,15 @@ PROBES: tuple[Probe, ...] = (
         ),
     ),
     Probe(approvals.every, lambda s, _: approvals.every(s)),
+    Probe(content.find_policy, lambda s, _: content.find_policy(s)),
+    Probe(
+        content.put_policy,
+        lambda s, _: content.put_policy(s, keep=True, bytes_max=1, content_key=b"theirs"),
+        aims=False,
+    ),
+    Probe(content.latest, lambda s, _: content.latest(s, limit=1000)),
+    Probe(content.read, lambda s, r: content.read(s, approval_id=r.approval_id, reader=r.name)),
+    Probe(content.keep, lambda s, r: content.keep(s, r.tenant_id, [_sealed_record(r)])),
     Probe(retention.find, lambda s, _: retention.find(s)),
     Probe(retention.put, lambda s, _: retention.put(s, event_days=1, content_days=1), aims=False),
     Probe(retention.place, lambda s, r: retention.place(s, reason=r.name, placed_by="theirs"), aims=False),

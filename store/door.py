@@ -26,6 +26,7 @@ from store.errors import (
     AlreadyExists,
     InvalidRecord,
     MissingReference,
+    NotApproved,
     NoTenant,
     RecordHeld,
     StoreError,
@@ -203,8 +204,9 @@ _BY_ERROR: tuple[tuple[type[Exception], type[StoreError], str], ...] = (
     (psycopg.errors.CheckViolation, InvalidRecord, "a value is outside what is allowed"),
     (psycopg.errors.NotNullViolation, InvalidRecord, "a value is missing"),
     (psycopg.errors.DataError, InvalidRecord, "a value is not of its kind"),
-    # Before its parent: only migration 0012 raises it.
+    # Before their parent: only migrations 0012 and 0016 raise these.
     (psycopg.errors.ObjectInUse, RecordHeld, "the record of this tenant is under a hold"),
+    (psycopg.errors.ObjectNotInPrerequisiteState, NotApproved, "no second person has approved this lately"),
     (psycopg.OperationalError, StoreUnavailable, "PostgreSQL is away or too slow"),
     (psycopg.InterfaceError, StoreUnavailable, "the connection was lost"),
 )

@@ -60,5 +60,9 @@ class RecordHeld(StoreError):
     """The tenant's record is under a hold: nothing of it is deleted until somebody releases it."""
 
 
+class NotApproved(StoreError):
+    """No second person has approved this, or not lately, or somebody else asked for it."""
+
+
 class BackupFailed(StoreError):
     """PostgreSQL's tool failed, or the archive would not be whole, or the target is not empty."""

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from policy.identifiers import TenantId
 from policy.snapshot import Credential, Tenant
-from store import administrators, credentials, custody, tenants
+from store import administrators, content, credentials, custody, tenants
 from store.acts import Actor, record
 from store.claim import Purpose
 from store.door import Store
@@ -115,6 +115,7 @@ class KeyCustody:
             tenant = await keyed_tenant(session, tenant_id)
             await self._vault.unlock(tenant)
             await self._refuse_stragglers(session, tenant)
+            await self._rewrap_content_key(session, tenant)
             ring = self._vault.without_earlier_data_keys(tenant)
             await self._write(session, tenant_id, ring, newer=False)
             await record(
@@ -162,6 +163,16 @@ class KeyCustody:
             ring = await to_thread(self._vault.rewrapped, tenant)
             await self._write(session, tenant_id, ring, newer=False)
             return True
+
+    async def _rewrap_content_key(self, session: AsyncSession, tenant: Tenant) -> None:
+        kept = await content.find_policy(session)
+        if kept is not None:
+            await content.put_policy(
+                session,
+                keep=kept.keep,
+                bytes_max=kept.bytes_max,
+                content_key=self._vault.rewrapped_content_key(tenant, kept.content_key),
+            )
 
     async def _rewrap_second_factors(self, session: AsyncSession) -> None:
         for person in await administrators.every(session):

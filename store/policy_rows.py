@@ -25,6 +25,7 @@ from store import custody, prices
 from store.tables import (
     ACCOUNT_LIST,
     ADDRESS_SESSION,
+    CONTENT_POLICY,
     CREDENTIAL,
     ENDPOINT_EXCEPTION,
     ENDPOINT_RULE,
@@ -76,10 +77,14 @@ async def read_records(
     envelopes = {
         (item.tenant_id, item.credential_id): item.envelope for item in await custody.every_envelope(session)
     }
+    keeps = {
+        row.tenant_id: snapshot.KeepsContent(row.tenant_id, row.bytes_max, row.content_key)
+        async for row in _rows(session, of(CONTENT_POLICY).where(CONTENT_POLICY.c.keep))
+    }
     teams = {(row.tenant_id, row.id): row.name async for row in _rows(session, of(TEAM))}
     return snapshot.Records(
         tenants=[
-            _tenant(row, keys.get(row.tenant_id, b""))
+            replace(_tenant(row, keys.get(row.tenant_id, b"")), keeps=keeps.get(row.tenant_id))
             async for row in _rows(session, of(TENANT).where(TENANT.c.tenant_id.not_in(INTERNAL)))
         ],
         users=[_user(row, teams) async for row in _rows(session, of(MEMBER))],

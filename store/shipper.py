@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from policy.exchange import Outcome
 from policy.identifiers import TenantId
 from policy.incident import Severity, incident
+from store import content
 from store.canonical import NotCanonical, canonical
 from store.chain import EventInvalid, append, tenant_of
 from store.claim import Purpose
@@ -33,6 +34,8 @@ from store.frames import START, Damage, Frame, Position, read, segment_path, seg
 from store.spool_folder import announce, is_dead, size
 
 BATCH_EVENTS = 500
+# Each has up to 180 KB, so this bounds the memory that a batch takes.
+CONTENTS_MAX = 50
 # A record waits at most so long for others to share its transaction; each costs a millisecond by itself.
 POLL_INTERVAL_S = 0.2
 BACKOFF_MAX_S = 5.0
@@ -67,6 +70,7 @@ class Reading:
 
     position: Position
     events: list[dict[str, Any]] = field(default_factory=list)
+    contents: list[dict[str, Any]] = field(default_factory=list)
     opened: dict[str, Opened] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
     finished: bool = False
@@ -111,7 +115,7 @@ class Writer:
                 reading.events.append(self._damaged(item))
             else:
                 self._take(item, reading)
-            if len(reading.events) >= events_max:
+            if len(reading.events) >= events_max or len(reading.contents) >= CONTENTS_MAX:
                 return reading
         if dead:
             reading.finished = True
@@ -134,6 +138,9 @@ class Writer:
         announce(self.directory, self.position)
 
     def _take(self, frame: Frame, reading: Reading) -> None:
+        if frame.record.get("type") == "content":
+            reading.contents.append(frame.record)
+            return
         try:
             ended = self._note(frame, reading.opened, reading.ended)
         except (KeyError, TypeError):
@@ -146,6 +153,8 @@ class Writer:
         """The whole event, if this record ends one. Raises ``KeyError`` or ``TypeError`` for any other."""
         event = frame.record["event"]
         identity = event["id"]
+        if frame.record["type"] == "content":
+            return None
         if frame.record["type"] == "admitted":
             opened[identity] = Opened(frame.start, event)
             return None
@@ -240,7 +249,9 @@ class Shipper:
             self._emptied_at = time.monotonic()
             return 0
         # A reading that only opened calls needs no transaction: read again, it opens them again.
-        settled = {name: item for name, item in moved.items() if item.events or item.finished}
+        settled = {
+            name: item for name, item in moved.items() if item.events or item.contents or item.finished
+        }
         try:
             await self._commit(settled)
         except UNSHIPPABLE:
@@ -274,12 +285,15 @@ class Shipper:
         if not readings:
             return
         async with self._store.platform(Purpose.SHIPPING) as session:
+            await _keep(session, [item for reading in readings.values() for item in reading.contents])
             await _record(session, [event for reading in readings.values() for event in reading.events])
             await _save_positions(session, readings)
 
     async def _commit_one_by_one(self, readings: Mapping[str, Reading]) -> None:
         """Some event cannot be recorded as it is. Find it, and record it whole in the platform's chain."""
         for reading in readings.values():
+            for item in reading.contents:
+                await self._keep_or_tell(item)
             for event in reading.events:
                 try:
                     async with self._store.platform(Purpose.SHIPPING) as session:
@@ -288,6 +302,14 @@ class Shipper:
                     await self._quarantine(event, error)
         async with self._store.platform(Purpose.SHIPPING) as session:
             await _save_positions(session, readings)
+
+    async def _keep_or_tell(self, item: Mapping[str, Any]) -> None:
+        """Sealed content of a tenant that is gone, say, is nobody's to keep."""
+        try:
+            async with self._store.platform(Purpose.SHIPPING) as session:
+                await _keep(session, [item])
+        except UNSHIPPABLE as error:
+            logger.error("the content of a call cannot be kept: {}", type(error).__name__)
 
     async def _quarantine(self, event: Mapping[str, Any], error: Exception) -> None:
         body = canonical(event).decode()
@@ -311,6 +333,16 @@ class Shipper:
         if self._failing:
             logger.info("records are being shipped again")
         self._failing = False
+
+
+async def _keep(session: AsyncSession, items: Sequence[Mapping[str, Any]]) -> None:
+    by_tenant: defaultdict[TenantId, list[dict[str, Any]]] = defaultdict(list)
+    for item in items:
+        if not isinstance(item.get("event"), dict):
+            raise InvalidRecord("not a record of kept content")
+        by_tenant[tenant_of(item["event"])].append(item["event"])
+    for tenant in sorted(by_tenant):
+        await content.keep(session, tenant, by_tenant[tenant])
 
 
 async def _record(session: AsyncSession, events: Sequence[dict[str, Any]]) -> None:

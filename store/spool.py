@@ -130,10 +130,10 @@ class Spool:
     def append(self, record: Mapping[str, Any]) -> None:
         """Write one record to the page cache, in tens of microseconds; it is recorded when this returns.
 
-        ``record`` is ``{"type": "admitted" | "ended", "event": {…}}``. An ``admitted`` is refused while
-        the reserve is broached; any other type may use the reserve. Raises ``SpoolUnavailable`` or
-        ``UnwritableRecord``: then it is not recorded. Any other type than ``admitted`` is kept in memory
-        and written when there is room again.
+        ``record`` is ``{"type": "admitted" | "content" | "ended", "event": {…}}``. Only an ``ended`` may use
+        the reserve, and while that is broached any other is refused. Raises ``SpoolUnavailable`` or
+        ``UnwritableRecord``: then it is not recorded. But an ``ended`` is kept in memory and written when
+        there is room again.
         """
         try:
             frame = encode(writable(record))
@@ -141,7 +141,7 @@ class Spool:
             raise UnwritableRecord(str(error)) from error
         if len(frame) - HEADER.size > RECORD_BYTES_MAX:
             raise UnwritableRecord(f"a record of {len(frame)} bytes is over the bound of {RECORD_BYTES_MAX}")
-        reserve = record.get("type") != "admitted"
+        reserve = record.get("type") == "ended"
         with self._mutex:
             try:
                 self._check_room(len(frame), reserve)

@@ -77,6 +77,8 @@ CHAIN_HEAD = _table("chain_head", "tenant_id sequence chain frontier updated_at"
 CHECKPOINT = _table("checkpoint", "tenant_id sequence root note created_at witnessed_at")
 RETENTION = _table("retention", "tenant_id event_days content_days through emptied updated_at")
 HOLD = _table("hold", "tenant_id id reason placed_by placed_at released_by released_at release_reason")
+CONTENT_POLICY = _table("content_policy", "tenant_id keep bytes_max content_key updated_at")
+KEPT_CONTENT = _table("kept_content", "tenant_id event_id at sealed bytes")
 SPOOL_POSITION = _table("spool_position", "writer segment byte_offset updated_at")
 ADMINISTRATOR = _table(
     "administrator",

@@ -14,7 +14,7 @@ from loguru import logger
 
 from policy.identifiers import CredentialId, TenantId
 from policy.snapshot import Credential, Tenant
-from vault import envelope, placeholder
+from vault import content, envelope, placeholder
 from vault.aead import KEY_BYTES
 from vault.envelope import Binding, WrappedKey
 from vault.errors import NotBound, Sealed, Unopenable, VaultError
@@ -137,6 +137,26 @@ class Vault:
     def is_rotating(self, tenant: Tenant) -> bool:
         """Whether a rotation of the tenant's data key was begun and not ended."""
         return len(envelope.unpack_ring(tenant.data_key)) > 1
+
+    def new_content_key(self, tenant: Tenant) -> bytes:
+        """A fresh key for the tenant's kept content, wrapped under its newest data key. Raises ``Sealed``."""
+        ring = self._ring(tenant)
+        return content.wrap(ring.newest, ring.keys[ring.newest], content.new_key(), tenant.id)
+
+    def content_key(self, tenant: Tenant, wrapped: bytes) -> bytes:
+        """The tenant's content key, to seal or open with ``vault.content``.
+
+        Raises ``Unopenable`` when it was altered, moved or shredded, ``Sealed`` as opening a credential does.
+        """
+        key = self._ring(tenant).keys.get(content.key_id_of(wrapped))
+        if key is None:
+            raise Unopenable
+        return content.unwrap(key, wrapped, tenant.id)
+
+    def rewrapped_content_key(self, tenant: Tenant, wrapped: bytes) -> bytes:
+        """The same content key, wrapped under the tenant's newest data key."""
+        ring = self._ring(tenant)
+        return content.wrap(ring.newest, ring.keys[ring.newest], self.content_key(tenant, wrapped), tenant.id)
 
     def rotating_keys(self) -> FileKeys | None:
         """The key file, where that is the source: its keys are rotated by us. Raises ``Sealed``."""

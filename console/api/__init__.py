@@ -6,6 +6,7 @@ Handlers are thin: a guard holds the route to a permission and a tenant, an act 
 from litestar import Router
 
 from console.api import (
+    content,
     endpoints,
     inventory,
     keys,
@@ -67,6 +68,13 @@ ROUTER = Router(
         record.usage_of_tenant,
         record.events_of_all,
         record.events_of_tenant,
+        content.show_policy,
+        content.set_policy,
+        content.list_kept,
+        content.list_openings,
+        content.request_opening,
+        content.decide_opening,
+        content.open_content,
         retention.show_retention,
         retention.set_retention,
         retention.list_holds,

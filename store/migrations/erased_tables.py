@@ -26,6 +26,8 @@ ERASED_BEFORE_0008 = (
 ERASED = (
     "endpoint_use",
     "endpoint_review",
+    "kept_content",
+    "content_policy",
     "retention",
     "hold",
     "alert",

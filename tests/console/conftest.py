@@ -23,6 +23,7 @@ from console.permissions import Role
 from console.second_factors import SecondFactors
 from console.services import Services
 from console.sign_in import SignIn
+from console.step_up import StepUp
 from policy.endpoints import Defaults as States
 from policy.exchange import EndpointState
 from policy.identifiers import TenantId
@@ -85,6 +86,7 @@ def services(store: Store, clock: Clock, keys: LocalKeys) -> Services:
         store=store,
         vault=vault,
         sign_in=SignIn(store, passwords, factors, clock),
+        step_up=StepUp(store, factors, clock),
         tokens=ApiTokens(store, clock),
         enroller=Enroller(store, passwords, factors, clock, key=bytes(32)),
         live=Live(store),
