@@ -73,8 +73,7 @@ def _on(*paths: Path) -> Callable[[Passage], bool]:
 _GUARDS = frozenset(
     {
         *("interception", "discovery", "coaching", "inspection", "admission", "accounts", "credentials"),
-        "redaction",
-        "content",
+        *("credential health", "redaction", "content"),
     }
 )
 _ALL = frozenset({*_GUARDS, *DUTIES, "measurement"})
