@@ -88,6 +88,11 @@ class Inspection(Step):
             return malformed(str(problem), "target-strict")
         return None
 
+    def _classify(self, visit: Visit, content: bytes) -> None:
+        """Note which classes of data are in it, each once."""
+        found = [f"data:{each.value}" for each in classes_in(content)]
+        visit.exchange.findings += [each for each in found if each not in visit.exchange.findings]
+
     async def message(self, visit: Visit, message: Message) -> Refusal | None:
         """Read what the client says as strictly as a body; a key of its own, or a placeholder, stays here."""
         if not message.from_client or visit.session is None:
@@ -98,6 +103,7 @@ class Inspection(Step):
             message.said = read_message(visit.session.dialect, message.content)
         except Malformed as problem:
             return malformed(str(problem), "message-strict")
+        self._classify(visit, message.content)
         sanctioned = visit.exchange.endpoint and visit.exchange.endpoint.state is EndpointState.SANCTIONED
         return unvaulted_key() if message.said.foreign_keys and sanctioned else None
 
@@ -120,7 +126,7 @@ class Inspection(Step):
             return malformed(str(problem), "body-strict")
         visit.exchange.call = call
         visit.exchange.bytes_up = len(body)
-        visit.exchange.findings += [f"data:{found.value}" for found in classes_in(body)]
+        self._classify(visit, body)
         if may_ask_usage(endpoint.provider, call):
             request.raw_content = with_usage_asked(body)
             request.headers["content-length"] = str(len(request.raw_content))

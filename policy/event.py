@@ -177,10 +177,11 @@ def _refusal(refusal: Refusal | None) -> Event:
 
 
 def _session(exchange: Exchange) -> Event:
-    """Of a WebSocket session: what went up is known at its end only."""
+    """Of a WebSocket session: what went up, and often the model, is known at its end only."""
     if exchange.messages_up is None:
         return {}
     return {
+        "model": exchange.call.model if exchange.call is not None else None,
         "bytes_up": exchange.bytes_up,
         "messages_up": exchange.messages_up,
         "messages_down": exchange.messages_down,

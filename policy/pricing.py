@@ -148,11 +148,15 @@ def _list_amount(
         by_tokens = _token_dollars(rates, _totals(units))
         if _TOKEN_UNITS.issuperset(units):
             return _amount(by_tokens)
-        try:
-            found = _model_price(provider, model, at, tier)
-            return _amount(found.calc_price(types.Usage(**units))["total_price"])
-        except ValueError:
-            return _amount(by_tokens)
+        found = _model_price(provider, model, at, tier)
+        # Where it is not said which kind was cached, none is taken to have been: sound is dearer than text.
+        uncached = {name: count for name, count in units.items() if not name.startswith("cache_")}
+        for counted in (units, uncached):
+            try:
+                return _amount(found.calc_price(types.Usage(**counted))["total_price"])
+            except ValueError:
+                continue
+        return _amount(by_tokens)
     raise Unpriced(f"The price of {models[-1]!r} at {provider!r} is not known, or is not by tokens.")
 
 

@@ -49,6 +49,14 @@ _NOT_TEXT = frozenset(
 )
 # The frame of a tool call costs about a dozen tokens that no text shows.
 _TOOL_CALL = "x" * 36
+_CACHED_KINDS = frozenset(
+    {
+        "cache_text_read_tokens",
+        "cache_audio_read_tokens",
+        "cache_image_read_tokens",
+        "cache_video_read_tokens",
+    }
+)
 _RESPONSES_ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _NOT_TEXT_DELTAS = ("audio.delta", "partial_image")
 
@@ -197,7 +205,14 @@ def units(shape: Shape, operation: str, provider: str | None, usage: Document) -
             _, found = extractor.extract(document)
         except ValueError:
             continue
-        counts = Units({key: math.ceil(value) for key, value in vars(found).items() if value})
+        # That none of the sound was cached has to be said where sound and cached text are.
+        counts = Units(
+            {
+                key: math.ceil(value)
+                for key, value in vars(found).items()
+                if value or (value == 0 and key in _CACHED_KINDS)
+            }
+        )
         counts.sound = sound
         return counts
     return None

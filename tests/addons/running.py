@@ -38,6 +38,7 @@ from vault.secret import Secret
 from vault.sources import KeySource, open_vault
 from vault.vault import Vault
 
+_HOSTS = {"google": ("generativelanguage.googleapis.com",)}
 REAL_KEY = "sk-proj-REALKEYREALKEYREALKEYREALKEY"
 
 
@@ -96,7 +97,8 @@ def _policy(vault: Vault, provider: str = "openai") -> tuple[PolicySnapshot, str
     tenant = a_tenant()
     tenant = replace(tenant, data_key=vault.new_data_key(tenant.id))
     user = a_user(tenant)
-    credential = a_credential(tenant, provider=provider)
+    hosts = _HOSTS.get(provider, ("api.openai.com",))
+    credential = a_credential(tenant, provider=provider, hosts=hosts)
     envelope = vault.seal_credential(tenant, Binding.of(credential), Secret(REAL_KEY))
     credential = replace(credential, envelope=envelope)
     with issue(provider).revealed() as text:
@@ -133,9 +135,12 @@ def with_accounts(snapshot: PolicySnapshot, *lists: AccountList) -> PolicySnapsh
 
 @asynccontextmanager
 async def running(
-    folder: Path, valkey_url: str, provider: StandIn, **settings: Any
+    folder: Path, valkey_url: str, provider: StandIn, *, provider_id: str = "openai", **settings: Any
 ) -> AsyncIterator[Running]:
-    """Start a gateway whose upstream is ``provider``; ``settings`` are sections of ``Settings``."""
+    """Start a gateway whose upstream is ``provider``; ``settings`` are sections of ``Settings``.
+
+    The placeholder is for ``provider_id``.
+    """
     data = DataFolder(folder)
     ensure_authority(data, now=datetime.now(UTC))
     data.folder("spool")
@@ -159,7 +164,7 @@ async def running(
         }
     )
     vault = open_vault(source=KeySource.FILE, path=folder / "kek")
-    snapshot, placeholder = _policy(vault)
+    snapshot, placeholder = _policy(vault, provider_id)
     snapshots = FixedSnapshots(snapshot)
     client = connect(valkey_url)
     limiter = Limiter(client, spent=_nothing_spent)

@@ -1,0 +1,144 @@
+"""The providers' own SDKs hold realtime sessions through the gateway, and understand how one ends."""
+
+import contextlib
+
+import openai
+import pytest
+import websockets
+from google import genai
+from google.genai import errors as genai_errors
+
+from tests.addons.running import Running, running
+from tests.addons.test_websocket import change, ended
+from tests.standins.realtime import Realtime
+from tests.standins.sessions import session_stand_in
+
+HOSTS = ("api.openai.com", "generativelanguage.googleapis.com")
+
+
+@pytest.fixture
+def launched(short_path, valkey_url, provider, monkeypatch):
+    @contextlib.asynccontextmanager
+    async def launch(there: Realtime, host: str = HOSTS[0], **policy):
+        async with session_stand_in(provider.authority, there, host=host) as listening:
+            upstream = listening.upstream(provider.authority, *HOSTS)
+            async with running(short_path, valkey_url, provider, upstream=upstream, **policy) as gateway:
+                monkeypatch.setenv("SSL_CERT_FILE", str(gateway.folder / "ca" / "ca.pem"))
+                yield gateway
+
+    return launch
+
+
+def openai_client(gateway: Running) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(api_key=gateway.placeholder, base_url=gateway.url("openai", "/v1"))
+
+
+async def test_openai_realtime(launched):
+    there = Realtime()
+    async with launched(there) as gateway:
+        async with openai_client(gateway).realtime.connect(model="gpt-realtime") as session:
+            await session.session.update(session={"type": "realtime", "output_modalities": ["text"]})
+            await session.response.create()
+            said = []
+            async for event in session:
+                said.append(event)
+                if event.type == "response.done":
+                    break
+        assert [event.delta for event in said if event.type == "response.output_text.delta"] == ["Hel", "lo"]
+        event = await ended(gateway)
+        assert (event["operation"], event["model"], event["outcome"]) == (
+            "realtime",
+            "gpt-realtime",
+            "finished",
+        )
+        assert (event["input_tokens"], event["output_tokens"], event["cache_read_tokens"]) == (132, 121, 64)
+        assert event["estimated"] is False
+        # gpt-realtime: text 4 and 16, cached 0.40, sound 32 and 64 dollars a million (genai-prices)
+        assert event["cost_micro_dollars"] == -(
+            -(55 * 400 + 64 * 40 + 13 * 3200 + 30 * 1600 + 91 * 6400) // 100
+        )
+
+
+async def test_openai_realtime_raises_when_it_is_cut(launched):
+    async def talk(gateway: Running, errors: list[str]) -> None:
+        async with openai_client(gateway).realtime.connect(model="gpt-realtime") as session:
+            async for event in session:
+                if event.type == "session.created":
+                    change(gateway, revoked=True)
+                elif event.type == "error":
+                    errors.append(event.error.code)
+
+    errors: list[str] = []
+    async with launched(Realtime()) as gateway:
+        with pytest.raises(websockets.ConnectionClosedError) as raised:
+            await talk(gateway, errors)
+    assert errors == ["placeholder_revoked"]
+    assert raised.value.rcvd.code == 1008
+
+
+async def test_openai_realtime_is_refused_before_it_opens(launched):
+    async def connect(gateway: Running) -> None:
+        async with openai_client(gateway).realtime.connect(model="gpt-realtime"):
+            pass
+
+    async with launched(Realtime()) as gateway:
+        change(gateway, revoked=True)
+        with pytest.raises(websockets.InvalidStatus) as raised:
+            await connect(gateway)
+    assert raised.value.response.status_code == 401
+    assert raised.value.response.headers["x-conduit-reason"] == "placeholder_revoked"
+
+
+async def test_openai_responses_over_a_websocket(launched):
+    async with launched(Realtime()) as gateway:
+        async with openai_client(gateway).responses.connect() as session:
+            await session.response.create(model="gpt-5-mini", input="hi", max_output_tokens=100)
+            async for event in session:
+                if event.type == "response.completed":
+                    break
+        event = await ended(gateway)
+        assert (event["operation"], event["model"], event["outcome"]) == (
+            "responses",
+            "gpt-5-mini",
+            "finished",
+        )
+        assert (event["input_tokens"], event["output_tokens"], event["reasoning_tokens"]) == (1_000, 50, 10)
+        assert event["cost_micro_dollars"] > 0
+
+
+def live_client(gateway: Running) -> genai.Client:
+    """The SDK speaks TLS to any base URL."""
+    url = f"https://localhost:{gateway.ports['gateway']}/google"
+    return genai.Client(api_key=gateway.placeholder, http_options={"base_url": url})
+
+
+async def test_gemini_live(launched):
+    there = Realtime()
+    async with launched(there, HOSTS[1], provider_id="google") as gateway:
+        config = {"response_modalities": ["TEXT"]}
+        async with live_client(gateway).aio.live.connect(
+            model="gemini-live-2.5-flash", config=config
+        ) as session:
+            await session.send_client_content(turns={"role": "user", "parts": [{"text": "hi"}]})
+            said = [message async for message in session.receive()]
+        assert "".join(message.text or "" for message in said) == "Hello"
+        event = await ended(gateway)
+        assert (event["operation"], event["model"], event["outcome"]) == (
+            "live", "gemini-live-2.5-flash", "finished",
+        )  # fmt: skip
+        assert (event["input_tokens"], event["output_tokens"], event["estimated"]) == (100, 40, False)
+        assert event["cost_micro_dollars"] == 100 // 2 + 40 * 12
+
+
+async def test_gemini_live_raises_when_it_is_cut(launched):
+    async def listen(gateway: Running) -> None:
+        async with live_client(gateway).aio.live.connect(model="gemini-live-2.5-flash") as session:
+            change(gateway, revoked=True)
+            async for _ in session.receive():
+                pass
+
+    async with launched(Realtime(), HOSTS[1], provider_id="google") as gateway:
+        with pytest.raises(genai_errors.APIError) as raised:
+            await listen(gateway)
+    assert raised.value.code == 1008
+    assert "placeholder_revoked" in str(raised.value)
