@@ -12,6 +12,7 @@ from mitmproxy import connection, http, tls
 from addons.configuration import Identity
 from addons.connections import ClientConnection, Connections
 from addons.identity_tokens import IdentityTokens
+from addons.revocations import Revocations
 from addons.snapshots import Snapshots
 from addons.step import Step
 from addons.visit import Visit
@@ -62,12 +63,14 @@ class Attribution(Step):
         *,
         identity: Identity,
         tokens: IdentityTokens,
+        revocations: Revocations,
     ) -> None:
         self._vault = vault
         self._connections = connections
         self._snapshots = snapshots
         self._identity = identity
         self._tokens = tokens
+        self._revocations = revocations
 
     # Connections
 
@@ -143,7 +146,8 @@ class Attribution(Step):
         if facts.connect is None and (refusal := self._judge_proxy(proxy)) is not None:
             _note_decoy(visit, proxy.digest if proxy is not None else None)
             return refusal
-        self._attribute(visit, Presented(source, visit.keys, tokens, proxy, _certificate(facts, now)), now)
+        certificate = self._certificate(facts, now)
+        self._attribute(visit, Presented(source, visit.keys, tokens, proxy, certificate), now)
         return None
 
     def _attribute(self, visit: Visit, presented: Presented, now: datetime) -> None:
@@ -189,7 +193,18 @@ class Attribution(Step):
 
     def _around(self, client: connection.Client, facts: ClientConnection) -> Presented:
         source = plain(ip_address(facts.source or client.peername[0]))
-        return Presented(source, proxy=facts.proxy, certificate=_certificate(facts, datetime.now(UTC)))
+        return Presented(source, proxy=facts.proxy, certificate=self._certificate(facts, datetime.now(UTC)))
+
+    def _certificate(self, facts: ClientConnection, now: datetime) -> Claimed | Refusal | None:
+        """Whom the client's certificate names, asked anew for every request: it may be over since."""
+        shown = facts.certificate
+        if shown is None or isinstance(shown, Refusal):
+            return shown
+        if now >= shown.expires_at:
+            return unproven("The client certificate has expired.", "certificate-valid")
+        if (refusal := self._revocations.judge(shown, now)) is not None:
+            return refusal
+        return shown.claimed or unproven("The client certificate names nobody here.", "certificate-mapped")
 
     def _source(
         self, client: connection.Client, facts: ClientConnection, forwarded_for: str | None
@@ -241,13 +256,3 @@ def malformed(message: str, rule: str) -> Refusal:
 
 def _sealed() -> Refusal:
     return Refusal(Reason.DEGRADED, "The vault is sealed; try again later.", "vault-open", 5)
-
-
-def _certificate(facts: ClientConnection, now: datetime) -> Claimed | Refusal | None:
-    """Whom the client's certificate names, asked anew for every request: it may have expired since."""
-    shown = facts.certificate
-    if shown is None or isinstance(shown, Refusal):
-        return shown
-    if now >= shown.expires_at:
-        return unproven("The client certificate has expired.", "certificate-valid")
-    return shown.claimed or unproven("The client certificate names nobody here.", "certificate-mapped")

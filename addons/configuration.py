@@ -61,11 +61,13 @@ class Identity:
     """What says who is calling, besides placeholders and networks.
 
     ``client_ca_file`` holds the authorities of ``client_authorities``; both are set or neither.
+    ``client_crl_file`` holds their revocation lists.
     """
 
     issuers: tuple[Issuer, ...] = ()
     client_authorities: ClientAuthorities | None = None
     client_ca_file: Path | None = None
+    client_crl_file: Path | None = None
     trusted_hops: tuple[IPv4Network | IPv6Network, ...] = ()
     sufficiency: tuple[OperatorRule, ...] = ()
 

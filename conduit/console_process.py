@@ -6,7 +6,6 @@ Reads its ``Boot`` from standard input, says ``ready`` on standard output when i
 import asyncio
 import contextlib
 import signal
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from conduit.addresses import Address, reachable
 from conduit.boot import Boot, announce_ready, receive
 from conduit.errors import ChildFailed
 from conduit.instance import inventory_defaults, vault_of
+from conduit.listeners import hindrance
 from conduit.readiness import checks
 from console.api_tokens import ApiTokens
 from console.app import create_app
@@ -105,7 +105,9 @@ def now() -> datetime:
 @contextlib.asynccontextmanager
 async def listening(app: Litestar, address: Address) -> AsyncIterator[None]:
     """Serve on ``address`` for as long as the block lasts. Raises ``ChildFailed`` when it cannot be had."""
-    _refuse_if_taken(address)
+    # Granian shares ports (SO_REUSEPORT): with another console there, each would get half the calls.
+    if (reason := hindrance(address)) is not None:
+        raise ChildFailed(f"the console cannot listen: {address} {reason}")
     server = Server(
         app,
         address.host,
@@ -124,18 +126,6 @@ async def listening(app: Litestar, address: Address) -> AsyncIterator[None]:
         server.stop()  # type: ignore[no-untyped-call]
         with contextlib.suppress(asyncio.CancelledError, TimeoutError):
             await asyncio.wait_for(serving, 2 * STOP_TIMEOUT_S)
-
-
-def _refuse_if_taken(address: Address) -> None:
-    """Granian shares ports (SO_REUSEPORT): with another console there, each would get half the calls."""
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        # As servers do: connections of a console that has just ended do not hold the port.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address.host, address.port))
-        except OSError as error:
-            raise ChildFailed(f"the console cannot listen on {address}: {error.strerror}") from error
 
 
 async def _until_it_listens(serving: "asyncio.Task[None]", address: Address) -> None:

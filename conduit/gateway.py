@@ -30,6 +30,7 @@ from addons.metering import Metering
 from addons.record import Record
 from addons.redaction import Redaction
 from addons.revocation import Revocation
+from addons.revocations import Revocations
 from addons.session_watch import SessionWatch
 from addons.snapshots import Snapshots
 from addons.step import Step
@@ -155,10 +156,13 @@ def engine(
     identity = configuration.identity
     key_sets = KeySets(identity.issuers, configuration.upstreams.ca_bundle)
     tokens = IdentityTokens(identity.issuers, key_sets)
+    revocations = Revocations(identity.client_crl_file, spool)
     health = CredentialHealth(spool)
     made: dict[type[Step], Step] = {
         Interception: Interception(configuration, connections, snapshots),
-        Attribution: Attribution(vault, connections, snapshots, identity=identity, tokens=tokens),
+        Attribution: Attribution(
+            vault, connections, snapshots, identity=identity, tokens=tokens, revocations=revocations
+        ),
         Discovery: Discovery(configuration, connections),
         Coaching: Coaching(vault),
         Inspection: Inspection(configuration.bounds),
@@ -187,4 +191,4 @@ def engine(
     chain = Chain([made[kind] for kind in STEPS], bounds=configuration.bounds, around=around)
     watch = SessionWatch(connections, snapshots, deadlines, configuration.bounds)
     revoking = [revocation.run] if configuration.cut_revoked else []
-    return Engine(configuration, chain, background=[key_sets.run, watch.run, *revoking])
+    return Engine(configuration, chain, background=[key_sets.run, revocations.run, watch.run, *revoking])

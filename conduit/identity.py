@@ -16,6 +16,7 @@ def identity_of(settings: identity_settings.Identity) -> Identity:
         issuers=tuple(_issuer(chosen) for chosen in settings.issuers),
         client_authorities=_authorities(settings),
         client_ca_file=settings.client_ca_file,
+        client_crl_file=settings.client_crl_file,
         trusted_hops=tuple(ip_network(text) for text in settings.trusted_hops),
         sufficiency=tuple(
             OperatorRule(rule.tenant, frozenset(rule.hosts), frozenset(rule.sources))

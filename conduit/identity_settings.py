@@ -100,6 +100,12 @@ class Identity(Section):
         description="PEM file of the authorities whose client certificates are believed. Unset: no client is "
         "asked for one.",
     )
+    client_crl_file: Path | None = Field(
+        None,
+        description="File of the revocation lists of these authorities, PEM or DER, read anew when it "
+        "changes. A list that is missing, unreadable or out of date leaves no certificate in force. "
+        "Unset: none is revoked.",
+    )
     certificates: tuple[CertificateMapping, ...] = Field(
         (),
         description="Whom client certificates name, the first that fits: `tenant` and `spiffe`, `email`, "
@@ -125,4 +131,6 @@ class Identity(Section):
             raise ValueError("an issuer should stand once for each audience")
         if (self.client_ca_file is None) != (not self.certificates):
             raise ValueError("client_ca_file and certificates should be set together")
+        if self.client_crl_file is not None and self.client_ca_file is None:
+            raise ValueError("client_crl_file should stand beside client_ca_file")
         return self

@@ -21,10 +21,17 @@ def require_free(listen: Listen) -> None:
         if address in taken:
             raise ConfigurationError(f"listen.{door} and listen.{taken[address]} are both {address}")
         taken[address] = door
-        try:
-            _try(address)
-        except OSError as error:
-            raise ConfigurationError(f"listen.{door}: {address} {_reason(error)}") from None
+        if (reason := hindrance(address)) is not None:
+            raise ConfigurationError(f"listen.{door}: {address} {reason}")
+
+
+def hindrance(address: Address) -> str | None:
+    """Why an address cannot be listened on, as the end of a sentence; ``None`` where it can."""
+    try:
+        _try(address)
+    except OSError as error:
+        return _reason(error)
+    return None
 
 
 def _try(address: Address) -> None:

@@ -41,10 +41,14 @@ class CertificateRule:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCertificate:
-    """Whom a verified certificate names, until when. ``claimed`` is ``None`` where no rule is for it."""
+    """Whom a verified certificate names, until when. ``claimed`` is ``None`` where no rule is for it.
+
+    ``chain`` is what vouches for it, leaf first and root last.
+    """
 
     claimed: Claimed | None
     expires_at: datetime
+    chain: tuple[x509.Certificate, ...]
 
 
 class ClientAuthorities:
@@ -73,7 +77,8 @@ class ClientAuthorities:
             claimed = self._claimed(leaf)
         except (verification.VerificationError, x509.UnsupportedGeneralNameType, ValueError) as error:
             raise UnacceptableCertificate("no authority named here vouches for it") from error
-        return VerifiedCertificate(claimed, min(item.not_valid_after_utc for item in verified.chain))
+        expires_at = min(item.not_valid_after_utc for item in verified.chain)
+        return VerifiedCertificate(claimed, expires_at, tuple(verified.chain))
 
     def _claimed(self, leaf: x509.Certificate) -> Claimed | None:
         for tenant, matchers in self._rules:

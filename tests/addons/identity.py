@@ -77,6 +77,7 @@ class Office:
     clients: Authority
     keys: dict[str, str] = field(default_factory=dict)
     records: dict[str, Any] = field(default_factory=dict)
+    clients_shown: list[x509.Certificate] = field(default_factory=list)
 
     async def call(self, caller: Caller) -> httpx.Response:
         """Ask OpenAI for a chat completion."""
@@ -106,7 +107,9 @@ class Office:
             "expired": [_spiffe("people/ada")],
             "unnamed": [_spiffe("nobody/in/particular")],
         }.get(name, [_spiffe(f"people/{name}")])
-        return self.clients.client_file(self.clients.client(name, *alternatives, expired=name == "expired"))
+        shown = self.clients.client(name, *alternatives, expired=name == "expired")
+        self.clients_shown.append(shown)
+        return self.clients.client_file(shown)
 
     def event(self) -> dict[str, Any]:
         """What was written down last."""

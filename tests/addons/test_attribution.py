@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from addons import key_sets
+from addons import key_sets, revocations
 from policy.exchange import IdentitySource
 from policy.snapshot import SufficientSources
 from tests.addons.identity import (
@@ -288,6 +289,45 @@ async def test_a_new_key_is_fetched_when_a_token_names_it(place: Office, monkeyp
         while (await place.call(new)).headers.get("x-conduit-reason") == "degraded":
             await asyncio.sleep(0.02)
     assert place.event()["identity_sources"] == ["token"]
+
+
+# Revocation lists
+
+
+async def test_a_revoked_certificate_is_refused_on_an_open_connection_too(
+    short_path: Path, valkey_url, provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revocations, "LOOK_S", 0.02)
+    path = short_path / "clients.crl"
+    async with office(short_path, valkey_url, provider, client_crl_file=str(path)) as place:
+        shown = place.context("ada")
+        ada = place.clients_shown[-1]
+
+        async def answered(client: httpx.AsyncClient) -> tuple[int, str | None]:
+            url = f"https://localhost:{place.gateway.ports['gateway']}/openai/v1/chat/completions"
+            answer = await client.post(url, json={"model": "gpt-4o-mini", "messages": [], "max_tokens": 5})
+            return answer.status_code, answer.headers.get("x-conduit-reason")
+
+        async def until(client: httpx.AsyncClient, *expected: str | None) -> None:
+            async with asyncio.timeout(10):
+                while (await answered(client))[1] not in expected:
+                    await asyncio.sleep(0.02)
+
+        async with httpx.AsyncClient(verify=shown, timeout=20) as client:
+            assert await answered(client) == (503, "degraded")  # there is no list yet
+            path.write_bytes(place.clients.revocation_list().public_bytes(Encoding.PEM))
+            await until(client, None, "shadow_endpoint", "unvaulted_key")
+            assert place.event()["identity_sources"] == ["certificate"]
+            path.write_bytes(place.clients.revocation_list(ada).public_bytes(Encoding.PEM))
+            await until(client, "unidentified")
+            path.write_bytes(place.clients.revocation_list(hours=-1).public_bytes(Encoding.PEM))
+            await until(client, "degraded")
+            path.write_bytes(b"rubbish")
+            await until(client, "degraded")
+        told = [event for event in place.gateway.events() if event["kind"] == "incident"]
+        assert told[0]["action"] == "certificate.revocations_unknown"
+        # Who shows no certificate is not concerned.
+        assert (await place.call(Caller(key="ada"))).status_code == 200
 
 
 # Which sources suffice

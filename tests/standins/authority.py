@@ -106,6 +106,29 @@ class Authority:
             expired=expired,
         )
 
+    def revocation_list(
+        self,
+        *revoked: x509.Certificate,
+        hours: float = 1,
+        extension: tuple[x509.ExtensionType, bool] | None = None,
+        signed_by: "Authority | None" = None,
+    ) -> x509.CertificateRevocationList:
+        """The list of these certificates of ours, in force for so many hours (past ones, if negative)."""
+        now = datetime.datetime.now(datetime.UTC)
+        until = now + datetime.timedelta(hours=hours)
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self._subject)
+            .last_update(min(now, until) - datetime.timedelta(hours=1))
+            .next_update(until)
+        )
+        for certificate in revoked:
+            entry = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number)
+            builder = builder.add_revoked_certificate(entry.revocation_date(now).build())
+        if extension is not None:
+            builder = builder.add_extension(extension[0], critical=extension[1])
+        return builder.sign((signed_by or self)._key, hashes.SHA256())
+
     def client_file(self, certificate: x509.Certificate) -> Path:
         """A client's certificate and key in one PEM file, as curl and ``load_cert_chain`` read it."""
         path = self._folder / f"client-{certificate.serial_number}.pem"
