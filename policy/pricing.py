@@ -149,15 +149,20 @@ def _list_amount(
         if _TOKEN_UNITS.issuperset(units):
             return _amount(by_tokens)
         found = _model_price(provider, model, at, tier)
-        # Where it is not said which kind was cached, none is taken to have been: sound is dearer than text.
-        uncached = {name: count for name, count in units.items() if not name.startswith("cache_")}
-        for counted in (units, uncached):
-            try:
-                return _amount(found.calc_price(types.Usage(**counted))["total_price"])
-            except ValueError:
-                continue
-        return _amount(by_tokens)
+        try:
+            return _amount(found.calc_price(types.Usage(**units))["total_price"])
+        except ValueError:
+            return _amount(max(by_tokens, _without_caches(found, units)))
     raise Unpriced(f"The price of {models[-1]!r} at {provider!r} is not known, or is not by tokens.")
+
+
+def _without_caches(found: types.ModelPrice, units: Mapping[str, int]) -> Decimal:
+    """The cost if nothing had been cached: sound is dearer than text, and it may not be said which was."""
+    uncached = {name: count for name, count in units.items() if not name.startswith("cache_")}
+    try:
+        return found.calc_price(types.Usage(**uncached))["total_price"]
+    except ValueError:
+        return Decimal(0)
 
 
 @lru_cache(maxsize=4096)

@@ -161,3 +161,9 @@ def test_units_beyond_tokens_are_priced_and_contradictions_fall_back_to_the_tota
     assert price_units("anthropic", "claude-sonnet-4-6", {**plain, "web_searches": 3}, AT).amount == 3_780_000
     contradicting = {**hourly, "cache_write_1h_tokens": 2_000_000}
     assert price_units("anthropic", "claude-sonnet-4-6", contradicting, AT).amount == 3_750_000
+
+
+def test_sound_beside_cached_text_is_never_priced_as_text():
+    """OpenAI may leave out which kind was cached; of gpt-realtime sound costs eight times as much as text."""
+    units = {"input_tokens": 1_000_000, "input_audio_tokens": 1_000_000, "cache_read_tokens": 1}
+    assert price_units("openai", "gpt-realtime", units, AT).amount == 32_000_000
