@@ -47,7 +47,7 @@ class Discovery(Step):
                 visit.destination = self._by_path(visit)
             else:
                 visit.destination = _by_claims(visit, facts)
-                self._find_endpoint(visit, visit.destination, self._catalogued(visit.destination.host))
+                self._find_endpoint(visit, visit.destination, self._catalogued(visit, visit.destination.host))
         except InvalidDestination as problem:
             return malformed(f"The destination cannot be read in one way: {problem}.", "one-destination")
         visit.exchange.method = visit.flow.request.method
@@ -81,20 +81,20 @@ class Discovery(Step):
         visit.flow.request.path = f"{visit.path}?{visit.query}" if visit.query else visit.path
         visit.shape = provider.shape
         self._find_endpoint(
-            visit, public, self._catalogued(public.host) or private_entry(public.host, provider)
+            visit, public, self._catalogued(visit, public.host) or private_entry(public.host, provider)
         )
         return public
 
-    def _catalogued(self, host: str) -> Entry | None:
+    def _catalogued(self, visit: Visit, host: str) -> Entry | None:
         """The catalogue's entry, but for a name that is shared with other traffic."""
-        entry = self._configuration.catalogue.find(host)
+        entry = visit.snapshot.entry_of(host, self._configuration.catalogue)
         return None if entry is None or entry.mixed else entry
 
     def _find_endpoint(self, visit: Visit, destination: Destination, entry: Entry | None) -> None:
         if entry is None:
             if not visit.snapshot.is_decided(destination.host):
                 return
-            entry = self._configuration.catalogue.find(destination.host)
+            entry = visit.snapshot.entry_of(destination.host, self._configuration.catalogue)
         shape, _, _ = operation_of(visit.path, visit.flow.request.method)
         visit.exchange.endpoint = endpoints.known(
             destination, visit.path, entry, self._state(visit, destination.host, entry), shape

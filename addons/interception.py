@@ -60,5 +60,6 @@ class Interception(Step):
 
     def _is_ai(self, name: str) -> bool:
         """Whether the name alone says AI: catalogued and not mixed, or decided on by an administrator."""
-        entry = self._configuration.catalogue.find(name)
-        return (entry is not None and not entry.mixed) or self._snapshots.current.is_decided(name)
+        snapshot = self._snapshots.current
+        entry = snapshot.entry_of(name, self._configuration.catalogue)
+        return (entry is not None and not entry.mixed) or snapshot.is_decided(name)

@@ -15,11 +15,14 @@ from pathlib import Path
 from conduit.command import CommandFailed, Invocation
 from conduit.data_folder import DataFolder
 from conduit.embedded_postgres import EmbeddedPostgres
+from conduit.errors import ConfigurationError
 from conduit.hardening import refuse_tracer
 from conduit.settings import Settings, load
 from policy.endpoints import Defaults as States
 from store.acts import Actor
 from store.catalogue import load_catalogue
+from store.catalogues import Catalogues
+from store.checkpoint import KeyInvalid, VerifierKey
 from store.door import Store
 from store.inventory import Defaults
 from store.roles import read_secrets
@@ -51,7 +54,21 @@ def inventory_defaults(settings: Settings) -> Defaults:
     """What judges endpoints that nobody decided on."""
     stated = settings.endpoints
     states = States(stated.default_catalogued, stated.default_unknown)
-    return Defaults(states, load_catalogue(CATALOGUE_FOLDER / "ai_endpoints.csv"))
+    return Defaults(states, catalogues_of(settings))
+
+
+def catalogues_of(settings: Settings) -> Catalogues:
+    """The catalogue that this version ships, and who else is trusted to publish one."""
+    shipped = load_catalogue(CATALOGUE_FOLDER / "ai_endpoints.csv")
+    return Catalogues(shipped, publishers_of(settings))
+
+
+def publishers_of(settings: Settings) -> tuple[VerifierKey, ...]:
+    """The keys by which loaded catalogues are trusted."""
+    try:
+        return tuple(VerifierKey.parse(text) for text in settings.catalogue.public_keys)
+    except KeyInvalid as error:
+        raise ConfigurationError(f"catalogue.public_keys: {error}") from error
 
 
 def vault_of(folder: Path, settings: Settings) -> Vault:

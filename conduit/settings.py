@@ -123,6 +123,19 @@ class Discovery(Section):
     )
 
 
+PublicKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{44}$")]
+
+
+class Catalogue(Section):
+    """Updates of the catalogue of AI endpoints, loaded at run time."""
+
+    public_keys: tuple[PublicKey, ...] = Field(
+        (),
+        description="Ed25519 keys (`name+id+base64`, as `conduit catalogue keygen` prints) of those whose "
+        "signed catalogues may be loaded. None: only the shipped one serves.",
+    )
+
+
 class Endpoints(Section):
     """The state of an AI endpoint that no administrator has decided on."""
 
@@ -263,6 +276,7 @@ class Settings(Section):
     providers: dict[str, Provider] = Field({}, description="Providers reached at another place, by id.")
     identity: Identity = Field(Identity(), description="What says who is calling.")
     discovery: Discovery = Field(Discovery(), description="How unknown AI endpoints are looked for.")
+    catalogue: Catalogue = Field(Catalogue(), description="Updates of the catalogue of AI endpoints.")
     endpoints: Endpoints = Field(Endpoints(), description="States of endpoints that nobody decided on.")
     limits: Limits = Field(Limits(), description="Bounds on what a client may send.")
     vault: Vault = Field(Vault(), description="The vault of provider credentials.")

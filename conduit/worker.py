@@ -13,7 +13,7 @@ from loguru import logger
 
 from conduit import gateway
 from conduit.boot import Boot, announce_ready, receive
-from conduit.instance import vault_of
+from conduit.instance import catalogues_of, vault_of
 from store.door import Store
 from store.limiter import Limiter
 from store.limiter_rebuild import spent_from
@@ -40,7 +40,7 @@ async def serve(boot: Boot) -> None:
     async with AsyncExitStack() as stack:
         store = await Store.open(boot.dsn, boot.claim_key)
         stack.push_async_callback(store.close)
-        snapshots = SnapshotSource(store)
+        snapshots = SnapshotSource(store, catalogues=catalogues_of(boot.settings))
         await snapshots.load()
         limiter = Limiter(connect(boot.redis_url), spent=spent_from(store))
         spool = Spool(boot.data / "spool", f"worker-{boot.number}")

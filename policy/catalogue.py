@@ -76,10 +76,14 @@ def is_api(entry: Entry) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """An immutable index of entries. A look-up costs one dictionary read a label of the name."""
+    """An immutable index of entries. A look-up costs one dictionary read a label of the name.
+
+    ``version`` orders catalogues: the highest is in force.
+    """
 
     exact: Mapping[str, Entry]
     below: Mapping[str, Entry]
+    version: int = 0
 
     def find(self, host: str) -> Entry | None:
         """The entry for a canonical host: an exact one first, else the longest ``*.`` pattern above it."""
@@ -104,7 +108,10 @@ class Catalogue:
 
 
 def build(entries: Iterable[Entry]) -> Catalogue:
-    """Index the entries; a host listed twice raises ``InvalidCatalogue``."""
+    """Index the entries; a host listed twice raises ``InvalidCatalogue``.
+
+    The version is that of the newest fact: its date, and room for a hundred releases of that day.
+    """
     exact: dict[str, Entry] = {}
     below: dict[str, Entry] = {}
     for entry in entries:
@@ -114,7 +121,8 @@ def build(entries: Iterable[Entry]) -> Catalogue:
         if not name or name != name.lower() or "*" in name:
             raise InvalidCatalogue(f"{entry.host!r} is neither a lower-case host nor *. and a host")
         index[name] = entry
-    return Catalogue(exact, below)
+    dates = [entry.date.replace("-", "") for index in (exact, below) for entry in index.values()]
+    return Catalogue(exact, below, 100 * max((int(each) for each in dates if each.isdecimal()), default=0))
 
 
 def private_entry(host: str, provider: "Provider") -> Entry:

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from policy.catalogue import Catalogue, Entry
 from policy.exchange import EndpointState, IdentitySource, Principal
 from policy.identifiers import CredentialId, PlaceholderId, TenantId, UserId
 from policy.limits import Limit, LimitScope
@@ -185,6 +186,7 @@ class PolicySnapshot:
 
     version: int
     loaded_at: datetime
+    catalogue: Catalogue | None
     tenants: Mapping[TenantId, Tenant]
     users: Mapping[UserId, User]
     credentials: Mapping[CredentialId, Credential]
@@ -278,6 +280,10 @@ class PolicySnapshot:
         own = self._terms.get(tenant)
         return own if own is not None else self._terms[None]
 
+    def entry_of(self, host: str, shipped: Catalogue) -> Entry | None:
+        """What the catalogue in force says about ``host``: the one that was loaded, else the shipped one."""
+        return (shipped if self.catalogue is None else self.catalogue).find(host)
+
     def is_decided(self, host: str) -> bool:
         """Whether any tenant, or the platform, has decided about ``host``: it is then an AI endpoint."""
         return host in self._decided
@@ -314,7 +320,9 @@ class Records:
     prices: Iterable[PriceRule] = ()
 
 
-def build(version: int, loaded_at: datetime, records: Records) -> PolicySnapshot:
+def build(
+    version: int, loaded_at: datetime, records: Records, catalogue: Catalogue | None = None
+) -> PolicySnapshot:
     """Index the records once, so that each look-up on the request path is a few dictionary reads."""
     credentials = {credential.id: credential for credential in records.credentials}
     rules = {(rule.tenant_id, rule.host): rule.state for rule in records.rules}
@@ -335,6 +343,7 @@ def build(version: int, loaded_at: datetime, records: Records) -> PolicySnapshot
     return PolicySnapshot(
         version=version,
         loaded_at=loaded_at,
+        catalogue=catalogue,
         tenants=tenants,
         users=users,
         credentials=credentials,

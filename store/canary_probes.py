@@ -45,6 +45,7 @@ from store import (
     tenants,
     usage,
 )
+from store.catalogues import Catalogues
 from store.errors import AlreadyExists
 
 AGES_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -266,7 +267,9 @@ def _message(rows: Rows) -> alerts.Message:
 _SUBSCRIPTION = alerts.Subscription("canary", Severity.NOTICE)
 _ENROLMENT = administrators.Enrolment(password_hash="-", totp_secret=b"-", totp_step=0)  # noqa: S106 - opens nothing
 
-_JUDGED = inventory.Defaults(Defaults(EndpointState.BLOCKED, EndpointState.MONITORED), build(()))
+_JUDGED = inventory.Defaults(
+    Defaults(EndpointState.BLOCKED, EndpointState.MONITORED), Catalogues(build(()), ())
+)
 
 PROBES: tuple[Probe, ...] = (
     Probe(tenants.create, lambda s, r: tenants.create(s, name=f"{r.name} again", region="eu")),

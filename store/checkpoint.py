@@ -91,6 +91,10 @@ class VerifierKey:
 
     def open(self, note: str) -> Checkpoint:
         """The checkpoint in a note that this key signed. Raises ``CheckpointInvalid``."""
+        return self._parsed(self.text_of(note).removesuffix("\n"))
+
+    def text_of(self, note: str) -> str:
+        """The text of a note that this key signed, whatever it says. Raises ``CheckpointInvalid``."""
         text, separator, signature_line = note.partition("\n\n")
         signature = _signature(signature_line, self.name)
         if not separator or signature is None or not hmac.compare_digest(signature[:4], self.key_id):
@@ -99,7 +103,7 @@ class VerifierKey:
             Ed25519PublicKey.from_public_bytes(self.public).verify(signature[4:], f"{text}\n".encode())
         except (InvalidSignature, ValueError) as error:
             raise CheckpointInvalid("the signature of the checkpoint is false") from error
-        return self._parsed(text)
+        return f"{text}\n"
 
     def _parsed(self, text: str) -> Checkpoint:
         lines = text.split("\n")
@@ -128,7 +132,10 @@ class SigningKey:
 
     def sign(self, checkpoint: Checkpoint) -> str:
         """The signed note."""
-        text = checkpoint.text(self.name)
+        return self.note(checkpoint.text(self.name))
+
+    def note(self, text: str) -> str:
+        """Any text, signed; it begins with what it is about, so that none can pass for another."""
         signature = self.verifier.key_id + self._private.sign(text.encode())
         return f"{text}\n— {self.name} {base64.b64encode(signature).decode('ascii')}\n"
 

@@ -21,6 +21,7 @@ from policy.exchange import EndpointState
 from policy.identifiers import TenantId
 from policy.money import MicroDollars
 from policy.risk import Facts, Risk, risk
+from store.catalogues import Catalogues
 from store.errors import NotFound
 from store.rows import columns, one, optional
 from store.tables import CLAIMED_TENANT, ENDPOINT_REVIEW
@@ -31,10 +32,10 @@ USES_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What judges an endpoint that nobody decided on: the operator's states, and the catalogue in force."""
+    """What judges an endpoint that nobody decided on: the operator's states, and the catalogues known."""
 
     states: policy_endpoints.Defaults
-    catalogue: Catalogue
+    catalogues: Catalogues
 
 
 class Stage(StrEnum):
@@ -160,7 +161,8 @@ _REVIEW = columns(ENDPOINT_REVIEW, Review)
 async def items(session: AsyncSession, *, defaults: Defaults, most: int = HOSTS_MAX) -> list[Item]:
     """The endpoints, last seen first, one of each tenant that the session sees; at most ``most``."""
     rows = await session.execute(_ITEMS, {"host": None, "most": most})
-    return [_item(row, defaults) for row in rows]
+    catalogue = await defaults.catalogues.in_force(session)
+    return [_item(row, catalogue, defaults.states) for row in rows]
 
 
 async def detail(session: AsyncSession, *, host: str, defaults: Defaults) -> Detail:
@@ -175,7 +177,8 @@ async def detail(session: AsyncSession, *, host: str, defaults: Defaults) -> Det
         )
         for kind in ("user", "network")
     }
-    return Detail(_item(row, defaults), by_kind["user"], by_kind["network"])
+    catalogue = await defaults.catalogues.in_force(session)
+    return Detail(_item(row, catalogue, defaults.states), by_kind["user"], by_kind["network"])
 
 
 async def find_review(session: AsyncSession, *, host: str) -> Review | None:
@@ -199,9 +202,9 @@ async def clear_review(session: AsyncSession, *, host: str) -> Review:
     return await one(session, Review, statement.returning(*_REVIEW))
 
 
-def _item(row: Row[Any], defaults: Defaults) -> Item:
-    entry = defaults.catalogue.find(row.host)
-    state, decision = _decided(row, entry, defaults.states)
+def _item(row: Row[Any], catalogue: Catalogue, defaults: policy_endpoints.Defaults) -> Item:
+    entry = catalogue.find(row.host)
+    state, decision = _decided(row, entry, defaults)
     review = _review(row)
     stage = Stage.IN_REVIEW if review else Stage.NEW
     classes, private = dict(row.data_classes), dict(row.private_use)

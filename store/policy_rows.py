@@ -17,6 +17,7 @@ from sqlalchemy import Row, Select, TableClause, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from policy import snapshot
+from policy.catalogue import Catalogue
 from policy.exchange import EndpointState, IdentitySource
 from policy.identifiers import TenantId
 from policy.limits import Limit, LimitKind, LimitScope, Window
@@ -117,7 +118,9 @@ async def read_records(
     )
 
 
-def assemble(version: int, loaded_at: datetime, records: snapshot.Records) -> snapshot.PolicySnapshot:
+def assemble(
+    version: int, loaded_at: datetime, records: snapshot.Records, catalogue: Catalogue | None = None
+) -> snapshot.PolicySnapshot:
     """Build the snapshot of rows that ``read_records`` read, without those that contradict each other."""
     return snapshot.build(
         version,
@@ -127,6 +130,7 @@ def assemble(version: int, loaded_at: datetime, records: snapshot.Records) -> sn
             placeholders=_unambiguous(records.placeholders, lambda each: each.digest, "placeholder digest"),
             networks=_unambiguous(records.networks, lambda each: each.network, "network"),
         ),
+        catalogue,
     )
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from policy.snapshot import PolicySnapshot, Records
+from store.catalogues import Catalogues
 from store.claim import Purpose
 from store.door import Store
 from store.errors import PolicyUnavailable, StoreError
@@ -43,9 +44,15 @@ class SnapshotSource:
     """The current policy snapshot and how old the knowledge is that it is current."""
 
     def __init__(
-        self, store: Store, *, poll_s: float = POLL_S, monotonic: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        *,
+        catalogues: Catalogues | None = None,
+        poll_s: float = POLL_S,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
+        self._catalogues = catalogues
         self._poll_s = poll_s
         self._monotonic = monotonic
         self._held: _Held | None = None
@@ -68,14 +75,14 @@ class SnapshotSource:
 
     async def load(self) -> PolicySnapshot:
         """Read the policy whole, now; raises a ``StoreError``, and keeps the last snapshot, if it cannot."""
-        return await self._take(lambda: _read(self._store))
+        return await self._take(lambda: _read(self._store, self._catalogues))
 
     async def refresh(self) -> PolicySnapshot:
         """Read what has changed since ``current``, and no more; raises as ``load`` does."""
         held = self._held
         if held is None:
             return await self.load()
-        return await self._take(lambda: _read_changes(self._store, *held))
+        return await self._take(lambda: _read_changes(self._store, self._catalogues, *held))
 
     async def _take(self, read: Callable[[], Coroutine[None, None, _Held]]) -> PolicySnapshot:
         began = self._monotonic()
@@ -120,14 +127,17 @@ class SnapshotSource:
                     pass
 
 
-async def _read(store: Store) -> _Held:
+async def _read(store: Store, catalogues: Catalogues | None) -> _Held:
     async with _reading(store) as session:
         version, now = await read_version(session), datetime.now(UTC)
         records = await read_records(session)
-    return assemble(version, now, records), records
+        catalogue = await catalogues.in_force(session) if catalogues else None
+    return assemble(version, now, records, catalogue), records
 
 
-async def _read_changes(store: Store, last: PolicySnapshot, before: Records) -> _Held:
+async def _read_changes(
+    store: Store, catalogues: Catalogues | None, last: PolicySnapshot, before: Records
+) -> _Held:
     async with _reading(store) as session:
         version, now = await read_version(session), datetime.now(UTC)
         changed = await changed_since(session, last.version)
@@ -136,7 +146,8 @@ async def _read_changes(store: Store, last: PolicySnapshot, before: Records) -> 
             records = await read_records(session)
         else:
             records = merged(before, changed, await read_records(session, changed))
-    return assemble(version, now, records), records
+        catalogue = await catalogues.in_force(session) if catalogues else None
+    return assemble(version, now, records, catalogue), records
 
 
 @asynccontextmanager

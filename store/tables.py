@@ -100,5 +100,6 @@ ALERT = _table(
     " problem",
 )
 ALERT_POSITION = _table("alert_position", "tenant_id destination sequence")
+CATALOGUE_RELEASE = _table("catalogue_release", "version entries note loaded_by loaded_at")
 POLICY_CHANGE = _table("policy_change", "tenant version")
 POLICY_VERSION = _table("policy_version", "singleton version changed_by changed_at")

@@ -12,7 +12,7 @@ import typer
 from conduit.command import CommandFailed, Invocation, command, group
 
 if TYPE_CHECKING:
-    from policy.catalogue import Entry
+    from policy.catalogue import Catalogue, Entry
 
 
 class FormatName(StrEnum):
@@ -25,7 +25,194 @@ class FormatName(StrEnum):
 
 def register(application: typer.Typer) -> None:
     catalogue = group("catalogue", "The list of AI endpoints.", application)
+    command(catalogue, "show")(show)
     command(catalogue, "import")(take)
+    command(catalogue, "diff")(diff)
+    command(catalogue, "keygen")(keygen)
+    command(catalogue, "sign")(sign)
+    command(catalogue, "verify")(verify)
+    command(catalogue, "load")(load)
+
+
+FileArgument = Annotated[Path, typer.Argument(help="A catalogue, as config/ai_endpoints.csv.")]
+NoteOption = Annotated[Path | None, typer.Option(help="Its signed note.  [default: FILE.note]")]
+
+
+async def show(invocation: Invocation) -> None:
+    """Show which catalogue is in force, and which were loaded."""
+    from conduit.instance import catalogues_of, opened
+    from store import catalogues
+    from store.claim import Purpose
+
+    async with opened(invocation) as instance:
+        known = catalogues_of(instance.settings)
+        async with instance.store.platform(Purpose.REPORTING) as session:
+            current, loaded = await known.in_force(session), await catalogues.history(session)
+    versions = {each.version for each in loaded}
+    invocation.show(
+        {
+            "version": current.version,
+            "entries": len(current),
+            "origin": "loaded" if current.version in versions else "shipped",
+            "loaded": [
+                {"version": each.version, "by": each.loaded_by, "at": each.loaded_at.isoformat()}
+                for each in loaded
+            ],
+        }
+    )
+
+
+async def diff(
+    invocation: Invocation,
+    file: FileArgument,
+    against: Annotated[
+        Path | None, typer.Option(help="Another file.  [default: the catalogue in force]")
+    ] = None,
+) -> None:
+    """Show what a catalogue changes: hosts added (+) and removed (-), and facts that are others (~)."""
+    from policy.catalogue_diff import difference
+
+    after = _read(file)
+    before = _read(against) if against is not None else await _in_force(invocation)
+    found = difference(before, after)
+    if invocation.json:
+        invocation.show_json(
+            {
+                "before": before.version,
+                "after": after.version,
+                "added": [entry.host for entry in found.added],
+                "removed": [entry.host for entry in found.removed],
+                "changed": [
+                    {"host": each.host, "fact": each.fact, "before": each.before, "after": each.after}
+                    for each in found.changed
+                ],
+            }
+        )
+        return
+    for sign, entries in (("+", found.added), ("-", found.removed)):
+        for entry in entries:
+            print(f"{sign}{entry.host}  {entry.provider}, {entry.kind}, {entry.source}, {entry.date}")
+    for each in found.changed:
+        print(f"~{each.host}  {each.fact}: {each.before!r} is now {each.after!r}")
+    invocation.say(
+        f"{len(found.added)} added, {len(found.removed)} removed, {len(found.changed)} facts changed"
+    )
+
+
+def keygen(
+    invocation: Invocation,
+    out: Annotated[Path, typer.Option(help="File for the secret key; made with mode 0600.")],
+) -> None:
+    """Make a key to sign catalogues with; prints the public half, for catalogue.public_keys."""
+    import os
+
+    from store.checkpoint import SigningKey
+
+    key = SigningKey.generate()
+    try:
+        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise CommandFailed(f"{out} cannot be made: {error.strerror}") from error
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(f"{key.to_text()}\n")
+    invocation.show({"public_key": str(key.verifier), "key_file": str(out)})
+
+
+def sign(
+    invocation: Invocation,
+    file: FileArgument,
+    key: Annotated[Path, typer.Option(help="Secret key, as `conduit catalogue keygen` made it.")],
+    version: Annotated[
+        int | None, typer.Option(min=1, help="Higher than any before.  [default: of the newest date, plus 1]")
+    ] = None,
+    note: NoteOption = None,
+) -> None:
+    """Sign a catalogue that was reviewed, so that instances take it."""
+    from datetime import UTC, datetime
+
+    from policy.event import timestamp
+    from store.catalogue_release import signed
+    from store.checkpoint import KeyInvalid, SigningKey
+
+    number = version or _read(file).version + 1
+    try:
+        made = signed(
+            SigningKey.parse(_text(key).strip()),
+            _text(file),
+            version=number,
+            at=timestamp(datetime.now(UTC)),
+        )
+    except KeyInvalid as error:
+        raise CommandFailed(f"{key}: {error}") from error
+    target = _note_of(file, note)
+    target.write_text(made, encoding="utf-8")
+    invocation.show({"version": number, "note": str(target)})
+
+
+def verify(invocation: Invocation, file: FileArgument, note: NoteOption = None) -> None:
+    """Check a catalogue against the keys that the settings trust; exit 1 where it is refused."""
+    from conduit.instance import publishers_of, settings_of
+    from policy.catalogue import InvalidCatalogue
+    from store.catalogue_release import ReleaseRefused
+    from store.catalogues import opened
+
+    try:
+        found = opened(publishers_of(settings_of(invocation)), _text(file), _text(_note_of(file, note)))
+    except (ReleaseRefused, InvalidCatalogue) as error:
+        raise CommandFailed(f"{file}: {error}") from error
+    invocation.show({"version": found.version, "entries": len(found), "verified": True})
+
+
+async def load(invocation: Invocation, file: FileArgument, note: NoteOption = None) -> None:
+    """Put a signed catalogue in force in every worker, at once and without a restart."""
+    from conduit.instance import actor, catalogues_of, opened, publishers_of
+    from store.catalogue_acts import Offered, load_catalogue
+
+    offered = Offered(_text(file), _text(_note_of(file, note)))
+    async with opened(invocation) as instance:
+        loaded = await load_catalogue(
+            instance.store,
+            actor=actor(),
+            offered=offered,
+            keys=publishers_of(instance.settings),
+            known=catalogues_of(instance.settings),
+        )
+    invocation.show({"version": loaded.version, "loaded_at": loaded.loaded_at.isoformat()})
+
+
+async def _in_force(invocation: Invocation) -> "Catalogue":
+    """The running instance's, or the shipped one where none is running."""
+    from conduit.instance import catalogues_of, opened, settings_of
+    from store.claim import Purpose
+
+    known = catalogues_of(settings_of(invocation))
+    try:
+        async with opened(invocation) as instance, instance.store.platform(Purpose.REPORTING) as session:
+            return await known.in_force(session)
+    except CommandFailed:
+        return known.shipped
+
+
+def _read(file: Path) -> "Catalogue":
+    from policy.catalogue import InvalidCatalogue
+    from store.catalogue import read_catalogue
+
+    try:
+        return read_catalogue(_text(file))
+    except InvalidCatalogue as error:
+        raise CommandFailed(f"{file}: {error}") from error
+
+
+def _text(file: Path) -> str:
+    """A file's text, byte for byte (the signature is over it)."""
+    try:
+        return file.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandFailed(f"{file} cannot be read as text") from error
+
+
+def _note_of(file: Path, note: Path | None) -> Path:
+    return note or file.with_name(f"{file.name}.note")
 
 
 def take(

@@ -51,3 +51,47 @@ def test_a_file_that_is_no_text_is_refused(catalogue: Path) -> None:
     catalogue.with_name("list.txt").write_bytes(b"\xff\xfe")
     words = ["catalogue", "import", str(catalogue.with_name("list.txt")), "--format", "hosts"]
     assert CliRunner().invoke(application, [*words, "--provider", "a", "--source", "b"]).exit_code == 1
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(application, ["catalogue", *words, "--json"])
+
+
+@pytest.fixture
+def publisher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A publisher's secret key, which the settings trust."""
+    made = json.loads(run("keygen", "--out", str(tmp_path / "secret")).stdout)
+    monkeypatch.setenv("CONDUIT_CATALOGUE__PUBLIC_KEYS", json.dumps([made["public_key"]]))
+    return tmp_path / "secret"
+
+
+def test_a_signed_catalogue_verifies_and_a_changed_one_does_not(catalogue: Path, publisher: Path) -> None:
+    assert publisher.stat().st_mode & 0o077 == 0
+    assert run("verify", str(catalogue)).exit_code == 1
+    made = json.loads(run("sign", str(catalogue), "--key", str(publisher)).stdout)
+    checked = json.loads(run("verify", str(catalogue)).stdout)
+    assert checked == {"version": made["version"], "entries": 586, "verified": True}
+    catalogue.write_text(catalogue.read_text().replace(",opt-out,", ",no,", 1))
+    assert run("verify", str(catalogue)).exit_code == 1
+
+
+def test_an_update_is_read_as_a_difference(catalogue: Path) -> None:
+    before = catalogue.with_name("before.csv")
+    before.write_text(catalogue.read_text())
+    take(catalogue, "full:brand-new.example\n", "--apply")
+    lines = [line for line in catalogue.read_text().splitlines() if not line.startswith("clau.de,")]
+    catalogue.write_text(
+        "\n".join(lines).replace("claude.ai,anthropic,Claude,", "claude.ai,acme,Claude,") + "\n"
+    )
+    found = json.loads(run("diff", str(catalogue), "--against", str(before)).stdout)
+    assert (found["added"], found["removed"]) == (["brand-new.example"], ["clau.de"])
+    assert {"host": "claude.ai", "fact": "provider", "before": "anthropic", "after": "acme"} in found[
+        "changed"
+    ]
+
+
+def test_a_file_of_another_form_is_refused_in_one_line(catalogue: Path) -> None:
+    catalogue.write_text("host,what\na.example,b\n")
+    failed = run("diff", str(catalogue))
+    assert failed.exit_code == 1
+    assert "has the columns" in failed.stderr

@@ -29,6 +29,7 @@ from policy.exchange import EndpointState
 from policy.identifiers import TenantId
 from store.acts import Actor
 from store.catalogue import load_catalogue
+from store.catalogues import Catalogues
 from store.door import Store
 from store.inventory import Defaults
 from store.tenants import PLATFORM
@@ -91,7 +92,10 @@ def services(store: Store, clock: Clock, keys: LocalKeys) -> Services:
         enroller=Enroller(store, passwords, factors, clock, key=bytes(32)),
         live=Live(store),
         health=Health({}),
-        defaults=Defaults(States(EndpointState.BLOCKED, EndpointState.MONITORED), load_catalogue(CATALOGUE)),
+        defaults=Defaults(
+            States(EndpointState.BLOCKED, EndpointState.MONITORED),
+            Catalogues(load_catalogue(CATALOGUE), ()),
+        ),
         retention_days_min=1,
         clock=clock,
         secure=False,

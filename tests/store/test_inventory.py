@@ -13,6 +13,7 @@ from policy.exchange import EndpointState
 from policy.identifiers import TenantId
 from store import chain, credentials, endpoint_acts, inventory, members, review_acts
 from store.acts import Actor
+from store.catalogues import Catalogues
 from store.claim import Purpose
 from store.derived import record_derived
 from store.door import Store
@@ -23,7 +24,7 @@ from store.review_acts import Finding
 HOST = "chat.example"
 WEB = Entry(HOST, "acme", "chat", "web", "eu", "CN", False, "test", "", "Acme", Training.OPT_OUT)
 API = Entry("api.example", "acme", "api", "openai-chat", "eu", "DE", False, "test", "", "Acme API")
-DEFAULTS = Defaults(States(EndpointState.BLOCKED, EndpointState.MONITORED), build([WEB, API]))
+DEFAULTS = Defaults(States(EndpointState.BLOCKED, EndpointState.MONITORED), Catalogues(build([WEB, API]), ()))
 ADA = Actor("ada", "command line")
 
 
