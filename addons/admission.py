@@ -2,24 +2,20 @@
 
 from dataclasses import replace
 
+from addons.growth import first_step
 from addons.session import Message
 from addons.step import Step
 from addons.visit import Visit
 from policy.admission import endpoint_allowed, placeholder_allowed
+from policy.ceilings import judge
 from policy.exchange import Call, Endpoint, Principal
-from policy.limits import Demand, Limit, LimitKind, Refused, rate_headers
-from policy.money import MicroDollars, to_dollars
+from policy.limit_words import described
+from policy.limits import CEILINGS, MONEY, REASONS, Demand, Limit, LimitKind, Refused, rate_headers
+from policy.money import MicroDollars
 from policy.pricing import Unpriced, ceiling
 from policy.refusals import Reason, Refusal
 from policy.sufficiency import OperatorRule, insufficient
 from store.limiter import Limiter, LimiterUnavailable
-
-_WORDS = {
-    LimitKind.REQUESTS_PER_MINUTE: "requests a minute",
-    LimitKind.TOKENS_PER_MINUTE: "tokens a minute",
-    LimitKind.CONCURRENT: "calls at once",
-    LimitKind.BUDGET_MICRO_DOLLARS: "budget",
-}
 
 
 class Admission(Step):
@@ -75,13 +71,29 @@ class Admission(Step):
             refusal = placeholder_allowed(placeholder, credential.hosts, endpoint, call)
             if refusal is not None:
                 return refusal
+        refusal = self._counted_apart(visit, call)
+        if refusal is not None:
+            return refusal
         try:
             if budgeted:
-                self._cost(visit, endpoint, call)
+                self._cost(visit, endpoint, call, self._step)
         except Unpriced:
             return _unpriced(call.model)
         if call.model is not None:
             visit.exchange.call = call
+        return None
+
+    def _counted_apart(self, visit: Visit, call: Call) -> Refusal | None:
+        """Refuse a model that limits of its own count: the session was not reserved against them."""
+        principal, before = visit.exchange.principal, visit.exchange.call
+        if principal is None or before is None:
+            raise TypeError("a session has a principal and a call")
+        whose = principal.tenant_id, principal.user_id, principal.placeholder_id
+        reserved = visit.snapshot.limits_for(*whose, before.model)
+        for limit in visit.snapshot.limits_for(*whose, call.model):
+            if limit not in reserved and (visit.placeholder is not None or limit.kind not in MONEY):
+                message = f"{call.model} has limits of its own; name the model when the session is opened."
+                return Refusal(REASONS[limit.kind], message, f"limit:{limit.id}")
         return None
 
     def _allowed(self, visit: Visit, endpoint: Endpoint) -> Refusal | None:
@@ -94,29 +106,22 @@ class Admission(Step):
     async def _reserve(
         self, visit: Visit, endpoint: Endpoint, call: Call, principal: Principal
     ) -> Refusal | None:
-        limits = visit.snapshot.limits_for(principal.tenant_id, principal.user_id, principal.placeholder_id)
-        spends = visit.placeholder is not None
-        if not spends:
-            # A budget is about money that our keys spend.
-            limits = tuple(limit for limit in limits if limit.kind is not LimitKind.BUDGET_MICRO_DOLLARS)
-        budgeted = any(limit.kind is LimitKind.BUDGET_MICRO_DOLLARS for limit in limits)
-        if visit.session is not None:
-            visit.session.budgeted = budgeted
-        # A session may name its model in its first message: it is held to its price then.
-        named = visit.session is None or call.model is not None
+        limits = visit.snapshot.limits_for(
+            principal.tenant_id, principal.user_id, principal.placeholder_id, call.model
+        )
+        if visit.placeholder is None:
+            # These are about money that our keys spend.
+            limits = tuple(limit for limit in limits if limit.kind not in MONEY)
         try:
-            cost = self._cost(visit, endpoint, call) if budgeted and named else MicroDollars(0)
+            # A session cannot be cut within an answer: it is held to a ceiling as what comes whole.
+            held_to = replace(call, stream=call.stream and visit.session is None)
+            allowance = judge(limits, held_to, lambda step: self._cost(visit, endpoint, call, step))
+            if isinstance(allowance, Refused):
+                return _limited(allowance)
+            visit.allowance = allowance
+            demand = self._demand(visit, endpoint, call, principal, limits)
         except Unpriced:
             return _unpriced(call.model)
-        output = call.output_ceiling if call.output_ceiling is not None else self._step
-        demand = Demand(
-            reservation=visit.exchange.id,
-            tenant_id=principal.tenant_id,
-            limits=limits,
-            zone=visit.snapshot.tenants[principal.tenant_id].time_zone,
-            tokens=call.input_tokens_ceiling + output * call.choices,
-            cost=cost,
-        )
         try:
             answer = await self._limiter.reserve(demand)
         except LimiterUnavailable:
@@ -129,10 +134,30 @@ class Admission(Step):
         visit.exchange.grant = answer
         return None
 
-    def _cost(self, visit: Visit, endpoint: Endpoint, call: Call) -> MicroDollars:
+    def _demand(
+        self, visit: Visit, endpoint: Endpoint, call: Call, principal: Principal, limits: tuple[Limit, ...]
+    ) -> Demand:
+        """The most that the call can use, or an unbounded stream's first step. Raises ``Unpriced``."""
+        step = first_step(self._step, visit.allowance)
+        output = call.output_ceiling if call.output_ceiling is not None else step
+        budgeted = any(limit.kind is LimitKind.BUDGET_MICRO_DOLLARS for limit in limits)
+        if visit.session is not None:
+            visit.session.budgeted = budgeted
+        # A session may name its model in its first message: it is held to its price then.
+        named = visit.session is None or call.model is not None
+        return Demand(
+            reservation=visit.exchange.id,
+            tenant_id=principal.tenant_id,
+            limits=tuple(limit for limit in limits if limit.kind not in CEILINGS),
+            zone=visit.snapshot.tenants[principal.tenant_id].time_zone,
+            tokens=call.input_tokens_ceiling + output * call.choices,
+            cost=self._cost(visit, endpoint, call, step) if budgeted and named else MicroDollars(0),
+        )
+
+    def _cost(self, visit: Visit, endpoint: Endpoint, call: Call, step: int) -> MicroDollars:
         """By the prices of the moment at which the call began, by which it is settled too."""
         began, terms = visit.exchange.timing.started_at, visit.terms
-        return ceiling(endpoint.provider, call.model, call, began, step_tokens=self._step, terms=terms)
+        return ceiling(endpoint.provider, call.model, call, began, step_tokens=step, terms=terms)
 
 
 def _unpriced(model: str | None) -> Refusal:
@@ -146,18 +171,14 @@ def _unpriced(model: str | None) -> Refusal:
 
 def _limited(refused: Refused) -> Refusal:
     limit = refused.limit
-    return Refusal(
-        refused.reason,
-        f"The {limit.scope} has reached its limit: {_amount(limit)}. {_when(refused)}",
-        f"limit:{limit.id}",
-        refused.retry_after_s,
-    )
-
-
-def _amount(limit: Limit) -> str:
-    if limit.kind is LimitKind.BUDGET_MICRO_DOLLARS:
-        return f"a budget of {to_dollars(MicroDollars(limit.amount)):.2f} dollars a {limit.window}"
-    return f"{limit.amount} {_WORDS[limit.kind]}"
+    if limit.kind in CEILINGS:
+        message = (
+            f"One call of this {limit.scope} may have at most {described(limit)}; ask for less, and state "
+            "how much output there may be, as with max_tokens."
+        )
+    else:
+        message = f"The {limit.scope} has reached its limit: {described(limit)}. {_when(refused)}"
+    return Refusal(refused.reason, message, f"limit:{limit.id}", refused.retry_after_s)
 
 
 def _when(refused: Refused) -> str:

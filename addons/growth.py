@@ -5,11 +5,14 @@ answer is late, at most one more step passes: that is the overshoot which such a
 """
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime
 
+from policy.ceilings import OutputAllowance
 from policy.exchange import Call, Endpoint
 from policy.identifiers import ExchangeId
-from policy.limits import Granted, Refused
+from policy.limit_words import described
+from policy.limits import REASONS, Granted, Refused
 from policy.money import MicroDollars
 from policy.price_rules import Terms
 from policy.pricing import Unpriced, ceiling
@@ -19,34 +22,42 @@ from store.errors import StoreError
 from store.limiter import Limiter
 
 
+def first_step(step: int, allowance: OutputAllowance | None) -> int:
+    """How many output tokens are held to begin with, where the request sets no ceiling."""
+    return step if allowance is None else min(step, allowance.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class UnboundedAnswer:
+    """A stream whose request set no ceiling. ``step`` is in output tokens of each choice."""
+
+    endpoint: Endpoint
+    call: Call
+    terms: Terms
+    step: int
+    allowance: OutputAllowance | None
+
+
 class GrowingReservation:
-    """Keeps what is held ahead of what has flowed. ``step`` is in output tokens.
+    """Keeps what is held ahead of what has flowed.
 
     ``refusal`` is set once no further step is to be had.
     """
 
-    def __init__(
-        self,
-        limiter: Limiter,
-        reservation: ExchangeId,
-        *,
-        endpoint: Endpoint,
-        call: Call,
-        step: int,
-        terms: Terms,
-    ) -> None:
+    def __init__(self, limiter: Limiter, reservation: ExchangeId, answer: UnboundedAnswer) -> None:
         self._limiter = limiter
         self._reservation = reservation
-        self._endpoint = endpoint
-        self._call = call
-        self._step = step
-        self._terms = terms
-        self._held = step
+        self._endpoint, self._call, self._terms = answer.endpoint, answer.call, answer.terms
+        self._step, self._allowance = answer.step, answer.allowance
+        self._held = first_step(answer.step, answer.allowance)
         self._asking: asyncio.Task[None] | None = None
         self.refusal: Refusal | None = None
 
     def note(self, output_tokens: int, now: datetime) -> bool:
         """Take note of how much has flowed; false when the stream must end now."""
+        if self._allowance is not None and output_tokens > self._allowance.tokens:
+            self.refusal = _at_its_ceiling(self._allowance)
+            return False
         if output_tokens > self._held - self._step // 2 and self._asking is None and self.refusal is None:
             self._asking = asyncio.get_running_loop().create_task(self._ask(now))
         if output_tokens <= self._held:
@@ -65,7 +76,7 @@ class GrowingReservation:
             self._asking.cancel()
 
     async def _ask(self, now: datetime) -> None:
-        held = self._held + self._step
+        held = first_step(self._held + self._step, self._allowance)
         try:
             tokens = self._call.input_tokens_ceiling + held * self._call.choices
             cost = self._cost(held, now)
@@ -100,6 +111,12 @@ class GrowingReservation:
         else:
             message = "A limit was reached while this answer came; it ends here."
             self.refusal = Refusal(answer.reason, message, f"limit:{answer.limit.id}", answer.retry_after_s)
+
+
+def _at_its_ceiling(allowance: OutputAllowance) -> Refusal:
+    limit = allowance.limit
+    message = f"One call of this {limit.scope} may have at most {described(limit)}; this answer ends there."
+    return Refusal(REASONS[limit.kind], message, f"limit:{limit.id}")
 
 
 class SessionReservation:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from mitmproxy import http
 
-from addons.growth import GrowingReservation, SessionReservation
+from addons.growth import GrowingReservation, SessionReservation, UnboundedAnswer
 from addons.protocol import CUT
 from addons.session import Message, Session
 from addons.sessions import SWITCHED
@@ -56,14 +56,10 @@ class Metering(Step):
             return
         visit.meter = _meter(exchange.endpoint, exchange.call, response)
         if exchange.call.stream and exchange.call.output_ceiling is None and exchange.grant is not None:
-            visit.growth = GrowingReservation(
-                self._limiter,
-                exchange.id,
-                endpoint=exchange.endpoint,
-                call=exchange.call,
-                step=self._step,
-                terms=visit.terms,
+            answer = UnboundedAnswer(
+                exchange.endpoint, exchange.call, visit.terms, self._step, visit.allowance
             )
+            visit.growth = GrowingReservation(self._limiter, exchange.id, answer)
 
     def _begin_session(self, visit: Visit, session: Session, endpoint: Endpoint, call: Call) -> None:
         exchange = visit.exchange

@@ -11,6 +11,7 @@ from mitmproxy import http
 
 from policy.answers import Answer
 from policy.attribution import PresentedKey
+from policy.ceilings import OutputAllowance
 from policy.content import Gathered
 from policy.destination import Destination
 from policy.evidence import RequestEvidence
@@ -56,6 +57,7 @@ class Visit:
     ``session`` is set once the call is known to open a WebSocket.
     ``decoys`` are the honeytokens that the request carried.
     ``provider_error`` is the beginning of an answer that may refuse the credential.
+    ``allowance`` is where a stream ends that states no output ceiling itself, if a limit says so.
     ``identity_refusal`` is what attribution found wrong; it counts only for AI calls.
     """
 
@@ -96,6 +98,7 @@ class Visit:
     growth: "GrowingReservation | None" = None
     session: "Session | None" = None
     kept: Kept | None = field(default=None, repr=False)
+    allowance: OutputAllowance | None = None
 
     @property
     def terms(self) -> Terms:

@@ -20,8 +20,8 @@ from conduit.embedded_valkey import EmbeddedValkey
 from policy.identifiers import ExchangeId, LimitId, TenantId
 from policy.limits import Demand, Granted, Limit, LimitKind, LimitScope, Window
 from policy.money import MicroDollars
-from store.limiter import Limiter
-from store.limiter_plan import BudgetPeriod
+from store.limiter import Limiter, Used
+from store.limiter_plan import WindowCounter
 from store.valkey import connect
 
 RESULTS = Path(__file__).parent / "results"
@@ -43,8 +43,8 @@ class Cost:
     round_trips_a_reserve: float
 
 
-async def nothing_spent(_: TenantId, budgets: tuple[BudgetPeriod, ...]) -> tuple[MicroDollars, ...]:
-    return tuple(MicroDollars(0) for _ in budgets)
+async def nothing_used(_: TenantId, windows: tuple[WindowCounter, ...]) -> tuple[Used, ...]:
+    return tuple(() for _ in windows)
 
 
 def limits_of(tenant: TenantId, count: int) -> tuple[Limit, ...]:
@@ -69,7 +69,7 @@ def limits_of(tenant: TenantId, count: int) -> tuple[Limit, ...]:
 class Bench:
     def __init__(self, url: str, calls: int) -> None:
         self._client = connect(url)
-        self._limiter = Limiter(self._client, spent=nothing_spent, timeout_s=5.0)
+        self._limiter = Limiter(self._client, used=nothing_used, timeout_s=5.0)
         self._calls = calls
 
     async def measure(self, count: int) -> Cost:

@@ -106,7 +106,7 @@ def look_up(snapshot: PolicySnapshot, picks: list[tuple[bytes, IPv4Address]]) ->
         snapshot.users[found.user_id]
         snapshot.credentials[found.credential_id]
         snapshot.tenant_at(address)
-        snapshot.limits_for(found.tenant_id, found.user_id, found.id)
+        snapshot.limits_for(found.tenant_id, found.user_id, found.id, None)
         snapshot.endpoint_state(found.tenant_id, "api.openai.com")
     return (time.perf_counter_ns() - began) / len(picks) / 1000
 

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 from zoneinfo import ZoneInfo
@@ -21,6 +22,8 @@ from conduit.errors import ConfigurationError
 from conduit.identity_settings import Radius
 from conduit.radius_listener import RadiusListener, clients_of
 from policy.incident import Severity, incident
+from policy.limits import Crossed
+from policy.thresholds import threshold_incident
 from store import content_acts, retention_acts, tenants, usage
 from store.acts import Actor
 from store.canary import Canary, CanaryResult
@@ -28,7 +31,7 @@ from store.chain import append
 from store.claim import Purpose
 from store.door import Store
 from store.limiter import Limiter
-from store.limiter_rebuild import reconcile, spent_from
+from store.limiter_rebuild import reconcile, used_from
 from store.valkey import connect
 
 RETENTION = Actor("retention", "duties")
@@ -64,12 +67,15 @@ async def serve(boot: Boot) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     store = await Store.open(boot.dsn, boot.claim_key, pool_size=4)
-    limiter = Limiter(connect(boot.redis_url), spent=spent_from(store))
+    crossings: list[Crossed] = []
+    limiter = Limiter(connect(boot.redis_url), used=used_from(store), on_crossed=crossings.append)
     isolation = Isolation(store, boot.data / "run" / "isolation.json")
     duties = [
         asyncio.create_task(every(MONTHS_EVERY_S, "months", lambda: prepare_months(store))),
         asyncio.create_task(every(REAP_EVERY_S, "leases", lambda: reap(store, limiter))),
-        asyncio.create_task(every(RECONCILE_EVERY_S, "budgets", lambda: reconcile_all(store, limiter))),
+        asyncio.create_task(
+            every(RECONCILE_EVERY_S, "budgets", lambda: reconcile_all(store, limiter, crossings))
+        ),
         asyncio.create_task(every(RETENTION_EVERY_S, "retention", lambda: delete_what_is_due(store))),
         asyncio.create_task(Canary(store).run(isolation.report)),
     ]
@@ -129,12 +135,21 @@ async def reap(store: Store, limiter: Limiter) -> None:
             pass
 
 
-async def reconcile_all(store: Store, limiter: Limiter) -> None:
-    """Hold every tenant's budgets to the usage rows, and open the next period before it begins."""
+async def reconcile_all(store: Store, limiter: Limiter, crossings: list[Crossed]) -> None:
+    """Hold every tenant's windows to the usage rows, and open the next period before it begins.
+
+    ``crossings`` is where ``limiter`` puts thresholds that are crossed: those that a worker died before it
+    told of are recorded here, the others are known already.
+    """
     async with store.platform(Purpose.ADMINISTRATION) as session:
         known = await tenants.every(session)
     for tenant in known:
+        crossings.clear()
         await reconcile(store, limiter, tenant.tenant_id, ZoneInfo(tenant.time_zone))
+        if crossings:
+            now = datetime.now(UTC)
+            async with store.tenant(tenant.tenant_id) as session:
+                await append(session, [threshold_incident(each, now) for each in crossings])
 
 
 async def delete_what_is_due(store: Store) -> None:

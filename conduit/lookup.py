@@ -7,7 +7,7 @@ from uuid import UUID
 from conduit.command import CommandFailed
 from policy.identifiers import CredentialId, PlaceholderId, TenantId, UserId
 from policy.snapshot import Address, Network
-from store import credentials, members, placeholders, tenants
+from store import credentials, members, placeholders, teams, tenants
 from store.claim import Purpose
 from store.door import Store
 from store.errors import NotFound
@@ -51,6 +51,15 @@ async def user(store: Store, tenant_id: TenantId, text: str) -> members.Member:
                 found = None
     if found is None:
         raise CommandFailed(f"the tenant has no user {text!r}")
+    return found
+
+
+async def team(store: Store, tenant_id: TenantId, name: str) -> teams.Team:
+    """The tenant's team of this name; raises ``CommandFailed``."""
+    async with store.tenant(tenant_id) as session:
+        found = await teams.find(session, name=name)
+    if found is None:
+        raise CommandFailed(f"the tenant has no team {name!r}")
     return found
 
 

@@ -8,17 +8,20 @@ import asyncio
 import gc
 import signal
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 
 from loguru import logger
 
 from conduit import gateway
 from conduit.boot import Boot, announce_ready, receive
 from conduit.instance import catalogues_of, vault_of
+from policy.limits import Crossed
+from policy.thresholds import threshold_incident
 from store.door import Store
 from store.limiter import Limiter
-from store.limiter_rebuild import spent_from
+from store.limiter_rebuild import used_from
 from store.snapshot import SnapshotSource
-from store.spool import Spool
+from store.spool import Spool, SpoolError
 from store.valkey import connect
 
 # Flows and layers form cycles that only the collector frees. Larger than these, a young collection stops all
@@ -42,9 +45,13 @@ async def serve(boot: Boot) -> None:
         stack.push_async_callback(store.close)
         snapshots = SnapshotSource(store, catalogues=catalogues_of(boot.settings))
         await snapshots.load()
-        limiter = Limiter(connect(boot.redis_url), spent=spent_from(store))
         spool = Spool(boot.data / "spool", f"worker-{boot.number}")
         stack.callback(spool.close)
+        limiter = Limiter(
+            connect(boot.redis_url),
+            used=used_from(store),
+            on_crossed=lambda crossed: tell_of_threshold(spool, crossed),
+        )
         vault = vault_of(boot.data, boot.settings)
         background = [asyncio.create_task(work) for work in (snapshots.run(), limiter.run(), vault.run())]
         engine = gateway.engine(
@@ -65,6 +72,14 @@ async def serve(boot: Boot) -> None:
         await limiter.drain(within_s=LAST_SETTLEMENTS_S)
         for task in background:
             task.cancel()
+
+
+def tell_of_threshold(spool: Spool, crossed: Crossed) -> None:
+    """Record that a limit's threshold was crossed. Where it cannot be, the reconciliation tells of it."""
+    try:
+        spool.append({"type": "ended", "event": threshold_incident(crossed, datetime.now(UTC))})
+    except SpoolError as problem:
+        logger.warning("the threshold of a limit was not recorded: {}", problem)
 
 
 if __name__ == "__main__":

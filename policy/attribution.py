@@ -373,4 +373,5 @@ def _principal(evidence: list[Evidence]) -> Principal:
         placeholder_id=key.id if key is not None else None,
         credential_id=key.credential_id if key is not None else None,
         sources=tuple(dict.fromkeys(item.source for item in evidence)),
+        team_id=user.team_id if user is not None else None,
     )

@@ -125,6 +125,7 @@ def principal_facts(principal: Principal | None) -> Mapping[str, Any]:
         "tenant": principal.tenant_name,
         "user_id": str(principal.user_id) if principal.user_id else None,
         "user": principal.user_name,
+        "team_id": str(principal.team_id) if principal.team_id else None,
         "team": principal.team,
         "cost_centre": principal.cost_centre,
         "placeholder_id": str(principal.placeholder_id) if principal.placeholder_id else None,

@@ -7,6 +7,7 @@ downstream. A fact is ``None`` until its step has run.
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from policy.identifiers import CredentialId, ExchangeId, PlaceholderId, TenantId, UserId
 from policy.limits import Granted
@@ -89,6 +90,7 @@ class Principal:
     placeholder_id: PlaceholderId | None
     credential_id: CredentialId | None
     sources: tuple[IdentitySource, ...]
+    team_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

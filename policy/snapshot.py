@@ -54,6 +54,7 @@ class User:
     team: str | None
     cost_centre: str | None
     enabled: bool
+    team_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,15 +248,18 @@ class PolicySnapshot:
         return None
 
     def limits_for(
-        self, tenant: TenantId, user: UserId | None, placeholder: PlaceholderId | None
+        self, tenant: TenantId, user: UserId | None, placeholder: PlaceholderId | None, model: str | None
     ) -> tuple[Limit, ...]:
         """Every limit of one call, widest scope first."""
         found = self._limits.get((LimitScope.TENANT, tenant), ())
         if user is not None:
+            team = self.users[user].team_id if user in self.users else None
+            if team is not None:
+                found += self._limits.get((LimitScope.TEAM, team), ())
             found += self._limits.get((LimitScope.USER, user), ())
         if placeholder is not None:
             found += self._limits.get((LimitScope.PLACEHOLDER, placeholder), ())
-        return found
+        return tuple(limit for limit in found if limit.covers(model))
 
     def endpoint_state(self, tenant: TenantId, host: str) -> EndpointState | None:
         """What was decided about ``host``: the tenant's own rule, else the rule for all, else unstated."""

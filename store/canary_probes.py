@@ -19,7 +19,8 @@ from policy.endpoints import Defaults
 from policy.exchange import EndpointState, IdentitySource
 from policy.identifiers import CredentialId, ExchangeId, LimitId, PlaceholderId, TenantId, UserId
 from policy.incident import Severity
-from policy.limits import LimitKind
+from policy.limit_setting import LimitSetting
+from policy.limits import LimitKind, LimitScope
 from policy.money import MicroDollars
 from store import (
     accounts,
@@ -28,6 +29,7 @@ from store import (
     alerts,
     approvals,
     console_sessions,
+    consumption,
     content,
     credentials,
     custody,
@@ -109,7 +111,11 @@ async def furnish(session: AsyncSession, tenant_id: TenantId, *, number: int) ->
     placeholder = await placeholders.create(session, digest=digest, binding=binding)
     await networks.add(session, network=network)
     await address_sessions.begin(session, told=[_holding(network, name)])
-    limit = await limits.put(session, kind=LimitKind.CONCURRENT, amount=number, member_id=member.id)
+    limit = await limits.put(
+        session,
+        setting=LimitSetting(LimitKind.CONCURRENT, number),
+        subject=limits.LimitSubject(member_id=member.id),
+    )
     await endpoints.set_rule(session, host=host, state=EndpointState.BLOCKED)
     await accounts.put(session, product="canary", accounts=[name])
     await sufficiency.put(session, host=host, sources=[IdentitySource.NETWORK])
@@ -229,6 +235,7 @@ def _usage_row(rows: Rows) -> usage.UsageRow:
         tenant_id=rows.tenant_id,
         id=ExchangeId(uuid7()),
         at=datetime.now(UTC),
+        team_id=None,
         member_id=rows.member_id,
         placeholder_id=None,
         credential_id=None,
@@ -366,7 +373,14 @@ PROBES: tuple[Probe, ...] = (
         lambda s, r: address_sessions.holder(s, address=r.network.network_address, at=datetime.now(UTC)),
     ),
     Probe(address_sessions.live, lambda s, _: address_sessions.live(s, at=AGES_AGO)),
-    Probe(limits.put, lambda s, r: limits.put(s, kind=LimitKind.CONCURRENT, amount=0, member_id=r.member_id)),
+    Probe(
+        limits.put,
+        lambda s, r: limits.put(
+            s,
+            setting=LimitSetting(LimitKind.CONCURRENT, 0),
+            subject=limits.LimitSubject(member_id=r.member_id),
+        ),
+    ),
     Probe(limits.every, lambda s, _: limits.every(s)),
     Probe(limits.remove, lambda s, r: limits.remove(s, limit_id=r.limit_id)),
     Probe(
@@ -428,9 +442,12 @@ PROBES: tuple[Probe, ...] = (
         lambda s, _: usage.totals(s, since=AGES_AGO, until=AGES_AHEAD, grouping=usage.Grouping.TENANT),
     ),
     Probe(
-        usage.spending,
-        lambda s, r: usage.spending(
-            s, usage.Spending(usage.Grouping.USER, r.member_id, since=AGES_AGO, until=AGES_AHEAD)
+        consumption.consumed,
+        lambda s, r: consumption.consumed(
+            s,
+            consumption.Consumption(
+                LimitScope.USER, r.member_id, LimitKind.TOKENS, None, since=AGES_AGO, until=AGES_AHEAD
+            ),
         ),
     ),
     Probe(usage.latest, lambda s, _: usage.latest(s, limit=1000)),

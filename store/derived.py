@@ -28,6 +28,7 @@ TOKEN_KINDS = (
 USAGE_COLUMNS = {
     "id": "uuid",
     "at": "timestamptz",
+    "team_id": "uuid",
     "member_id": "uuid",
     "placeholder_id": "uuid",
     "credential_id": "uuid",
@@ -79,6 +80,7 @@ def _usage(event: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": UUID(str(event["id"])),
         "at": datetime.fromisoformat(str(event["at"])),
+        "team_id": _uuid(event.get("team_id")),
         "member_id": _uuid(event.get("user_id")),
         "placeholder_id": _uuid(event.get("placeholder_id")),
         "credential_id": _uuid(event.get("credential_id")),

@@ -1,23 +1,19 @@
 """Acts about limits, each with its event in the same transaction."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
-from policy.identifiers import LimitId, PlaceholderId, TenantId, UserId
-from policy.limits import LimitKind, Window
+from policy.identifiers import LimitId, TenantId
+from policy.limit_setting import InvalidLimit, LimitSetting, check, check_model
 from store import limits
 from store.acts import Actor, record
 from store.door import Store
 from store.errors import InvalidRecord
 
-
-@dataclass(frozen=True, slots=True)
-class LimitChange:
-    """One limit to set. ``amount`` is in the unit of ``kind``; ``window`` is for budgets only."""
-
-    kind: LimitKind
-    amount: int
-    window: Window | None = None
+# A call is held to those of its tenant, team, user and placeholder: together no more than the limiter's
+# script takes at once.
+LIMITS_PER_SUBJECT_MAX = 64
 
 
 async def set_limits(
@@ -25,32 +21,32 @@ async def set_limits(
     *,
     actor: Actor,
     tenant_id: TenantId,
-    changes: Sequence[LimitChange],
-    user_id: UserId | None = None,
-    placeholder_id: PlaceholderId | None = None,
+    settings: Sequence[LimitSetting],
+    subject: limits.LimitSubject = limits.WHOLE_TENANT,
 ) -> list[limits.LimitRule]:
-    """Set limits for the tenant, or for one user or placeholder of it; all of them or none."""
-    if user_id is not None and placeholder_id is not None:
-        raise InvalidRecord("a limit is for a user or for a placeholder, not for both")
+    """Set limits for the tenant, or for one team, user or placeholder of it; all of them or none."""
+    if sum(each is not None for each in (subject.team_id, subject.member_id, subject.placeholder_id)) > 1:
+        raise InvalidRecord("a limit is for a team, for a user or for a placeholder, not for two of them")
+    try:
+        for setting in settings:
+            check(setting)
+        if subject.model is not None:
+            subject = replace(subject, model=check_model(subject.model))
+    except InvalidLimit as error:
+        raise InvalidRecord(str(error)) from error
     async with store.tenant(tenant_id) as session:
-        rules = [
-            await limits.put(
-                session,
-                kind=change.kind,
-                amount=change.amount,
-                member_id=user_id,
-                placeholder_id=placeholder_id,
-                window=change.window,
-            )
-            for change in changes
-        ]
+        rules = [await limits.put(session, setting=setting, subject=subject) for setting in settings]
+        held_to = Counter(rule.limit.subject for rule in await limits.every(session))
+        if held_to[rules[0].limit.subject] > LIMITS_PER_SUBJECT_MAX:
+            raise InvalidRecord(f"one subject has at most {LIMITS_PER_SUBJECT_MAX} limits")
         await record(
             session,
             actor,
             "limit.set",
             tenant_id=tenant_id,
-            target=placeholder_id or user_id or tenant_id,
-            **{_limit_name(change): change.amount for change in changes},
+            target=subject.placeholder_id or subject.member_id or subject.team_id or tenant_id,
+            model=subject.model,
+            **{_name(setting): setting.amount for setting in settings},
         )
     return rules
 
@@ -67,5 +63,7 @@ async def remove_limit(
     return rule
 
 
-def _limit_name(change: LimitChange) -> str:
-    return f"{change.kind.value}_{change.window.value}" if change.window else change.kind.value
+def _name(setting: LimitSetting) -> str:
+    """The limit's name in the act's event, such as ``tokens_rolling_24``."""
+    window = setting.window.value if setting.window else None
+    return "_".join(str(part) for part in (setting.kind.value, window, setting.hours) if part is not None)

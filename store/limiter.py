@@ -1,6 +1,6 @@
 """Every limit of a call in one round trip: reserve the worst case before, settle the truth after.
 
-    limiter = Limiter(client, spent=…)                       client: store.valkey.connect(url)
+    limiter = Limiter(client, used=…)                        client: store.valkey.connect(url)
     await limiter.reserve(Demand(…)) -> Granted | Refused    before the call leaves
     await limiter.top_up(reservation, tokens=…, cost=…) -> Granted | Refused    totals, not increments
     limiter.settle(reservation, tokens=…, cost=…) -> Future[Settled]            the truth, once
@@ -18,24 +18,24 @@ and again until Valkey has them. All are idempotent by reservation. The arithmet
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from loguru import logger
 
 from policy.identifiers import ExchangeId, TenantId
-from policy.limits import Demand, Granted, Limit, Refused, Remaining, Settled
+from policy.limits import Crossed, Demand, Granted, Limit, Refused, Remaining, Settled, crossed
 from policy.money import MICRO_DOLLARS_MAX, MicroDollars
 from store.errors import StoreError
-from store.limiter_plan import RATE_MAX, BudgetPeriod, Plan, Plans, keys_of, make_plan
+from store.limiter_plan import RATE_MAX, Plan, Plans, WindowCounter, keys_of, make_plan
 from store.limiter_script import InvalidDemand, LimiterUnavailable, NotSent, Script, ScriptRunner
 from store.valkey import Client
 
-__all__ = ["InvalidDemand", "Limiter", "LimiterUnavailable", "ReservationEnded", "Spent"]
+__all__ = ["InvalidDemand", "Limiter", "LimiterUnavailable", "ReservationEnded", "Used", "UsedBy"]
 
-_SCRIPT = Script.beside("limiter.lua")
-_UPKEEP = Script.beside("limiter_upkeep.lua")
+_SCRIPT = Script.of("limiter_state.lua", "limiter.lua")
+_UPKEEP = Script.of("limiter_state.lua", "limiter_upkeep.lua")
 
 _REFUSED, _GRANTED, _ENDED, _UNPREPARED, _OTHER_PERIOD = range(5)
 
@@ -44,11 +44,14 @@ _BATCH = 50
 _LIFE_S = 86_400.0
 _RETRY_S = (0.05, 0.1, 0.25, 0.5, 1.0)
 
-# Budgets are told to Valkey in portions, and those of the next period so long before it begins.
+# Windows are told to Valkey in portions, and those of the next period so long before it begins.
 _PORTION = 64
 _AHEAD_S = 900.0
 
-type Spent = Callable[[TenantId, tuple[BudgetPeriod, ...]], Awaitable[tuple[MicroDollars, ...]]]
+# What a window has used, by its age: (slices ago, tokens or micro-dollars), the youngest first. All that a
+# calendar period has used stands at age 0.
+type Used = tuple[tuple[int, int], ...]
+type UsedBy = Callable[[TenantId, tuple[WindowCounter, ...]], Awaitable[tuple[Used, ...]]]
 
 
 class ReservationEnded(StoreError):
@@ -79,22 +82,25 @@ class _Ending:
 class Limiter:
     """Reserves, tops up and settles against Valkey; one for each worker.
 
-    ``spent`` sums a budget's use from PostgreSQL when Valkey does not know it (``store.limiter_rebuild``).
-    ``timeout_s`` bounds each wait for Valkey, ``spent_timeout_s`` each wait for ``spent``. ``clock``
-    (milliseconds since 1970) replaces the server's time, in tests alone.
+    ``used`` sums a window's use from PostgreSQL when Valkey does not know it (``store.limiter_rebuild``).
+    ``on_crossed`` is told of each threshold that a windowed limit crosses, by one worker of all; it must
+    neither wait nor raise. ``timeout_s`` bounds each wait for Valkey, ``used_timeout_s`` each wait for
+    ``used``. ``clock`` (milliseconds since 1970) replaces the server's time, in tests alone.
     """
 
     def __init__(
         self,
         client: Client,
         *,
-        spent: Spent,
+        used: UsedBy,
+        on_crossed: Callable[[Crossed], None] = lambda _: None,
         timeout_s: float = 0.05,
-        spent_timeout_s: float = 2.0,
+        used_timeout_s: float = 2.0,
         clock: Callable[[], int] | None = None,
     ) -> None:
-        self._spent = spent
-        self._spent_timeout_s = spent_timeout_s
+        self._used = used
+        self._on_crossed = on_crossed
+        self._used_timeout_s = used_timeout_s
         self._clock = clock
         self._skew_s = 0.0
         self._plans = Plans()
@@ -175,21 +181,25 @@ class Limiter:
         return reply[1]
 
     async def reconcile(self, tenant_id: TenantId, limits: tuple[Limit, ...], zone: ZoneInfo) -> None:
-        """Raise a tenant's budgets to what the usage rows say, and forget what no longer counts.
+        """Raise a tenant's windows to what the usage rows say, and forget what no longer counts.
 
-        ``limits`` are all that the tenant has. To be called every few minutes: it mends what a failover
-        lost, counts what was spent before a limit was set, and opens the next period before it begins, so
-        that midnight needs no database.
+        ``limits`` are all counted ones that the tenant has. To be called every few minutes: it mends what a
+        failover lost, counts what was used before a limit was set, tells of thresholds whose telling was
+        lost, and opens the next period before it begins, so that midnight needs no database.
         """
         now_s = self._now_s()
-        budgets = {
-            budget.field: budget
+        windows = {
+            window.name: window
             for moment_s in (now_s, now_s + _AHEAD_S)
             for limit in limits
-            for budget in make_plan(tenant_id, (limit,), zone, moment_s).budgets
+            for window in make_plan(tenant_id, (limit,), zone, moment_s).windows
         }
-        for portion in itertools.batched(budgets.values(), _PORTION, strict=False):
-            await self._tell(tenant_id, portion, 10 * self._spent_timeout_s)
+        for portion in itertools.batched(windows.values(), _PORTION, strict=False):
+            sums = await self._tell(tenant_id, portion, 10 * self._used_timeout_s)
+            for window, used in zip(portion, sums, strict=True):
+                number = int(now_s * 1000) // max(1, window.slice_ms * window.slices)
+                for each in crossed(window.limit, sum(part for _, part in used), window.period_name(number)):
+                    self._on_crossed(each)
         cursor = -1
         while cursor != 0:
             arguments = ("sweep", self._now_text(), int(now_s * 1000), max(0, cursor))
@@ -233,10 +243,10 @@ class Limiter:
     async def _hold(self, operation: str, reservation: ExchangeId, live: _Live) -> list[int]:
         reply = await self._ask(operation, reservation, live)
         if reply[0] == _UNPREPARED:
-            await self._raise_budgets(live.plan)
+            await self._raise_windows(live.plan)
             reply = await self._ask(operation, reservation, live)
         if reply[0] == _UNPREPARED:
-            raise LimiterUnavailable("what was spent is lost again")
+            raise LimiterUnavailable("what was used is lost again")
         live.renew_at = time.monotonic() + live.lease_s / 3
         return reply
 
@@ -262,8 +272,8 @@ class Limiter:
                 self._end(_Ending(reservation, plan, 0, 0, asyncio.get_running_loop().create_future()))
             raise
 
-    async def _raise_budgets(self, plan: Plan) -> None:
-        """Tell Valkey what PostgreSQL knows was spent, once for all calls that wait for the same."""
+    async def _raise_windows(self, plan: Plan) -> None:
+        """Tell Valkey what PostgreSQL knows was used, once for all calls that wait for the same."""
         summing = self._summing.get(plan.text)
         if summing is None:
             summing = asyncio.create_task(self._sum(plan))
@@ -272,18 +282,22 @@ class Limiter:
         await asyncio.shield(summing)
 
     async def _sum(self, plan: Plan) -> None:
-        await self._tell(plan.limits[0].tenant_id, plan.budgets, self._spent_timeout_s)
+        await self._tell(plan.limits[0].tenant_id, plan.windows, self._used_timeout_s)
 
-    async def _tell(self, tenant_id: TenantId, budgets: tuple[BudgetPeriod, ...], within_s: float) -> None:
+    async def _tell(
+        self, tenant_id: TenantId, windows: tuple[WindowCounter, ...], within_s: float
+    ) -> tuple[Used, ...]:
         try:
             async with asyncio.timeout(within_s):
-                sums = await self._spent(tenant_id, budgets)
+                sums = await self._used(tenant_id, windows)
         except (StoreError, TimeoutError) as error:
-            raise LimiterUnavailable("what was spent cannot be summed now") from error
-        pairs: list[str | int] = []
-        for budget, spent in zip(budgets, sums, strict=True):
-            pairs += (budget.field, spent)
-        await self._runner.run(_UPKEEP, keys_of(tenant_id), "raise", self._now_text(), *pairs)
+            raise LimiterUnavailable("what was used cannot be summed now") from error
+        told: list[str | int] = []
+        for window, used in zip(windows, sums, strict=True):
+            told += (window.name, window.slice_ms, window.slices)
+            told.append(" ".join(f"{age}:{amount}" for age, amount in used))
+        await self._runner.run(_UPKEEP, keys_of(tenant_id), "raise", self._now_text(), *told)
+        return sums
 
     def _end(self, ending: _Ending) -> None:
         self._endings.append(ending)
@@ -318,11 +332,22 @@ class Limiter:
         except InvalidDemand as error:
             await self._settle_each(batch, error)
             return
-        if len(replies) != 2 * len(batch):
-            raise LimiterUnavailable("Valkey answered for another number of reservations")
-        for ending, tokens, cost in zip(batch, replies[::2], replies[1::2], strict=True):
-            if not ending.done.done():
-                ending.done.set_result(Settled(tokens, MicroDollars(cost)))
+        rest = iter(replies)
+        try:
+            for ending in batch:
+                self._settled(ending, rest)
+        except (StopIteration, IndexError) as error:
+            raise LimiterUnavailable("Valkey answered for another number of reservations") from error
+
+    def _settled(self, ending: _Ending, reply: Iterator[int]) -> None:
+        """Take one reservation's part of the script's reply: what was beyond, and which thresholds."""
+        tokens, cost, count = next(reply), next(reply), next(reply)
+        for _ in range(count):
+            place, percent, period = next(reply), next(reply), next(reply)
+            window = ending.plan.window_of(ending.plan.limits[place - 1])
+            self._on_crossed(Crossed(window.limit, percent, window.period_name(period)))
+        if not ending.done.done():
+            ending.done.set_result(Settled(tokens, MicroDollars(cost)))
 
     async def _settle_each(self, batch: list[_Ending], error: InvalidDemand) -> None:
         """One by one, so that one which the script does not take holds up no other."""

@@ -3,11 +3,10 @@
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from policy.identifiers import TenantId
-from policy.limits import Limit, LimitKind, LimitScope, Period, period_of
+from policy.limits import CEILINGS, RATES, SLICES, WINDOWED, Limit, LimitKind, Period, Window, period_of
 
 RATE_MAX = 10**11
 
@@ -15,32 +14,52 @@ _KINDS = {
     LimitKind.REQUESTS_PER_MINUTE: "R",
     LimitKind.TOKENS_PER_MINUTE: "T",
     LimitKind.CONCURRENT: "C",
+    LimitKind.TOKENS: "N",
     LimitKind.BUDGET_MICRO_DOLLARS: "B",
 }
+_SLICE_MS_OF_AN_HOUR = 3_600_000 // SLICES
 
 _PLANS_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetPeriod:
-    """One budget's subject and current period: what PostgreSQL is asked to sum. ``field`` is the script's."""
+class WindowCounter:
+    """The counter of one windowed limit: what PostgreSQL is asked to sum. ``name`` is the script's.
 
-    field: str
-    scope: LimitScope
-    subject: UUID
-    period: Period
+    ``period`` is ``None`` for a rolling window, which is counted in slices of ``slice_ms``.
+    """
+
+    name: str
+    limit: Limit
+    period: Period | None
+    slice_ms: int = 0
+
+    @property
+    def slices(self) -> int:
+        return SLICES if self.slice_ms else 0
+
+    def period_name(self, number: int) -> str:
+        """The name of the period that the script gives by its start or, if rolling, by its number."""
+        return self.period.name if self.period is not None else f"{self.limit.hours}h-{number}"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The script's arguments for one set of limits, right from ``valid_from_s`` to ``valid_until_s``."""
+    """The script's arguments for one set of limits, right from ``valid_from_s`` to ``valid_until_s``.
+
+    ``limits`` stand in the order of the script's; ``windows`` are those that count over a window.
+    """
 
     limits: tuple[Limit, ...]
     keys: tuple[str, str, str]
     text: str
-    budgets: tuple[BudgetPeriod, ...]
+    windows: tuple[WindowCounter, ...]
     valid_from_s: float
     valid_until_s: float
+
+    def window_of(self, limit: Limit) -> WindowCounter:
+        """The counter of a windowed limit of this plan."""
+        return next(window for window in self.windows if window.limit is limit)
 
 
 class Plans:
@@ -72,44 +91,64 @@ def keys_of(tenant_id: TenantId) -> tuple[str, str, str]:
 def make_plan(tenant_id: TenantId, limits: tuple[Limit, ...], zone: ZoneInfo, now_s: float) -> Plan:
     """Write the limits as JSON. Of two limits that count the same thing, the smaller is kept.
 
-    Raises ``ValueError`` where a limit is of another tenant: its state would stand under that one's keys.
+    Raises ``ValueError`` where a limit is of another tenant, since its state would stand under that one's
+    keys, and where a limit counts nothing (``policy.limits.CEILINGS``).
     """
     moment = datetime.fromtimestamp(now_s, UTC)
-    kept: dict[str, tuple[Limit, Period | None]] = {}
+    kept: dict[str, tuple[Limit, WindowCounter | None]] = {}
     for limit in limits:
         if limit.tenant_id != tenant_id:
             raise ValueError("a limit of another tenant")
-        period = period_of(limit.window, moment, zone) if limit.window is not None else None
-        field = _field(limit, period)
-        if field not in kept or limit.amount < kept[field][0].amount:
-            kept[field] = (limit, period)
-    entries = [_entry(field, limit, period) for field, (limit, period) in kept.items()]
-    budgets = tuple(
-        BudgetPeriod(field, limit.scope, limit.subject, period)
-        for field, (limit, period) in kept.items()
-        if period is not None
-    )
+        window = _window(limit, moment, zone)
+        name = window.name if window is not None else _name(limit, _KINDS[limit.kind])
+        if name not in kept or limit.amount < kept[name][0].amount:
+            kept[name] = (limit, window)
+    entries = [_entry(name, limit, window) for name, (limit, window) in kept.items()]
+    windows = tuple(window for _, window in kept.values() if window is not None)
+    periods = [window.period for window in windows if window.period is not None]
     return Plan(
         limits=tuple(limit for limit, _ in kept.values()),
         keys=keys_of(tenant_id),
         text=json.dumps(entries, separators=(",", ":")),
-        budgets=budgets,
-        valid_from_s=max((b.period.starts_at.timestamp() for b in budgets), default=0.0),
-        valid_until_s=min((b.period.ends_at.timestamp() for b in budgets), default=float("inf")),
+        windows=windows,
+        valid_from_s=max((period.starts_at.timestamp() for period in periods), default=0.0),
+        valid_until_s=min((period.ends_at.timestamp() for period in periods), default=float("inf")),
     )
 
 
-def _field(limit: Limit, period: Period | None) -> str:
+def _name(limit: Limit, kind: str) -> str:
     """Names what is counted, never how much: changing a limit's amount keeps what was used."""
-    if (limit.kind is LimitKind.BUDGET_MICRO_DOLLARS) is not (period is not None):
-        raise ValueError("a budget needs a window, and only a budget has one")
-    stem = f"{_KINDS[limit.kind]}:{limit.scope}:{limit.subject.hex}"
-    return stem if period is None else f"{stem}:{limit.window}:{int(period.starts_at.timestamp())}"
+    if limit.kind in CEILINGS:
+        raise ValueError("a ceiling of each call counts nothing")
+    subject = f"{kind}:{limit.scope}:{limit.subject.hex}"
+    return subject if limit.model is None else f"{subject}:{limit.model}"
 
 
-def _entry(field: str, limit: Limit, period: Period | None) -> list[str | int]:
+def _window(limit: Limit, moment: datetime, zone: ZoneInfo) -> WindowCounter | None:
+    if (limit.kind in WINDOWED) is not (limit.window is not None):
+        raise ValueError("a budget and a limit of tokens need a window, and only these have one")
+    if limit.window is None:
+        return None
+    if (limit.window is Window.ROLLING) is not (limit.hours is not None):
+        raise ValueError("a rolling window has hours, and only a rolling one")
     kind = _KINDS[limit.kind]
-    if period is None:
-        return [kind, field, min(limit.amount, RATE_MAX)]
-    starts_ms, ends_ms = (int(end.timestamp()) * 1000 for end in (period.starts_at, period.ends_at))
-    return [kind, field, limit.amount, starts_ms, ends_ms]
+    if limit.hours is not None:
+        name = f"{_name(limit, kind.lower())}:rolling:{limit.hours}"
+        return WindowCounter(name, limit, None, limit.hours * _SLICE_MS_OF_AN_HOUR)
+    period = period_of(limit.window, moment, zone)
+    return WindowCounter(
+        f"{_name(limit, kind)}:{limit.window}:{int(period.starts_at.timestamp())}", limit, period
+    )
+
+
+def _entry(name: str, limit: Limit, window: WindowCounter | None) -> list[str | int]:
+    if window is None:
+        amount = min(limit.amount, RATE_MAX)
+        burst = amount if limit.burst is None else min(limit.burst, RATE_MAX)
+        return [name[0], name, amount, burst] if limit.kind in RATES else [name[0], name, amount]
+    if window.period is None:
+        return [name[0], name, limit.amount, window.slice_ms, window.slices, *limit.thresholds]
+    starts_ms, ends_ms = (
+        int(end.timestamp()) * 1000 for end in (window.period.starts_at, window.period.ends_at)
+    )
+    return [name[0], name, limit.amount, starts_ms, ends_ms, *limit.thresholds]

@@ -43,9 +43,9 @@ class Script:
     digest: str
 
     @classmethod
-    def beside(cls, name: str) -> Self:
-        """The script in a file of this folder."""
-        text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    def of(cls, *names: str) -> Self:
+        """The script that these files of this folder are, one after the other."""
+        text = "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in names)
         return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func, select
@@ -10,9 +11,32 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from policy.identifiers import LimitId, PlaceholderId, TenantId, UserId
-from policy.limits import Limit, LimitKind, LimitScope, Window
+from policy.limit_setting import LimitSetting
+from policy.limits import DEFAULT_THRESHOLDS, WINDOWED, Limit, LimitKind, LimitScope, Window
 from store.rows import columns, many, one
 from store.tables import CLAIMED_TENANT, LIMIT_RULE
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSubject:
+    """Whom a limit counts for: at most one of the three, else the whole tenant; and which models of them."""
+
+    team_id: UUID | None = None
+    member_id: UserId | None = None
+    placeholder_id: PlaceholderId | None = None
+    model: str | None = None
+
+    @property
+    def scope(self) -> LimitScope:
+        """The database refuses two of the three at once (a CHECK)."""
+        if self.placeholder_id is not None:
+            return LimitScope.PLACEHOLDER
+        if self.member_id is not None:
+            return LimitScope.USER
+        return LimitScope.TENANT if self.team_id is None else LimitScope.TEAM
+
+
+WHOLE_TENANT = LimitSubject()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,48 +46,74 @@ class LimitRule:
     tenant_id: TenantId
     id: LimitId
     scope: LimitScope
+    team_id: UUID | None
     member_id: UserId | None
     placeholder_id: PlaceholderId | None
+    model: str | None
     kind: LimitKind
     amount: int
-    budget_window: Window | None
+    counting_window: Window | None
+    rolling_hours: int | None
+    burst: int | None
+    thresholds: tuple[int, ...] | None
     updated_at: datetime
 
     @property
     def limit(self) -> Limit:
-        subject: UUID = self.placeholder_id or self.member_id or self.tenant_id
-        return Limit(self.id, self.tenant_id, self.scope, subject, self.kind, self.amount, self.budget_window)
+        return limit_of(self)
+
+
+def limit_of(row: Any) -> Limit:
+    """The limit that a row of the table, or a ``LimitRule``, says."""
+    kind = LimitKind(row.kind)
+    told_at = DEFAULT_THRESHOLDS if kind in WINDOWED else ()
+    return Limit(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        scope=LimitScope(row.scope),
+        subject=row.placeholder_id or row.member_id or row.team_id or row.tenant_id,
+        kind=kind,
+        amount=row.amount,
+        window=Window(row.counting_window) if row.counting_window else None,
+        model=row.model,
+        burst=row.burst,
+        hours=row.rolling_hours,
+        thresholds=told_at if row.thresholds is None else tuple(row.thresholds),
+    )
 
 
 _COLUMNS = columns(LIMIT_RULE, LimitRule)
-_KEY = ["tenant_id", "scope", "member_id", "placeholder_id", "kind", "budget_window"]
+_KEY = [
+    *("tenant_id", "scope", "team_id", "member_id", "placeholder_id", "model"),
+    *("kind", "counting_window", "rolling_hours"),
+]
 
 
 async def put(
-    session: AsyncSession,
-    *,
-    kind: LimitKind,
-    amount: int,
-    member_id: UserId | None = None,
-    placeholder_id: PlaceholderId | None = None,
-    window: Window | None = None,
+    session: AsyncSession, *, setting: LimitSetting, subject: LimitSubject = WHOLE_TENANT
 ) -> LimitRule:
-    """Set the one limit of this kind for the tenant, or for the user or placeholder that is named.
-
-    ``amount`` is in the unit of ``kind``; ``window`` is given for budgets and only for them.
-    """
+    """Set the one limit of this kind and window for its subject, in place of one that was set before."""
+    values = {
+        "amount": setting.amount,
+        "burst": setting.burst,
+        "thresholds": None if setting.thresholds is None else list(setting.thresholds),
+    }
     statement = insert(LIMIT_RULE).values(
         tenant_id=CLAIMED_TENANT,
         id=uuid7(),
-        scope=_scope(member_id, placeholder_id).value,
-        member_id=member_id,
-        placeholder_id=placeholder_id,
-        kind=kind.value,
-        amount=amount,
-        budget_window=window.value if window else None,
+        scope=subject.scope.value,
+        team_id=subject.team_id,
+        member_id=subject.member_id,
+        placeholder_id=subject.placeholder_id,
+        model=subject.model,
+        kind=setting.kind.value,
+        counting_window=setting.window.value if setting.window else None,
+        rolling_hours=setting.hours,
+        **values,
     )
     replaced = statement.on_conflict_do_update(
-        index_elements=_KEY, set_={"amount": statement.excluded.amount, "updated_at": func.now()}
+        index_elements=_KEY,
+        set_={name: statement.excluded[name] for name in values} | {"updated_at": func.now()},
     )
     return await one(session, LimitRule, replaced.returning(*_COLUMNS))
 
@@ -77,10 +127,3 @@ async def remove(session: AsyncSession, *, limit_id: LimitId) -> LimitRule:
     """Remove a limit; raises ``NotFound``."""
     statement = delete(LIMIT_RULE).where(LIMIT_RULE.c.id == limit_id)
     return await one(session, LimitRule, statement.returning(*_COLUMNS))
-
-
-def _scope(member_id: UserId | None, placeholder_id: PlaceholderId | None) -> LimitScope:
-    """The database refuses both at once (a CHECK)."""
-    if placeholder_id is not None:
-        return LimitScope.PLACEHOLDER
-    return LimitScope.USER if member_id is not None else LimitScope.TENANT

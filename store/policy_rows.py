@@ -20,9 +20,9 @@ from policy import snapshot
 from policy.catalogue import Catalogue
 from policy.exchange import EndpointState, IdentitySource
 from policy.identifiers import TenantId
-from policy.limits import Limit, LimitKind, LimitScope, Window
 from policy.price_rules import PriceRule
 from store import custody, prices
+from store.limits import limit_of
 from store.tables import (
     ACCOUNT_LIST,
     ADDRESS_SESSION,
@@ -97,7 +97,7 @@ async def read_records(
         networks=[
             snapshot.TenantNetwork(row.tenant_id, row.network) async for row in _rows(session, of(NETWORK))
         ],
-        limits=[_limit(row) async for row in _rows(session, of(LIMIT_RULE))],
+        limits=[limit_of(row) async for row in _rows(session, of(LIMIT_RULE))],
         rules=await _rules(session, of(ENDPOINT_RULE)),
         sessions=[
             snapshot.AddressSession(row.tenant_id, row.address, row.user_name, row.started_at, row.expires_at)
@@ -174,7 +174,7 @@ def _tenant(row: Row[Any], data_key: bytes) -> snapshot.Tenant:
 
 def _user(row: Row[Any], teams: dict[tuple[UUID, UUID], str]) -> snapshot.User:
     team = teams.get((row.tenant_id, row.team_id))
-    return snapshot.User(row.id, row.tenant_id, row.name, team, row.cost_centre, row.enabled)
+    return snapshot.User(row.id, row.tenant_id, row.name, team, row.cost_centre, row.enabled, row.team_id)
 
 
 def _exception(row: Row[Any], teams: dict[tuple[UUID, UUID], str]) -> snapshot.EndpointException:
@@ -216,18 +216,6 @@ def _placeholder(row: Row[Any]) -> snapshot.Placeholder:
         revoked=row.revoked_at is not None,
         honeytoken=row.honeytoken,
         pool=row.pool,
-    )
-
-
-def _limit(row: Row[Any]) -> Limit:
-    return Limit(
-        id=row.id,
-        tenant_id=row.tenant_id,
-        scope=LimitScope(row.scope),
-        subject=row.placeholder_id or row.member_id or row.tenant_id,
-        kind=LimitKind(row.kind),
-        amount=row.amount,
-        window=Window(row.budget_window) if row.budget_window else None,
     )
 
 

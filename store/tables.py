@@ -35,7 +35,8 @@ PLACEHOLDER = _table(
 )
 LIMIT_RULE = _table(
     "limit_rule",
-    "tenant_id id scope member_id placeholder_id kind amount budget_window updated_at",
+    "tenant_id id scope team_id member_id placeholder_id model kind amount counting_window rolling_hours"
+    " burst thresholds updated_at",
 )
 ENDPOINT_RULE = _table("endpoint_rule", "tenant_id host state note updated_at decided_by")
 PLATFORM_ENDPOINT_RULE = _table("platform_endpoint_rule", "host state note updated_at")
@@ -54,7 +55,7 @@ ENDPOINT_USE = _table("endpoint_use", "tenant_id host kind subject calls first_s
 ENDPOINT_REVIEW = _table("endpoint_review", "tenant_id host owner note reviewed_by started_at updated_at")
 USAGE = _table(
     "usage",
-    "tenant_id id at member_id placeholder_id credential_id provider model input_tokens output_tokens"
+    "tenant_id id at team_id member_id placeholder_id credential_id provider model input_tokens output_tokens"
     " cache_read_tokens cache_write_tokens reasoning_tokens cost_micro_dollars estimated outcome"
     " list_micro_dollars discount_basis_points price_source price_version cost_centre",
 )

@@ -25,6 +25,7 @@ class UsageRow:
     tenant_id: TenantId
     id: ExchangeId
     at: datetime
+    team_id: UUID | None
     member_id: UserId | None
     placeholder_id: PlaceholderId | None
     credential_id: CredentialId | None
@@ -134,25 +135,6 @@ def _corrections(since: datetime, until: datetime) -> Subquery:
     query = select(*of, func.sum(USAGE_CORRECTION.c.cost_micro_dollars).label("cost"))
     query = query.where(USAGE_CORRECTION.c.usage_at >= since, USAGE_CORRECTION.c.usage_at < until)
     return query.group_by(*of).subquery("corrected")
-
-
-@dataclass(frozen=True, slots=True)
-class Spending:
-    """Whose spending, over the half-open time ``[since, until)``."""
-
-    grouping: Grouping
-    subject: UUID
-    since: datetime
-    until: datetime
-
-
-async def spending(session: AsyncSession, of: Spending) -> MicroDollars:
-    """The cost of one subject's calls; those without a known price count as nothing."""
-    used = USAGE.c
-    query = select(func.coalesce(func.sum(used.cost_micro_dollars), 0)).where(
-        used[of.grouping.value] == of.subject, used.at >= of.since, used.at < of.until
-    )
-    return MicroDollars(int((await session.execute(query)).scalar_one()))
 
 
 async def latest(session: AsyncSession, *, limit: int) -> list[UsageRow]:

@@ -48,6 +48,7 @@ ROUTER = Router(
         sufficiency.clear_sufficiency,
         rules.list_limits,
         rules.set_limits,
+        rules.remove_limit,
         prices.list_for_all,
         prices.set_for_all,
         prices.remove_for_all,

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from litestar import Request, get, post
+from litestar import Request, delete, get, post
 from litestar.params import FromPath, JSONBody
 
 from console.api.shapes import PROBLEMS, Limit, Network, NewLimits, NewNetwork
@@ -12,7 +12,7 @@ from console.permissions import Permission
 from console.services import services_of
 from console.sessions import actor_of
 from console.views import known_tenant, reading
-from policy.identifiers import PlaceholderId, UserId
+from policy.identifiers import LimitId, PlaceholderId, UserId
 from store import limit_acts, limits, network_acts, networks
 
 
@@ -49,7 +49,7 @@ async def add_network(
 
 @get("/tenants/{tenant_id:uuid}/limits", guards=[requires(Permission.TENANT_LIMIT_VIEW)], responses=PROBLEMS)
 async def list_limits(request: Request[Any, Any, Any], tenant_id: FromPath[UUID]) -> list[Limit]:
-    """Every limit of the tenant, its users and its placeholders."""
+    """Every limit of the tenant, its teams, its users and its placeholders."""
     tenant = await known_tenant(services_of(request).store, tenant_id)
     async with reading(services_of(request).store, tenant.tenant_id) as session:
         return [Limit.model_validate(found) for found in await limits.every(session)]
@@ -61,12 +61,35 @@ async def set_limits(
 ) -> list[Limit]:
     """Set limits, all of them or none; one of the same kind and subject is replaced."""
     tenant = await known_tenant(services_of(request).store, tenant_id)
+    subject = limits.LimitSubject(
+        team_id=data.team_id,
+        member_id=UserId(data.user_id) if data.user_id else None,
+        placeholder_id=PlaceholderId(data.placeholder_id) if data.placeholder_id else None,
+        model=data.model,
+    )
     rules = await limit_acts.set_limits(
         services_of(request).store,
         actor=actor_of(request, via="api"),
         tenant_id=tenant.tenant_id,
-        changes=[limit_acts.LimitChange(limit.kind, limit.amount, limit.window) for limit in data.limits],
-        user_id=UserId(data.user_id) if data.user_id else None,
-        placeholder_id=PlaceholderId(data.placeholder_id) if data.placeholder_id else None,
+        settings=[limit.setting() for limit in data.limits],
+        subject=subject,
     )
     return [Limit.model_validate(rule) for rule in rules]
+
+
+@delete(
+    "/tenants/{tenant_id:uuid}/limits/{limit_id:uuid}",
+    guards=[requires(Permission.TENANT_LIMIT_SET)],
+    responses=PROBLEMS,
+)
+async def remove_limit(
+    request: Request[Any, Any, Any], tenant_id: FromPath[UUID], limit_id: FromPath[UUID]
+) -> None:
+    """Remove a limit."""
+    tenant = await known_tenant(services_of(request).store, tenant_id)
+    await limit_acts.remove_limit(
+        services_of(request).store,
+        actor=actor_of(request, via="api"),
+        tenant_id=tenant.tenant_id,
+        limit_id=LimitId(limit_id),
+    )

@@ -14,7 +14,8 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from console.permissions import Role
 from policy.content import BYTES_MAX as CONTENT_BYTES_MAX
 from policy.exchange import EndpointState, IdentitySource
-from policy.limits import LimitKind, Window
+from policy.limit_setting import THRESHOLDS_MAX, LimitSetting
+from policy.limits import ROLLING_HOURS_MAX, LimitKind, Window
 from policy.money import MICRO_DOLLARS_MAX
 from policy.price_rules import DISCOUNT_MAX, PRICE_MAX
 from store.credentials import Purpose
@@ -241,27 +242,44 @@ class SufficiencyRule(Shown):
 
 
 class NewLimit(Given):
+    """``window``, ``hours`` if it rolls, and ``alert_at`` are for budgets and tokens, ``burst`` for rates."""
+
     kind: LimitKind
     amount: WholeNumber = Field(ge=0, le=MICRO_DOLLARS_MAX)
     window: Window | None = None
+    hours: WholeNumber | None = Field(None, ge=1, le=ROLLING_HOURS_MAX)
+    burst: WholeNumber | None = Field(None, ge=1, le=MICRO_DOLLARS_MAX)
+    alert_at: list[WholeNumber] | None = Field(None, max_length=THRESHOLDS_MAX)
+
+    def setting(self) -> LimitSetting:
+        """As the act takes it."""
+        thresholds = None if self.alert_at is None else tuple(self.alert_at)
+        return LimitSetting(self.kind, self.amount, self.window, self.hours, self.burst, thresholds)
 
 
 class NewLimits(Given):
-    """For the tenant, or for one user or one placeholder of it."""
+    """For the tenant, or for one team, one user or one placeholder of it; ``model`` narrows what counts."""
 
     limits: list[NewLimit] = Field(min_length=1, max_length=20)
+    team_id: UUID | None = None
     user_id: UUID | None = None
     placeholder_id: UUID | None = None
+    model: str | None = Field(None, min_length=1, max_length=201)
 
 
 class Limit(Shown):
     id: UUID
     scope: str
+    team_id: UUID | None
     member_id: UUID | None = Field(serialization_alias="user_id")
     placeholder_id: UUID | None
+    model: str | None
     kind: LimitKind
     amount: int
-    budget_window: Window | None = Field(serialization_alias="window")
+    counting_window: Window | None = Field(serialization_alias="window")
+    rolling_hours: int | None = Field(serialization_alias="hours")
+    burst: int | None
+    thresholds: tuple[int, ...] | None = Field(serialization_alias="alert_at")
     updated_at: datetime
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -21,12 +22,11 @@ from conduit.authority import ensure_authority
 from conduit.data_folder import DataFolder
 from conduit.settings import Settings
 from policy.identifiers import TenantId
-from policy.limits import Limit
-from policy.money import MicroDollars
+from policy.limits import Limit, LimitScope
 from policy.snapshot import AccountList, EndpointException, EndpointRule, PolicySnapshot
 from store.frames import START, Frame, read
-from store.limiter import Limiter
-from store.limiter_plan import BudgetPeriod
+from store.limiter import Limiter, Used
+from store.limiter_plan import WindowCounter
 from store.spool import Spool
 from store.valkey import connect
 from tests.builders import a_credential, a_placeholder, a_snapshot, a_tenant, a_user
@@ -89,8 +89,8 @@ class Running:
         return [frame.record["event"] for frame in found if isinstance(frame, Frame)]
 
 
-async def _nothing_spent(_: TenantId, budgets: tuple[BudgetPeriod, ...]) -> tuple[MicroDollars, ...]:
-    return tuple(MicroDollars(0) for _ in budgets)
+async def _nothing_used(_: TenantId, windows: tuple[WindowCounter, ...]) -> tuple[Used, ...]:
+    return tuple(() for _ in windows)
 
 
 def _policy(vault: Vault, provider: str = "openai") -> tuple[PolicySnapshot, str]:
@@ -111,7 +111,11 @@ def _policy(vault: Vault, provider: str = "openai") -> tuple[PolicySnapshot, str
 
 def with_limits(snapshot: PolicySnapshot, *limits: Limit) -> PolicySnapshot:
     """The same policy with these limits."""
-    return replace(snapshot, _limits={(limit.scope, limit.subject): (limit,) for limit in limits})
+    held_to: dict[tuple[LimitScope, UUID], tuple[Limit, ...]] = {}
+    for limit in limits:
+        place = (limit.scope, limit.subject)
+        held_to[place] = (*held_to.get(place, ()), limit)
+    return replace(snapshot, _limits=held_to)
 
 
 def with_rules(snapshot: PolicySnapshot, *rules: EndpointRule) -> PolicySnapshot:
@@ -167,7 +171,7 @@ async def running(
     snapshot, placeholder = _policy(vault, provider_id)
     snapshots = FixedSnapshots(snapshot)
     client = connect(valkey_url)
-    limiter = Limiter(client, spent=_nothing_spent)
+    limiter = Limiter(client, used=_nothing_used)
     spool = Spool(folder / "spool", "test")
     engine = gateway.engine(
         gateway.configuration(chosen, folder), snapshots=snapshots, vault=vault, limiter=limiter, spool=spool

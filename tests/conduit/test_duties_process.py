@@ -17,7 +17,7 @@ from store.canary import Breach, Canary, CanaryResult
 from store.claim import Purpose
 from store.door import Store
 from store.limiter import Limiter
-from store.limiter_rebuild import spent_from
+from store.limiter_rebuild import used_from
 from store.valkey import connect
 
 
@@ -36,7 +36,7 @@ async def test_months_ahead_get_their_partitions(store: Store, postgres_url: str
 async def test_leases_of_every_tenant_are_reaped(store: Store, valkey_url: str) -> None:
     async with store.platform(Purpose.ADMINISTRATION) as session:
         await tenants.create(session, name=f"tenant {uuid4()}", region="eu")
-    await reap(store, Limiter(connect(valkey_url), spent=spent_from(store)))
+    await reap(store, Limiter(connect(valkey_url), used=used_from(store)))
 
 
 async def test_isolation_of_the_real_database_is_published(store: Store, tmp_path: Path) -> None:

@@ -12,14 +12,14 @@ from uuid import UUID, uuid4
 from policy.identifiers import ExchangeId, LimitId, TenantId
 from policy.limits import Demand, Granted, Limit, LimitKind, LimitScope, Window
 from policy.money import MicroDollars
-from store.limiter import Limiter
-from store.limiter_plan import BudgetPeriod
+from store.limiter import Limiter, Used
+from store.limiter_plan import WindowCounter
 from store.valkey import connect
 from tests.store.limiting import BERLIN, PATIENCE_S
 
 
-async def nothing_spent(_: TenantId, budgets: tuple[BudgetPeriod, ...]) -> tuple[MicroDollars, ...]:
-    return tuple(MicroDollars(0) for _ in budgets)
+async def nothing_used(_: TenantId, windows: tuple[WindowCounter, ...]) -> tuple[Used, ...]:
+    return tuple(() for _ in windows)
 
 
 async def crowd(order: dict[str, int | str]) -> dict[str, int]:
@@ -34,7 +34,7 @@ async def crowd(order: dict[str, int | str]) -> dict[str, int]:
         Window.MONTH,
     )
     client = connect(str(order["url"]))
-    limiter = Limiter(client, spent=nothing_spent, timeout_s=PATIENCE_S)
+    limiter = Limiter(client, used=nothing_used, timeout_s=PATIENCE_S)
 
     async def call() -> bool:
         demand = Demand(

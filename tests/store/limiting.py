@@ -6,10 +6,10 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from policy.identifiers import ExchangeId, LimitId, TenantId
-from policy.limits import Demand, Limit, LimitKind, LimitScope, Window
+from policy.limits import Crossed, Demand, Limit, LimitKind, LimitScope, Window
 from policy.money import MicroDollars
-from store.limiter import Limiter
-from store.limiter_plan import BudgetPeriod
+from store.limiter import Limiter, Used
+from store.limiter_plan import WindowCounter
 from store.valkey import connect
 
 # The disk or the processors of the testing machine may be busy for seconds, and the append-only file waits
@@ -22,14 +22,14 @@ NOON_MS = 1_792_929_600_000  # 2026-10-25 13:00 in Berlin, the day of a clock ch
 
 @dataclass
 class Usage:
-    """Stands for PostgreSQL's usage rows: what each scope has spent, whatever the period."""
+    """Stands for PostgreSQL's usage rows: what each scope has used, whatever the period."""
 
     spent: dict[LimitScope, int] = field(default_factory=dict)
     asked: int = 0
 
-    async def __call__(self, tenant: TenantId, budgets: tuple[BudgetPeriod, ...]) -> tuple[MicroDollars, ...]:
+    async def __call__(self, tenant: TenantId, windows: tuple[WindowCounter, ...]) -> tuple[Used, ...]:
         self.asked += 1
-        return tuple(MicroDollars(self.spent.get(budget.scope, 0)) for budget in budgets)
+        return tuple(((0, self.spent.get(window.limit.scope, 0)),) for window in windows)
 
 
 @dataclass
@@ -52,11 +52,17 @@ class Tenant:
         self, valkey_url: str, *, clock: Callable[[], int] | None = None, usage: Usage | None = None
     ) -> None:
         self.id = TenantId(uuid4())
-        self.user, self.placeholder = uuid4(), uuid4()
+        self.team, self.user, self.placeholder = uuid4(), uuid4(), uuid4()
         self.usage = usage or Usage()
         self.client = connect(valkey_url)
+        self.crossed: list[Crossed] = []
         self.limiter = Limiter(
-            self.client, spent=self.usage, clock=clock, timeout_s=PATIENCE_S, spent_timeout_s=PATIENCE_S
+            self.client,
+            used=self.usage,
+            on_crossed=self.crossed.append,
+            clock=clock,
+            timeout_s=PATIENCE_S,
+            used_timeout_s=PATIENCE_S,
         )
 
     async def close(self) -> None:
@@ -74,6 +80,7 @@ class Tenant:
     ) -> Limit:
         subjects: dict[LimitScope, UUID] = {
             LimitScope.TENANT: self.id,
+            LimitScope.TEAM: self.team,
             LimitScope.USER: self.user,
             LimitScope.PLACEHOLDER: self.placeholder,
         }

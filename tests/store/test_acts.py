@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from policy.exchange import EndpointState
 from policy.identifiers import CredentialId, PlaceholderId, TenantId, UserId
+from policy.limit_setting import LimitSetting
 from policy.limits import LimitKind, Window
 from store import (
     acts,
@@ -116,11 +117,11 @@ async def test_every_act_is_recorded_with_who_did_it(store: Store, plant: Plant)
         store,
         actor=ADA,
         tenant_id=tenant_id,
-        changes=[
-            limit_acts.LimitChange(LimitKind.CONCURRENT, 2),
-            limit_acts.LimitChange(LimitKind.BUDGET_MICRO_DOLLARS, 5, Window.DAY),
+        settings=[
+            LimitSetting(LimitKind.CONCURRENT, 2),
+            LimitSetting(LimitKind.BUDGET_MICRO_DOLLARS, 5, Window.DAY),
         ],
-        user_id=plant.user.id,
+        subject=limits.LimitSubject(member_id=plant.user.id),
     )
     await endpoint_acts.set_endpoint_state(
         store, actor=ADA, host="x.example", state=EndpointState.COACHED, tenant_id=tenant_id
@@ -263,8 +264,8 @@ async def test_nothing_of_another_tenant_can_be_acted_on(store: Store, plant: Pl
             store,
             actor=ADA,
             tenant_id=mine,
-            changes=[limit_acts.LimitChange(LimitKind.CONCURRENT, 1)],
-            user_id=plant.user.id,
+            settings=[LimitSetting(LimitKind.CONCURRENT, 1)],
+            subject=limits.LimitSubject(member_id=plant.user.id),
         )
     assert len(await recorded(store, plant.tenant_id)) == 2
 
@@ -312,19 +313,18 @@ async def test_limits_are_set_together_or_not_at_all(store: Store, plant: Plant)
             plant.store,
             actor=ADA,
             tenant_id=plant.tenant_id,
-            changes=[
-                limit_acts.LimitChange(LimitKind.CONCURRENT, 1),
-                limit_acts.LimitChange(LimitKind.CONCURRENT, -1),
+            settings=[
+                LimitSetting(LimitKind.CONCURRENT, 1),
+                LimitSetting(LimitKind.CONCURRENT, -1),
             ],
         )
-    with pytest.raises(InvalidRecord, match="not for both"):
+    with pytest.raises(InvalidRecord, match="not for two"):
         await limit_acts.set_limits(
             plant.store,
             actor=ADA,
             tenant_id=plant.tenant_id,
-            changes=[limit_acts.LimitChange(LimitKind.CONCURRENT, 1)],
-            user_id=UserId(uuid7()),
-            placeholder_id=PlaceholderId(uuid7()),
+            settings=[LimitSetting(LimitKind.CONCURRENT, 1)],
+            subject=limits.LimitSubject(member_id=UserId(uuid7()), placeholder_id=PlaceholderId(uuid7())),
         )
     async with store.tenant(plant.tenant_id) as session:
         assert await limits.every(session) == []

@@ -312,7 +312,7 @@ async def test_no_budget_serves_while_its_spending_cannot_be_summed(tenant: Tena
     async def away(*_: object) -> tuple[MicroDollars, ...]:
         raise TimeoutError
 
-    tenant.limiter._spent = away
+    tenant.limiter._used = away
     with pytest.raises(LimiterUnavailable):
         await tenant.limiter.reserve(tenant.demand(tenant.budget(100), cost=1))
     assert isinstance(await tenant.limiter.reserve(tenant.demand(tenant.requests(1))), Granted)

@@ -51,7 +51,7 @@ async def until_granted(tenant: Tenant, limit: Limit, limiter: Limiter, **asked:
 async def test_a_hung_valkey_refuses_at_once_and_leaks_nothing(
     server: EmbeddedValkey, tenant: Tenant
 ) -> None:
-    limiter = Limiter(tenant.client, spent=tenant.usage, timeout_s=0.05)
+    limiter = Limiter(tenant.client, used=tenant.usage, timeout_s=0.05)
     limit = tenant.concurrent(1)
     first = await until_granted(tenant, limit, limiter)
     await limiter.release(first.reservation)
@@ -206,7 +206,7 @@ async def test_an_answer_that_grants_nothing_is_an_outage(short_path: Path, repl
 async def test_a_server_that_never_answers_is_an_outage(short_path: Path) -> None:
     async with answering(short_path, b"") as url:
         tenant = Tenant(url)
-        limiter = Limiter(tenant.client, spent=tenant.usage, timeout_s=0.05)
+        limiter = Limiter(tenant.client, used=tenant.usage, timeout_s=0.05)
         for _ in range(5):
             with pytest.raises(LimiterUnavailable):
                 await limiter.reserve(tenant.demand(tenant.requests(5)))

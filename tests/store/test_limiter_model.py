@@ -3,28 +3,40 @@
 import asyncio
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from policy.identifiers import ExchangeId, LimitId, TenantId
-from policy.limits import Demand, Granted, Limit, LimitKind, LimitScope, Refused, Window, period_of
+from policy.limits import (
+    DEFAULT_THRESHOLDS,
+    Crossed,
+    Demand,
+    Granted,
+    Limit,
+    LimitKind,
+    LimitScope,
+    Refused,
+    Window,
+    period_of,
+)
 from policy.money import MicroDollars
-from store.limiter import Limiter, ReservationEnded
-from store.limiter_plan import BudgetPeriod, keys_of, make_plan
+from store.limiter import Limiter, ReservationEnded, Used
+from store.limiter_plan import WindowCounter, keys_of, make_plan
 from store.valkey import connect
-from tests.store.limiter_model import RATES, B, Key, Model
+from tests.store.limiter_model import RATES, SLICES, WINDOWS, ZONE, B, Caller, Key, Model, Row
+from tests.store.limiter_model import Counter as ModelCounter
 from tests.store.limiting import PATIENCE_S
 
-ZONE = ZoneInfo("Europe/Berlin")
+TEAM = UUID(int=9)
 START_MS = int(datetime(2026, 10, 24, 20, tzinfo=UTC).timestamp() * 1000)  # hours before a clock change
 EXAMPLES = int(os.environ.get("CONDUIT_TEST_HISTORIES", "100"))
 
@@ -32,23 +44,46 @@ amounts = {
     LimitKind.REQUESTS_PER_MINUTE: (1000, 7, 3, 1),
     LimitKind.TOKENS_PER_MINUTE: (100_000, 333, 100),
     LimitKind.CONCURRENT: (9, 3, 2),
+    LimitKind.TOKENS: (9_000, 600, 120, 1),
     LimitKind.BUDGET_MICRO_DOLLARS: (10_000, 500, 200),
 }
+bursts = (None, 2, 150)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A limit without its amount; ``kind`` and scope, window or hours, and the model that it narrows to."""
+
+    scope: LimitScope
+    kind: LimitKind
+    window: Window | None = None
+    hours: int | None = None
+    model: str | None = None
+
+
 shapes = (
-    *((LimitScope.TENANT, kind, None) for kind in (LimitKind.REQUESTS_PER_MINUTE, LimitKind.CONCURRENT)),
-    (LimitScope.TENANT, B, Window.MONTH),
-    (LimitScope.USER, LimitKind.REQUESTS_PER_MINUTE, None),
-    (LimitScope.USER, LimitKind.TOKENS_PER_MINUTE, None),
-    (LimitScope.USER, B, Window.DAY),
-    (LimitScope.PLACEHOLDER, LimitKind.TOKENS_PER_MINUTE, None),
+    Shape(LimitScope.TENANT, LimitKind.REQUESTS_PER_MINUTE),
+    Shape(LimitScope.TENANT, LimitKind.CONCURRENT),
+    Shape(LimitScope.TENANT, B, Window.MONTH),
+    Shape(LimitScope.TENANT, LimitKind.TOKENS, Window.ROLLING, hours=24),
+    Shape(LimitScope.TENANT, B, Window.ROLLING, hours=1, model="gpt-4*"),
+    Shape(LimitScope.TEAM, LimitKind.TOKENS, Window.WEEK),
+    Shape(LimitScope.TEAM, B, Window.DAY),
+    Shape(LimitScope.USER, LimitKind.REQUESTS_PER_MINUTE),
+    Shape(LimitScope.USER, LimitKind.TOKENS_PER_MINUTE, model="gpt-4*"),
+    Shape(LimitScope.USER, B, Window.DAY),
+    Shape(LimitScope.PLACEHOLDER, LimitKind.TOKENS_PER_MINUTE),
 )
 number = st.integers(0, 120)
 pick = st.integers(0, 4)
 worker = st.integers(0, 1)
-reserving = st.tuples(st.just("reserve"), worker, st.booleans(), number, number, st.sampled_from((1, 30, 60)))
+reserving = st.tuples(
+    st.just("reserve"), worker, st.integers(0, 3), number, number, st.sampled_from((1, 30, 60))
+)
 settling = st.tuples(st.just("settle"), pick, number, number)
 passing = st.tuples(
-    st.just("pass_time"), st.sampled_from((1, 500, 7_000, 31_000, 65_000, 605_000, 90_000_000))
+    st.just("pass_time"),
+    st.sampled_from((1, 500, 7_000, 31_000, 65_000, 605_000, 1_900_000, 3_700_000, 90_000_000)),
 )
 steps = st.one_of(
     reserving,
@@ -62,6 +97,8 @@ steps = st.one_of(
     passing,
     st.tuples(st.just("turn_clock_back"), st.sampled_from((1, 40_000, 7_200_000))),
     st.tuples(st.just("change_limit"), st.integers(0, len(shapes) - 1), pick),
+    st.tuples(st.just("change_burst"), st.integers(0, len(shapes) - 1), st.sampled_from(bursts)),
+    st.tuples(st.just("lengthen_window"), st.integers(0, len(shapes) - 1)),
     st.tuples(st.just("lose_everything")),
 )
 histories = st.lists(steps, min_size=20, max_size=60)
@@ -70,9 +107,10 @@ histories = st.lists(steps, min_size=20, max_size=60)
 @dataclass
 class Call:
     worker: Limiter
-    user: int
+    caller: Caller
     limits: tuple[Limit, ...]
     lease_s: int
+    began_ms: int
     live: Any = None
 
 
@@ -84,7 +122,8 @@ class History:
     limits: list[Limit] = field(default_factory=list)
     calls: dict[UUID, Call] = field(default_factory=dict)
     now_ms: int = START_MS
-    fields: dict[Key, str] = field(default_factory=dict)
+    names: dict[Key, str] = field(default_factory=dict)
+    crossed: list[Crossed] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.tenant = TenantId(uuid4())
@@ -92,38 +131,48 @@ class History:
         self.model = Model()
         self.client = connect(self.url)
         self.workers = [
-            Limiter(self.client, spent=self.spent, clock=lambda: self.now_ms, timeout_s=PATIENCE_S)
+            Limiter(
+                self.client,
+                used=self.used,
+                on_crossed=self.crossed.append,
+                clock=lambda: self.now_ms,
+                timeout_s=PATIENCE_S,
+            )
             for _ in "ab"
         ]
 
-    async def spent(self, tenant: TenantId, budgets: tuple[BudgetPeriod, ...]) -> tuple[MicroDollars, ...]:
-        return tuple(
-            MicroDollars(self.model.postgres.get((B, b.scope, b.subject, b.period.starts_at), 0))
-            for b in budgets
-        )
+    async def used(self, tenant: TenantId, windows: tuple[WindowCounter, ...]) -> tuple[Used, ...]:
+        """As PostgreSQL's rows would be summed, from the rows that the model keeps."""
+        return tuple(self.rows(window) for window in windows)
 
-    def limits_of(self, user: int) -> tuple[Limit, ...]:
+    def rows(self, window: WindowCounter) -> Used:
+        limit = window.limit
+        key = key_in(limit, limit.hours if window.period is None else window.period.starts_at)
+        by_age = Counter[int]()
+        for age, amount in self.model.known_of(limit, key):
+            by_age[age] += amount
+        return tuple(sorted(by_age.items()))
+
+    def caller(self, number: int) -> Caller:
+        """Two users of one team with a placeholder each, and two models, of which some limits count one."""
+        subjects = (self.tenant, TEAM, self.users[number % 2], UUID(int=number % 2))
+        return Caller(frozenset(subjects), "gpt-4o" if number >= 2 else "claude")
+
+    def limits_of(self, number: int) -> tuple[Limit, ...]:
         subjects = {
             LimitScope.TENANT: self.tenant,
-            LimitScope.USER: self.users[user],
-            LimitScope.PLACEHOLDER: UUID(int=user),
+            LimitScope.TEAM: TEAM,
+            LimitScope.USER: self.users[number % 2],
+            LimitScope.PLACEHOLDER: UUID(int=number % 2),
         }
-        return tuple(replace(limit, subject=subjects[limit.scope]) for limit in self.limits)
+        return tuple(
+            replace(limit, subject=subjects[limit.scope])
+            for limit in self.limits
+            if limit.covers(self.caller(number).model)
+        )
 
     def entries(self, limits: tuple[Limit, ...]) -> list[tuple[Limit, Key]]:
-        moment = datetime.fromtimestamp(self.now_ms / 1000, UTC)
-        return [
-            (
-                limit,
-                (
-                    limit.kind,
-                    limit.scope,
-                    limit.subject,
-                    period_of(limit.window, moment, ZONE).starts_at if limit.window else None,
-                ),
-            )
-            for limit in limits
-        ]
+        return [(limit, key_of(limit, self.now_ms)) for limit in limits]
 
     def named(self, index: int) -> tuple[UUID, Call] | None:
         return list(self.calls.items())[-1 - index] if index < len(self.calls) else None
@@ -146,12 +195,14 @@ class History:
     def wait(self, limit: Limit, seconds: int | None) -> int | None:
         if seconds != -1:
             return seconds
-        key = next(key for entry, key in self.current if entry == limit)
-        period = period_of(limit.window, key[3], ZONE)  # type: ignore[arg-type]
+        start = next(key for entry, key in self.current if entry == limit)[-1]
+        assert limit.window is not None
+        assert isinstance(start, datetime)
+        period = period_of(limit.window, start, ZONE)
         return max(1, -(-(int(period.ends_at.timestamp() * 1000) - self.now_ms) // 1000))
 
-    async def reserve(self, worker: int, user: bool, tokens: int, cost: int, lease_s: int) -> None:
-        call = Call(self.workers[worker], int(user), self.limits_of(int(user)), lease_s)
+    async def reserve(self, worker: int, caller: int, tokens: int, cost: int, lease_s: int) -> None:
+        call = Call(self.workers[worker], self.caller(caller), self.limits_of(caller), lease_s, self.now_ms)
         reservation = uuid4()
         self.calls[reservation] = call
         await self.ask(reservation, call, tokens, cost)
@@ -195,19 +246,11 @@ class History:
 
     def planned(self, call: Call) -> list[tuple[Limit, Key]]:
         """The limits as the worker wrote them when it reserved; they count once Valkey has lost its own."""
-        starts = {budget.field: budget.period.starts_at for budget in call.live.plan.budgets}
-        by_scope = {(b.scope, b.subject): starts[b.field] for b in call.live.plan.budgets}
+        starts = {
+            window.limit.id: window.period.starts_at for window in call.live.plan.windows if window.period
+        }
         return [
-            (
-                limit,
-                (
-                    limit.kind,
-                    limit.scope,
-                    limit.subject,
-                    by_scope[limit.scope, limit.subject] if limit.window else None,
-                ),
-            )
-            for limit in call.live.plan.limits
+            (limit, key_in(limit, limit.hours or starts.get(limit.id))) for limit in call.live.plan.limits
         ]
 
     async def settle(self, index: int, tokens: int, cost: int) -> None:
@@ -217,9 +260,14 @@ class History:
         reservation, call = found
         call.worker._live[ExchangeId(reservation)] = call.live  # also when it was settled, or lost, before
         self.model.tick(self.now_ms)
-        expected = self.model.settle(reservation, self.planned(call), tokens, cost)
+        overshoot, crossed = self.model.settle(
+            reservation, self.planned(call), Row(call.caller, call.began_ms, tokens, cost)
+        )
         settled = await call.worker.settle(ExchangeId(reservation), tokens=tokens, cost=MicroDollars(cost))
-        assert (settled.overshoot_tokens, settled.overshoot_cost) == expected
+        assert (settled.overshoot_tokens, settled.overshoot_cost) == overshoot
+        told = [(each.limit.id, each.percent) for each in self.crossed]
+        self.crossed.clear()
+        assert told == [(limit.id, percent) for limit, percent in crossed]
 
     async def release(self, index: int) -> None:
         await self.settle(index, 0, 0)
@@ -233,6 +281,19 @@ class History:
     async def change_limit(self, index: int, choice: int) -> None:
         choices = (0, *amounts[self.limits[index].kind])
         self.limits[index] = replace(self.limits[index], amount=choices[choice % len(choices)])
+
+    async def change_burst(self, index: int, burst: int | None) -> None:
+        if self.limits[index].kind in RATES:
+            self.limits[index] = replace(self.limits[index], burst=burst)
+
+    async def lengthen_window(self, index: int) -> None:
+        """From a day to a week and a month, or from an hour to two: another counter, filled from the rows."""
+        limit = self.limits[index]
+        if limit.hours is not None:
+            self.limits[index] = replace(limit, hours=limit.hours % 24 + 1)
+        elif limit.window is not None:
+            following = {Window.DAY: Window.WEEK, Window.WEEK: Window.MONTH, Window.MONTH: Window.DAY}
+            self.limits[index] = replace(limit, window=following[limit.window])
 
     async def lose_everything(self) -> None:
         await self.client.delete(*keys_of(self.tenant))
@@ -250,30 +311,62 @@ class History:
         """All state that the script keeps equals the model's, to the last unit."""
         state: Any = await self.client.hgetall(keys_of(self.tenant)[0])
         stored = {name.decode(): text.decode() for name, text in state.items()}
-        stored.pop("clock", None)
         for key, counter in self.model.counters.items():
-            kind = key[0]
-            used, held, *rest = stored[self.field_of(key)].split()
-            if kind in RATES:
-                assert int(rest[1]) == counter.rate
-                elapsed = self.model.now - int(rest[0])
-                level = max(Fraction(0), Fraction(int(used) - elapsed * int(rest[1]), 60_000))
-                since = self.model.now - counter.at
-                assert level == max(Fraction(0), counter.level - Fraction(counter.rate * since, 60_000))
-            else:
-                assert int(used) == counter.level
-                assert (rest == []) == (counter.known or kind is not B) or kind is not B
+            name = self.name_of(key)
+            used, held, *rest = stored[name].split()
             assert int(held) == counter.held
+            if key[0] in RATES:
+                self.same_rate(counter, int(used), int(rest[0]), int(rest[1]))
+            elif key[0] in WINDOWS:
+                assert (rest[-1] == "?") == (not counter.known)
+                if isinstance(key[-1], int):
+                    slices = slices_in(stored[name], stored.get(f"past {name}", ""))
+                    assert int(used) == sum(slices.values())
+                    oldest = self.model.now // (key[-1] * 60_000) - SLICES
+                    assert within(slices, oldest) == within(counter.slices, oldest)
+                else:
+                    assert int(used) == counter.level
 
-    def field_of(self, key: Key) -> str:
-        """The state field of a counter, as the production code names it."""
-        if key not in self.fields:
-            kind, scope, subject, start = key
-            window = next(window for shape, other, window in shapes if (shape, other) == (scope, kind))
-            limit = Limit(LimitId(uuid4()), self.tenant, scope, subject, kind, 1, window)
-            moment = start.timestamp() if start else 0.0
-            self.fields[key] = json.loads(make_plan(self.tenant, (limit,), ZONE, moment).text)[0][1]
-        return self.fields[key]
+    def name_of(self, key: Key) -> str:
+        """A counter's name, as the production code writes it."""
+        if key not in self.names:
+            kind, scope, subject, model, window, start = key
+            hours = start if isinstance(start, int) else None
+            limit = Limit(
+                LimitId(uuid4()), self.tenant, scope, subject, kind, 1, window, model=model, hours=hours
+            )
+            moment = start.timestamp() if isinstance(start, datetime) else 0.0
+            self.names[key] = json.loads(make_plan(self.tenant, (limit,), ZONE, moment).text)[0][1]
+        return self.names[key]
+
+    def same_rate(self, counter: ModelCounter, used: int, at: int, rate: int) -> None:
+        assert rate == counter.rate
+        level = max(Fraction(0), Fraction(used - (self.model.now - at) * rate, 60_000))
+        since = self.model.now - counter.at
+        assert level == max(Fraction(0), counter.level - Fraction(counter.rate * since, 60_000))
+
+
+def slices_in(text: str, past: str) -> dict[int, int]:
+    """A rolling counter's slices, as the script writes them."""
+    parts = text.split()
+    found = {int(number): int(amount) for number, _, amount in (part.partition(":") for part in past.split())}
+    return {**found, int(parts[3]): int(parts[4])}
+
+
+def within(slices: dict[int, int], oldest: int) -> dict[int, int]:
+    """Those that hold anything and have not left the window: the script drops the others when it counts."""
+    return {number: amount for number, amount in slices.items() if amount and number >= oldest}
+
+
+def key_in(limit: Limit, start: datetime | int | None) -> Key:
+    return (limit.kind, limit.scope, limit.subject, limit.model, limit.window, start)
+
+
+def key_of(limit: Limit, now_ms: int) -> Key:
+    if limit.window is None or limit.hours is not None:
+        return key_in(limit, limit.hours)
+    moment = datetime.fromtimestamp(now_ms / 1000, UTC)
+    return key_in(limit, period_of(limit.window, moment, ZONE).starts_at)
 
 
 @pytest.fixture(scope="module")
@@ -284,7 +377,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @given(
-    chosen=st.tuples(*(st.sampled_from(amounts[kind]) for _, kind, _ in shapes)),
+    chosen=st.tuples(*(st.sampled_from(amounts[shape.kind]) for shape in shapes)),
     history=histories,
 )
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -293,7 +386,18 @@ def test_every_history_agrees_with_exact_arithmetic(
 ) -> None:
     play = History(valkey_url)
     play.limits = [
-        Limit(LimitId(uuid4()), play.tenant, scope, play.tenant, kind, amount, window)
-        for (scope, kind, window), amount in zip(shapes, chosen, strict=True)
+        Limit(
+            LimitId(uuid4()),
+            play.tenant,
+            shape.scope,
+            play.tenant,
+            shape.kind,
+            amount,
+            shape.window,
+            model=shape.model,
+            hours=shape.hours,
+            thresholds=DEFAULT_THRESHOLDS if shape.window else (),
+        )
+        for shape, amount in zip(shapes, chosen, strict=True)
     ]
     loop.run_until_complete(play.play(history))

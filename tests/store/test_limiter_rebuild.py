@@ -7,12 +7,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from policy.identifiers import ExchangeId, PlaceholderId, TenantId, UserId
+from policy.limit_setting import LimitSetting
 from policy.limits import Granted, LimitKind, LimitScope, Refused, Window
 from policy.money import MicroDollars
 from store import limits, usage
 from store.door import Store
 from store.limiter_plan import keys_of
-from store.limiter_rebuild import reconcile, spent_from
+from store.limiter_rebuild import reconcile, used_from
 from store.limiter_script import Script, ScriptRunner
 from tests.store.limiting import BERLIN, PATIENCE_S, Clock, Tenant
 
@@ -27,7 +28,7 @@ async def subject(valkey_url: str, gateway: Store, tenant: TenantId, clock: Cloc
     """A tenant of the database, with a worker's limiter on it."""
     subject = Tenant(valkey_url, clock=clock)
     subject.id = tenant
-    subject.limiter._spent = spent_from(gateway)
+    subject.limiter._used = used_from(gateway)
     yield subject
     await subject.close()
 
@@ -37,6 +38,7 @@ async def spend(store: Store, subject: Tenant, at: datetime, cost: int | None, *
         tenant_id=subject.id,
         id=ExchangeId(uuid4()),
         at=at,
+        team_id=of.get("team"),
         member_id=UserId(of.get("user", uuid4())),
         placeholder_id=PlaceholderId(of.get("placeholder", uuid4())),
         credential_id=None,
@@ -100,7 +102,7 @@ async def test_reconciling_raises_what_a_failover_lost_and_lowers_nothing(
     store: Store, gateway: Store, subject: Tenant, clock: Clock
 ) -> None:
     async with store.tenant(subject.id) as session:
-        await limits.put(session, kind=LimitKind.BUDGET_MICRO_DOLLARS, amount=10, window=Window.DAY)
+        await limits.put(session, setting=LimitSetting(LimitKind.BUDGET_MICRO_DOLLARS, 10, Window.DAY))
     limit = subject.budget(10)
     spending = subject.demand(limit, cost=3)
     await subject.limiter.reserve(spending)
@@ -116,11 +118,11 @@ async def test_the_next_period_is_opened_before_it_begins(
     store: Store, gateway: Store, subject: Tenant, clock: Clock
 ) -> None:
     async with store.tenant(subject.id) as session:
-        await limits.put(session, kind=LimitKind.BUDGET_MICRO_DOLLARS, amount=10, window=Window.DAY)
+        await limits.put(session, setting=LimitSetting(LimitKind.BUDGET_MICRO_DOLLARS, 10, Window.DAY))
     clock.pass_s(11 * 3600 + 55 * 60)
     await reconcile(store, subject.limiter, subject.id, BERLIN)
     clock.pass_s(10 * 60)
-    subject.limiter._spent = subject.usage
+    subject.limiter._used = subject.usage
     demand = subject.demand(subject.budget(10), cost=10)
     assert isinstance(await subject.limiter.reserve(demand), Granted)
     assert subject.usage.asked == 0
@@ -170,8 +172,8 @@ async def test_one_clock_that_leaps_makes_nothing_forget_a_budget(
     leapt, right = clock.ms + 100 * 86_400_000, clock.ms
     server, worker = (leapt, right) if leaping == "server" else (right, leapt)
     runner = ScriptRunner(subject.client, timeout_s=PATIENCE_S)
-    upkeep = Script.beside("limiter_upkeep.lua")
+    upkeep = Script.of("limiter_state.lua", "limiter_upkeep.lua")
     assert await runner.run(upkeep, keys_of(subject.id), "sweep", str(server), worker, 0) == [0]
-    subject.limiter._spent = subject.usage
+    subject.limiter._used = subject.usage
     refused = await subject.limiter.reserve(subject.demand(subject.budget(10), cost=1))
     assert isinstance(refused, Refused)

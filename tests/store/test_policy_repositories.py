@@ -1,13 +1,16 @@
 """People, keys, networks, limits and approvals: one row each way, and what the schema refuses."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
 from policy.identifiers import TenantId
+from policy.limit_setting import LimitSetting
 from policy.limits import LimitKind, LimitScope, Window
 from store import approvals, credentials, custody, limits, members, networks, placeholders, teams, tenants
 from store.approvals import ApprovalState
@@ -18,6 +21,7 @@ from store.placeholders import Binding
 from store.tenants import DegradedMode
 
 NOW = datetime.now(UTC)
+ID = UUID(int=1)
 
 
 async def version(store: Store) -> int:
@@ -150,37 +154,62 @@ async def test_networks_are_registered_once(store: Store, tenant: TenantId) -> N
 async def test_setting_a_limit_again_changes_its_amount(store: Store, tenant: TenantId) -> None:
     async with store.tenant(tenant) as session:
         user = await members.create(session, name="Ada")
-        kind = LimitKind.BUDGET_MICRO_DOLLARS
-        first = await limits.put(session, kind=kind, amount=5, window=Window.DAY)
-        again = await limits.put(session, kind=kind, amount=7, window=Window.DAY)
-        assert (again.id, again.amount) == (first.id, 7)
-        monthly = await limits.put(session, kind=kind, amount=70, window=Window.MONTH)
-        own = await limits.put(session, kind=LimitKind.CONCURRENT, amount=2, member_id=user.id)
-        assert [row.id for row in await limits.every(session)] == [first.id, monthly.id, own.id]
-        assert (own.limit.scope, own.limit.subject) == (LimitScope.USER, user.id)
-        assert (again.limit.scope, again.limit.subject) == (LimitScope.TENANT, tenant)
-        await limits.remove(session, limit_id=own.id)
+        team = await teams.create(session, name="Analytics")
+        budget = LimitKind.BUDGET_MICRO_DOLLARS
+        daily = LimitSetting(budget, 5, Window.DAY)
+        first = await limits.put(session, setting=daily)
+        again = await limits.put(session, setting=replace(daily, amount=7, thresholds=(90,)))
+        assert (again.id, again.amount, again.limit.thresholds) == (first.id, 7, (90,))
+        assert first.limit.thresholds == (50, 80, 100)
+        others = [
+            await limits.put(session, setting=setting, subject=limits.LimitSubject(**subject))
+            for setting, subject in (
+                (LimitSetting(budget, 70, Window.MONTH), {}),
+                (LimitSetting(budget, 9, Window.ROLLING, hours=24), {}),
+                (LimitSetting(budget, 9, Window.ROLLING, hours=48), {}),
+                (daily, {"model": "gpt-4*"}),
+                (LimitSetting(LimitKind.REQUESTS_PER_MINUTE, 2, burst=1), {"team_id": team.id}),
+                (LimitSetting(LimitKind.CONCURRENT, 2), {"member_id": user.id}),
+            )
+        ]
+        assert [row.id for row in await limits.every(session)] == [first.id, *(row.id for row in others)]
+        assert [(row.limit.scope, row.limit.subject) for row in (again, *others[-2:])] == [
+            (LimitScope.TENANT, tenant),
+            (LimitScope.TEAM, team.id),
+            (LimitScope.USER, user.id),
+        ]
+        await limits.remove(session, limit_id=first.id)
         with pytest.raises(NotFound):
-            await limits.remove(session, limit_id=own.id)
+            await limits.remove(session, limit_id=first.id)
 
 
 @pytest.mark.parametrize(
-    "values",
+    ("setting", "subject"),
     [
-        {"kind": LimitKind.BUDGET_MICRO_DOLLARS, "amount": 1},
-        {"kind": LimitKind.CONCURRENT, "amount": 1, "window": Window.DAY},
-        {"kind": LimitKind.CONCURRENT, "amount": -1},
-        {"kind": LimitKind.CONCURRENT, "amount": 2**53},
-        {"kind": LimitKind.CONCURRENT, "amount": 1, "member_id": uuid4(), "placeholder_id": uuid4()},
+        pytest.param(LimitSetting(LimitKind.BUDGET_MICRO_DOLLARS, 1), {}, id="budget without window"),
+        pytest.param(LimitSetting(LimitKind.TOKENS, 1), {}, id="tokens without window"),
+        pytest.param(LimitSetting(LimitKind.CONCURRENT, 1, Window.DAY), {}, id="window without budget"),
+        pytest.param(LimitSetting(LimitKind.TOKENS, 1, Window.ROLLING), {}, id="rolling without hours"),
+        pytest.param(LimitSetting(LimitKind.TOKENS, 1, Window.DAY, 24), {}, id="hours of a day"),
+        pytest.param(LimitSetting(LimitKind.CONCURRENT, 1, burst=2), {}, id="burst without rate"),
+        pytest.param(
+            LimitSetting(LimitKind.CONCURRENT, 1, thresholds=(5,)), {}, id="threshold without window"
+        ),
+        pytest.param(LimitSetting(LimitKind.CONCURRENT, -1), {}, id="negative"),
+        pytest.param(LimitSetting(LimitKind.CONCURRENT, 2**53), {}, id="beyond exact"),
+        pytest.param(
+            LimitSetting(LimitKind.CONCURRENT, 1), {"member_id": ID, "placeholder_id": ID}, id="two subjects"
+        ),
+        pytest.param(LimitSetting(LimitKind.CONCURRENT, 1), {"model": "a*b"}, id="star within"),
+        pytest.param(LimitSetting(LimitKind.CONCURRENT, 1), {"model": "GPT"}, id="upper case"),
     ],
-    ids=["budget without window", "window without budget", "negative", "beyond exact", "two subjects"],
 )
 async def test_a_limit_that_means_nothing_is_refused(
-    store: Store, tenant: TenantId, values: dict[str, object]
+    store: Store, tenant: TenantId, setting: LimitSetting, subject: dict[str, Any]
 ) -> None:
     with pytest.raises(InvalidRecord):
         async with store.tenant(tenant) as session:
-            await limits.put(session, **values)
+            await limits.put(session, setting=setting, subject=limits.LimitSubject(**subject))
 
 
 async def test_an_approval_takes_two_people_and_one_decision(store: Store, tenant: TenantId) -> None:

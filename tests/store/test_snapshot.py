@@ -12,6 +12,7 @@ import pytest
 
 from policy.exchange import EndpointState
 from policy.identifiers import TenantId
+from policy.limit_setting import LimitSetting
 from policy.limits import LimitKind
 from store import credentials, custody, endpoints, limits, members, networks, placeholders, tenants
 from store.claim import Purpose
@@ -62,7 +63,11 @@ async def test_holds_what_the_tables_hold(store: Store, gateway: Store, tenant: 
     async with store.tenant(tenant) as session:
         await custody.write_data_key(session, tenant_id=tenant, version=1, data_key=b"wrapped")
         await networks.add(session, network=network)
-        await limits.put(session, kind=LimitKind.CONCURRENT, amount=3, member_id=placed.member_id)
+        await limits.put(
+            session,
+            setting=LimitSetting(LimitKind.CONCURRENT, 3),
+            subject=limits.LimitSubject(member_id=placed.member_id),
+        )
         await endpoints.set_rule(session, host="chat.example", state=EndpointState.COACHED)
     found = await SnapshotSource(gateway).load()
     assert found.tenants[tenant].data_key == b"wrapped"
@@ -70,7 +75,7 @@ async def test_holds_what_the_tables_hold(store: Store, gateway: Store, tenant: 
     assert found.credentials[placed.credential_id].envelope == b"sealed"
     assert found.placeholder(digest).models == {"gpt-5"}
     assert found.tenant_at(ip_address(network[7])) == tenant
-    assert [limit.amount for limit in found.limits_for(tenant, placed.member_id, None)] == [3]
+    assert [limit.amount for limit in found.limits_for(tenant, placed.member_id, None, None)] == [3]
     assert found.endpoint_state(tenant, "chat.example") is EndpointState.COACHED
     assert found.holds_credential(tenant, "openai")
 
@@ -158,9 +163,11 @@ CHANGES = (
     lambda s, row: members.set_enabled(s, member_id=row.member_id, enabled=False),
     lambda s, row: custody.write_envelope(s, credential_id=row.credential_id, version=2, envelope=b"again"),
     lambda s, row: custody.write_data_key(s, tenant_id=row.tenant_id, version=1, data_key=b"wrapped"),
-    lambda s, row: limits.put(s, kind=LimitKind.CONCURRENT, amount=1),
-    lambda s, row: limits.put(s, kind=LimitKind.CONCURRENT, amount=2, placeholder_id=row.id),
-    lambda s, row: limits.put(s, kind=LimitKind.CONCURRENT, amount=3),
+    lambda s, row: limits.put(s, setting=LimitSetting(LimitKind.CONCURRENT, 1)),
+    lambda s, row: limits.put(
+        s, setting=LimitSetting(LimitKind.CONCURRENT, 2), subject=limits.LimitSubject(placeholder_id=row.id)
+    ),
+    lambda s, row: limits.put(s, setting=LimitSetting(LimitKind.CONCURRENT, 3)),
     lambda s, row: endpoints.set_rule(s, host="a.example", state=EndpointState.BLOCKED),
     lambda s, row: endpoints.clear_rule(s, host="a.example"),
     lambda s, row: credentials.revoke(s, credential_id=row.credential_id),

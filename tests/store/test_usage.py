@@ -24,6 +24,7 @@ def a_row(tenant: TenantId, **changed: object) -> UsageRow:
         tenant_id=tenant,
         id=ExchangeId(uuid7()),
         at=NOW,
+        team_id=None,
         member_id=UserId(uuid7()),
         placeholder_id=None,
         credential_id=None,
