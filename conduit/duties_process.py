@@ -16,10 +16,13 @@ from zoneinfo import ZoneInfo
 from loguru import logger
 from prometheus_client import Counter, Gauge
 
+from conduit.addresses import reachable
 from conduit.alerting import LOOK_EVERY_S, dispatchers
+from conduit.api_canary import ApiCanary
 from conduit.boot import Boot, announce_ready, receive
 from conduit.errors import ConfigurationError
 from conduit.identity_settings import Radius
+from conduit.instance import vault_of
 from conduit.radius_listener import RadiusListener, clients_of
 from policy.incident import Severity, incident
 from policy.limits import Crossed
@@ -33,6 +36,7 @@ from store.door import Store
 from store.limiter import Limiter
 from store.limiter_rebuild import reconcile, used_from
 from store.valkey import connect
+from store.vault_canary import VaultCanary
 
 RETENTION = Actor("retention", "duties")
 MONTHS_AHEAD = 3
@@ -77,7 +81,7 @@ async def serve(boot: Boot) -> None:
             every(RECONCILE_EVERY_S, "budgets", lambda: reconcile_all(store, limiter, crossings))
         ),
         asyncio.create_task(every(RETENTION_EVERY_S, "retention", lambda: delete_what_is_due(store))),
-        asyncio.create_task(Canary(store).run(isolation.report)),
+        asyncio.create_task(canary_of(boot, store).run(isolation.report)),
     ]
     radius = boot.settings.identity.radius
     if radius.listen is not None:
@@ -94,6 +98,13 @@ async def serve(boot: Boot) -> None:
         duty.cancel()
     await asyncio.gather(*duties, return_exceptions=True)
     await store.close()
+
+
+def canary_of(boot: Boot, store: Store) -> Canary:
+    """The isolation canary, with its ways through the API of this instance and through its vault."""
+    api = ApiCanary(store, f"http://{reachable(boot.settings.listen.console)}")
+    vault = VaultCanary(vault_of(boot.data, boot.settings))
+    return Canary(store, [api.attack, vault.attack])
 
 
 async def every(seconds: float, name: str, work: Callable[[], Awaitable[None]]) -> NoReturn:

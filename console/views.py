@@ -88,11 +88,11 @@ def _tenant_id(text: str) -> TenantId:
 
 
 async def known_tenant(store: Store, tenant_id: UUID) -> tenants.Tenant:
-    """The tenant of a path; raises ``NotFound`` for none, and for those that only the platform itself uses.
+    """The tenant of a path; raises ``NotFound`` for none, and for the platform itself.
 
     The route's guard has settled before that the person may know of it.
     """
-    if tenant_id in tenants.INTERNAL:
+    if tenant_id == tenants.PLATFORM:
         raise NotFound
     async with reading(store, TenantId(tenant_id)) as session:
         return await tenants.get(session, tenant_id=TenantId(tenant_id))

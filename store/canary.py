@@ -5,7 +5,7 @@ that the database no longer keeps tenants apart, and is an incident of the highe
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -29,6 +29,8 @@ from store.errors import (
 )
 
 INTERVAL_S = 300.0
+# After a run that could not be, such as while the console is being started.
+AGAIN_S = 5.0
 
 # How the database, or a repository, says no. ``AlreadyExists`` is none of these: it would tell one tenant
 # that the other has a row of that name.
@@ -56,11 +58,30 @@ class CanaryResult:
         return self.probes > 0 and not self.breaches
 
 
-class Canary:
-    """Runs the probes with a store of the console's role, which may call every repository function."""
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What one tenant tried on the other elsewhere than through repository functions."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    probes: int
+    breaches: tuple[Breach, ...]
+
+
+class CannotTry(StoreError):
+    """A part of the canary could not try what it should, so that its silence would prove nothing."""
+
+
+type Attack = Callable[[Rows, Rows], Awaitable[Attempt]]
+"""Given the attacker's own rows and the target's. Raises ``CannotTry``."""
+
+
+class Canary:
+    """Runs the probes with a store of the console's role, which may call every repository function.
+
+    ``further`` are attacks by other ways: the API, the vault.
+    """
+
+    def __init__(self, store: Store, further: Sequence[Attack] = ()) -> None:
+        self._store, self._further = store, tuple(further)
         self._last: CanaryResult | None = None
 
     @property
@@ -75,8 +96,10 @@ class Canary:
         one, two = [
             await self._rows(tenant_id, number) for number, tenant_id in enumerate(tenants.CANARIES, start=1)
         ]
-        breaches = [*await self._attack(one.tenant_id, two), *await self._attack(two.tenant_id, one)]
-        self._last = CanaryResult(datetime.now(UTC), 2 * len(PROBES), tuple(breaches))
+        attempts = [await self._attack(one, two), await self._attack(two, one)]
+        probes = sum(attempt.probes for attempt in attempts)
+        breaches = tuple(breach for attempt in attempts for breach in attempt.breaches)
+        self._last = CanaryResult(datetime.now(UTC), probes, breaches)
         return self._last
 
     async def run(
@@ -84,6 +107,7 @@ class Canary:
     ) -> NoReturn:
         """Run for ever and report each result: to a metric, the readiness check, the audit chain."""
         while True:
+            pause_s = interval_s
             try:
                 result = await self.run_once()
                 for breach in result.breaches:
@@ -91,19 +115,23 @@ class Canary:
                 await report(result)
             except StoreError as error:
                 logger.warning("the isolation canary could not run: {}", error)
-            await asyncio.sleep(interval_s)
+                pause_s = min(interval_s, AGAIN_S)
+            await asyncio.sleep(pause_s)
 
     async def _rows(self, tenant_id: TenantId, number: int) -> Rows:
         async with self._store.tenant(tenant_id) as session:
             known = await rows_of(session, tenant_id)
             return known or await furnish(session, tenant_id, number=number)
 
-    async def _attack(self, attacker: TenantId, target: Rows) -> list[Breach]:
+    async def _attack(self, own: Rows, target: Rows) -> Attempt:
         before = await self._state(target.tenant_id)
-        breaches = [breach for probe in PROBES if (breach := await self._try(probe, attacker, target))]
+        tried = [await self._try(probe, own.tenant_id, target) for probe in PROBES]
+        breaches = [breach for breach in tried if breach is not None]
+        further = [await attack(own, target) for attack in self._further]
+        breaches += [breach for attempt in further for breach in attempt.breaches]
         if await self._state(target.tenant_id) != before:
             breaches.append(Breach("one of all", "changed the other tenant's rows"))
-        return breaches
+        return Attempt(len(PROBES) + sum(attempt.probes for attempt in further), tuple(breaches))
 
     async def _state(self, tenant_id: TenantId) -> tuple[object, ...]:
         async with self._store.tenant(tenant_id) as session:

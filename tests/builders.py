@@ -1,8 +1,10 @@
 """Values with safe defaults, so that a test states only what it is about."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
+from ipaddress import IPv4Network
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from uuid_utils.compat import uuid7
@@ -19,6 +21,8 @@ from policy.snapshot import (
     User,
     build,
 )
+from store.canary_probes import Rows
+from store.tenants import CANARIES
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 DIGEST = b"d" * 32
@@ -118,3 +122,20 @@ def an_exchange(**changed: Any) -> Exchange:
     for name, value in changed.items():
         setattr(exchange, name, value)
     return exchange
+
+
+def some_rows(number: int) -> Rows:
+    """What the isolation canary knows of a synthetic tenant; no database has it."""
+    ids: dict[str, Any] = {
+        field.name: UUID(int=1000 * number + place)
+        for place, field in enumerate(fields(Rows))
+        if field.name.endswith("_id")
+    }
+    return Rows(
+        **ids | {"tenant_id": CANARIES[number - 1]},
+        name=f"canary {number}",
+        digest=bytes([number]) * 32,
+        envelope=b"",
+        host=f"canary-{number}.invalid",
+        network=IPv4Network(f"192.0.2.{number}/32"),
+    )
