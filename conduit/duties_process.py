@@ -21,9 +21,10 @@ from conduit.alerting import LOOK_EVERY_S, dispatchers
 from conduit.api_canary import ApiCanary
 from conduit.boot import Boot, announce_ready, receive
 from conduit.errors import ConfigurationError
-from conduit.identity_settings import Radius
+from conduit.identity_settings import Radius, Syslog
 from conduit.instance import vault_of
 from conduit.radius_listener import RadiusListener, clients_of
+from conduit.syslog_listener import SyslogListener, sources_of, tls_of
 from policy.incident import Severity, incident
 from policy.limits import Crossed
 from policy.thresholds import threshold_incident
@@ -43,6 +44,7 @@ MONTHS_AHEAD = 3
 MONTHS_EVERY_S = 6 * 3600.0
 REAP_EVERY_S = 60.0
 RADIUS_AGAIN_S = 5.0
+SYSLOG_AGAIN_S = 5.0
 RETENTION_EVERY_S = 3600.0
 RECONCILE_EVERY_S = 300.0
 
@@ -88,6 +90,11 @@ async def serve(boot: Boot) -> None:
         duties.append(
             asyncio.create_task(every(RADIUS_AGAIN_S, "radius", lambda: hear_radius(store, radius)))
         )
+    syslog = boot.settings.identity.syslog
+    if syslog.udp is not None or syslog.tcp is not None:
+        duties.append(
+            asyncio.create_task(every(SYSLOG_AGAIN_S, "syslog", lambda: hear_syslog(store, syslog)))
+        )
     duties += [
         asyncio.create_task(every(LOOK_EVERY_S, "alerts", dispatcher.turn))
         for dispatcher in dispatchers(store, boot.settings.alerts)
@@ -129,6 +136,17 @@ async def hear_radius(store: Store, settings: Radius) -> None:
         raise
     listener = RadiusListener(store, clients, session_s=settings.session_s)
     await listener.run(settings.listen.host, settings.listen.port)
+
+
+async def hear_syslog(store: Store, settings: Syslog) -> None:
+    """Listen to syslog for as long as nothing goes wrong."""
+    try:
+        tls = await asyncio.to_thread(tls_of, settings)
+    except ConfigurationError as problem:
+        logger.error("{}", problem)
+        raise
+    listener = SyslogListener(store, sources_of(settings), session_s=settings.session_s, tls=tls)
+    await listener.run(settings.udp, settings.tcp)
 
 
 async def prepare_months(store: Store) -> None:

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from conduit.addresses import HostName, ListenAddress, NetworkText, SecureUrl
 from conduit.section import Section
+from conduit.syslog_messages import Pattern
 from policy.certificates import USER
 from policy.exchange import IdentitySource
 
@@ -87,6 +88,63 @@ class Radius(Section):
     )
 
 
+class SyslogPattern(Section):
+    """How a message is read: a regular expression of RE2 with named groups (``conduit.syslog_messages``)."""
+
+    regex: Annotated[str, Field(min_length=1, max_length=2000)]
+    starts: tuple[Text, ...] = ("start",)
+    stops: tuple[Text, ...] = ("stop",)
+
+    @model_validator(mode="after")
+    def _compiles(self) -> Self:
+        Pattern(self.regex, starts=self.starts, stops=self.stops)
+        return self
+
+
+class SyslogSource(Section):
+    """Who may tell by syslog of a tenant's users, and how it says so."""
+
+    network: NetworkText
+    tenant: Text
+    patterns: Annotated[tuple[SyslogPattern, ...], Field(min_length=1)]
+
+
+class Syslog(Section):
+    """Syslog, by which DHCP servers, VPN servers and directories tell who holds an address."""
+
+    udp: ListenAddress | None = Field(
+        None, description="Address of the UDP listener, such as `0.0.0.0:514`. Unset: none."
+    )
+    tcp: ListenAddress | None = Field(
+        None, description="Address of the TCP listener, with TLS where a certificate is set. Unset: none."
+    )
+    tls_certificate_file: Path | None = Field(
+        None, description="PEM file of the TCP listener's certificate, and its chain."
+    )
+    tls_key_file: Path | None = Field(
+        None, description="PEM file of its key; unset: in the certificate's file."
+    )
+    tls_client_ca_file: Path | None = Field(
+        None,
+        description="PEM file of the authorities that senders' certificates must be of. Unset: none is "
+        "asked for.",
+    )
+    sources: tuple[SyslogSource, ...] = Field(
+        (),
+        description="Who may tell: `network`, `tenant`, `patterns` (`regex` with groups `address`, `user`, "
+        "`event`, `ttl`; `starts`, `stops`: the words of `event`); the first that fits.",
+    )
+    session_s: Annotated[float, Field(gt=0, le=30 * 86_400)] = Field(
+        28_800, description="How long an address is held without news, where nothing shorter is told."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.tls_certificate_file is None and (self.tls_key_file or self.tls_client_ca_file):
+            raise ValueError("tls_certificate_file should be set beside the others")
+        return self
+
+
 class Identity(Section):
     """What says who is calling, besides placeholders and networks. See [identity](identity.md)."""
 
@@ -117,6 +175,7 @@ class Identity(Section):
         "`X-Forwarded-For` is believed; from others it is ignored.",
     )
     radius: Radius = Field(Radius(), description="RADIUS accounting.")
+    syslog: Syslog = Field(Syslog(), description="Syslog.")
     sufficiency: tuple[Sufficiency, ...] = Field(
         (),
         description="Which sources are enough to call what, whatever a tenant's own rules say; the first "

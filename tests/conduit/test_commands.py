@@ -116,6 +116,13 @@ def test_a_tenant_says_which_sources_are_enough(program: Program, tenant: str) -
     assert program.json("identity", "list", *of_tenant) == []
 
 
+def test_who_held_an_address_is_asked_for_by_tenant_and_time(program: Program, tenant: str) -> None:
+    ask = ("identity", "holder", "--tenant", tenant)
+    assert program.json(*ask, "10.0.0.7", "--at", "2026-11-03T10:00:00Z") == []
+    for wrong in (("nowhere",), ("10.0.0.7", "--at", "yesterday")):
+        assert program(*ask, *wrong).code == 1
+
+
 def test_limits_are_set_together_and_replaced(program: Program, tenant: str) -> None:
     set_limit = ("limit", "set", "--tenant", tenant)
     budget = ("--budget-usd", "12.50", "--window", "month")
