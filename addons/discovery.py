@@ -26,6 +26,8 @@ from policy.refusals import Refusal
 # Of a body to an unknown host, so much is looked at for evidence.
 EVIDENCE_BYTES_MAX = 8 * 1024 * 1024
 
+_LIVE_PATH = "//ws/google."
+
 # Two readers of such a path may see two paths (RFC 3986 section 6.2.2).
 _AMBIGUOUS_PATH = re.compile(r"(?i)(?:^|/|%2f)(?:\.|%2e){1,2}(?:/|%2f|$)|//|\\|%5c|%2f|%00|[;#]")
 
@@ -46,6 +48,7 @@ class Discovery(Step):
             if facts.mode is Mode.GATEWAY:
                 visit.destination = self._by_path(visit)
             else:
+                _set_path(visit, visit.path)
                 visit.destination = _by_claims(visit, facts)
                 self._find_endpoint(visit, visit.destination, self._catalogued(visit, visit.destination.host))
         except InvalidDestination as problem:
@@ -77,8 +80,7 @@ class Discovery(Step):
             raise InvalidDestination(f"providers.{provider_id}.upstream is not configured here")
         scheme, _, authority = provider.origin.partition("://")
         public = canonical_authority(authority, scheme)
-        visit.path = f"/{rest}"
-        visit.flow.request.path = f"{visit.path}?{visit.query}" if visit.query else visit.path
+        _set_path(visit, f"/{rest}")
         visit.shape = provider.shape
         self._find_endpoint(
             visit, public, self._catalogued(visit, public.host) or private_entry(public.host, provider)
@@ -166,6 +168,17 @@ class Discovery(Step):
         shape, _, _ = operation_of(visit.path, visit.flow.request.method)
         state = self._state(visit, destination.host, None)
         return endpoints.suspected(destination, visit.path, state, shape, verdict)
+
+
+def _set_path(visit: Visit, path: str) -> None:
+    """Take ``path`` as the one that is judged and sent, with one slash where Google's SDK writes two.
+
+    google-genai joins its origin, which ends in a slash, and the live API's path, which begins with one.
+    """
+    path = path.removeprefix("/") if path.startswith(_LIVE_PATH) else path
+    if path != visit.path:
+        visit.path = path
+        visit.flow.request.path = f"{path}?{visit.query}" if visit.query else path
 
 
 def _by_claims(visit: Visit, facts: ClientConnection) -> Destination:

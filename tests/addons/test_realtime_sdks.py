@@ -106,17 +106,18 @@ async def test_openai_responses_over_a_websocket(launched):
         assert event["cost_micro_dollars"] > 0
 
 
-def live_client(gateway: Running) -> genai.Client:
-    """The SDK speaks TLS to any base URL."""
-    url = f"https://localhost:{gateway.ports['gateway']}/google"
+def live_client(gateway: Running, ending: str = "") -> genai.Client:
+    """The SDK speaks TLS to any base URL; one that ends in a slash it makes two of."""
+    url = f"https://localhost:{gateway.ports['gateway']}/google{ending}"
     return genai.Client(api_key=gateway.placeholder, http_options={"base_url": url})
 
 
-async def test_gemini_live(launched):
+@pytest.mark.parametrize("ending", ["", "/"], ids=["one-slash", "two-slashes"])
+async def test_gemini_live(launched, ending):
     there = Realtime()
     async with launched(there, HOSTS[1], provider_id="google") as gateway:
         config = {"response_modalities": ["TEXT"]}
-        async with live_client(gateway).aio.live.connect(
+        async with live_client(gateway, ending).aio.live.connect(
             model="gemini-live-2.5-flash", config=config
         ) as session:
             await session.send_client_content(turns={"role": "user", "parts": [{"text": "hi"}]})

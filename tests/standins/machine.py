@@ -18,6 +18,7 @@ from typing import Any
 import anthropic
 import google.genai
 import google.genai.errors
+import google.genai.types
 import httpx
 import openai
 
@@ -113,6 +114,27 @@ async def call_google(call: dict[str, Any]) -> Any:
     )
 
 
+async def call_realtime(call: dict[str, Any]) -> Any:
+    """One answer in a realtime session of the openai SDK."""
+    client = openai.AsyncOpenAI(api_key=call.get("key"))
+    found = []
+    async with client.realtime.connect(model=call["model"]) as session:
+        await session.response.create()
+        async for event in session:
+            found.append(_plain(event))
+            if event.type == "response.done":
+                return found
+    return found
+
+
+async def call_live(call: dict[str, Any]) -> Any:
+    """One turn in a live session of the google-genai SDK."""
+    client = google.genai.Client(api_key=call.get("key"))
+    async with client.aio.live.connect(model=call["model"]) as session:
+        await session.send_client_content(turns=google.genai.types.Content(parts=[{"text": "hi"}]))
+        return [_plain(message) async for message in session.receive()]
+
+
 async def call_raw(call: dict[str, Any]) -> Any:
     """A plain HTTP request; the body as it stood on the wire, undecoded."""
     content = b64decode(call["body"]) if "body" in call else None
@@ -139,6 +161,8 @@ CALLS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "openai": call_openai,
     "anthropic": call_anthropic,
     "google": call_google,
+    "realtime": call_realtime,
+    "live": call_live,
     "raw": call_raw,
     "certificate": call_certificate,
 }

@@ -18,6 +18,8 @@ import h11
 
 from tests.standins.answers import Answer, default_answer
 from tests.standins.authority import Authority
+from tests.standins.realtime import Realtime
+from tests.standins.sessions import Peer
 
 _KEY_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
 
@@ -51,6 +53,12 @@ class Seen:
     def keys(self) -> tuple[str, ...]:
         """Everything that came where a provider looks for its key, without the ``Bearer``."""
         return tuple(value.removeprefix("Bearer ") for key, value in self.headers if key in _KEY_HEADERS)
+
+    @property
+    def head(self) -> str:
+        """As it stood on the wire, but for the spelling of names."""
+        lines = (f"{name}: {value}" for name, value in self.headers)
+        return "\r\n".join((f"{self.method} {self.target} HTTP/1.1", *lines))
 
     @property
     def everything(self) -> bytes:
@@ -181,10 +189,13 @@ class StandIn:
             seen = await self._receive(protocol, connection, reader)
             if seen is None:
                 return
-            answer = self._answer(seen)
             with self._arrived:
                 self.seen.append(seen)
                 self._arrived.notify_all()
+            if seen.header("upgrade") == "websocket":
+                await Realtime()(Peer(reader, writer, is_client=False, head=seen.head))
+                return
+            answer = self._answer(seen)
             if not await _Sender(protocol, writer, answer, head_only=seen.method == "HEAD").send():
                 return
             if protocol.our_state is h11.MUST_CLOSE or protocol.their_state is h11.MUST_CLOSE:

@@ -1,0 +1,29 @@
+"""Realtime sessions of the unmodified SDKs, in every mode, from the machine to the provider."""
+
+from tests.standins.office import Place
+from tests.standins.realtime import LIVE_USAGE, REALTIME_USAGE
+
+
+def test_a_realtime_session_goes_through_with_the_key_swapped(place: Place) -> None:
+    done = place.machine.call("realtime", model="gpt-realtime")
+    assert "error" not in done, done
+    assert "".join(event["delta"] for event in done["result"] if "delta" in event) == "Hello"
+    (seen,) = place.office.provider.seen
+    assert seen.keys == (place.office.keys["openai"],)
+    event = place.office.event(operation="realtime", mode=mode_of(place), outcome="finished")
+    assert (event["model"], event["output_tokens"]) == ("gpt-realtime", REALTIME_USAGE["output_tokens"])
+    assert event["cost_micro_dollars"] == 6_966
+
+
+def test_a_live_session_goes_through_with_the_key_swapped(intercepted: Place) -> None:
+    done = intercepted.machine.call("live", model="gemini-live-2.5-flash")
+    assert "error" not in done, done
+    (seen,) = intercepted.office.provider.seen
+    assert seen.keys == (intercepted.office.keys["google"],)
+    event = intercepted.office.event(operation="live", mode=mode_of(intercepted), outcome="finished")
+    assert event["output_tokens"] == LIVE_USAGE["responseTokenCount"]
+
+
+def mode_of(place: Place) -> str:
+    """As the event calls it."""
+    return {"proxy": "explicit"}.get(place.mode, place.mode)
