@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 from addons.growth import first_step
+from addons.reservations import AllowanceSpent, LimiterUnavailable, Reservations
 from addons.session import Message
 from addons.step import Step
 from addons.visit import Visit
 from policy.admission import endpoint_allowed, placeholder_allowed
+from policy.allowance import Fallback
 from policy.ceilings import judge
 from policy.exchange import Call, Endpoint, Principal
 from policy.limit_words import described
@@ -15,7 +17,6 @@ from policy.money import MicroDollars
 from policy.pricing import Unpriced, ceiling
 from policy.refusals import Reason, Refusal
 from policy.sufficiency import OperatorRule, insufficient
-from store.limiter import Limiter, LimiterUnavailable
 
 
 class Admission(Step):
@@ -24,7 +25,7 @@ class Admission(Step):
     name = "admission"
 
     def __init__(
-        self, limiter: Limiter, *, output_step_tokens: int, sufficiency: tuple[OperatorRule, ...] = ()
+        self, limiter: Reservations, *, output_step_tokens: int, sufficiency: tuple[OperatorRule, ...] = ()
     ) -> None:
         self._limiter = limiter
         self._step = output_step_tokens
@@ -124,10 +125,8 @@ class Admission(Step):
             return _unpriced(call.model)
         try:
             answer = await self._limiter.reserve(demand)
-        except LimiterUnavailable:
-            return Refusal(
-                Reason.DEGRADED, "Limits cannot be checked at the moment; try again.", "limits-available", 2
-            )
+        except LimiterUnavailable as problem:
+            return _degraded(problem)
         visit.rate_headers = rate_headers(answer)
         if isinstance(answer, Refused):
             return _limited(answer)
@@ -152,7 +151,19 @@ class Admission(Step):
             zone=visit.snapshot.tenants[principal.tenant_id].time_zone,
             tokens=call.input_tokens_ceiling + output * call.choices,
             cost=self._cost(visit, endpoint, call, step) if budgeted and named else MicroDollars(0),
+            fallback=self._fallback(visit, endpoint, call, step),
         )
+
+    def _fallback(self, visit: Visit, endpoint: Endpoint, call: Call, step: int) -> Fallback | None:
+        """What the tenant lets pass without the limiter: of money that our keys spend, at a known price."""
+        principal = visit.exchange.principal
+        allowance = visit.snapshot.tenants[principal.tenant_id].allowance if principal is not None else None
+        if allowance is None or visit.placeholder is None:
+            return None
+        try:
+            return Fallback(allowance, self._cost(visit, endpoint, call, step))
+        except Unpriced:
+            return None
 
     def _cost(self, visit: Visit, endpoint: Endpoint, call: Call, step: int) -> MicroDollars:
         """By the prices of the moment at which the call began, by which it is settled too."""
@@ -167,6 +178,14 @@ def _unpriced(model: str | None) -> Refusal:
         "ask your administrator to set one.",
         "budget-needs-price",
     )
+
+
+def _degraded(problem: LimiterUnavailable) -> Refusal:
+    if isinstance(problem, AllowanceSpent):
+        message = "Limits cannot be checked, and what may be spent meanwhile is used up; try again later."
+        return Refusal(Reason.DEGRADED, message, "local-allowance", problem.retry_after_s)
+    message = "Limits cannot be checked at the moment; try again."
+    return Refusal(Reason.DEGRADED, message, "limits-available", 2)
 
 
 def _limited(refused: Refused) -> Refusal:

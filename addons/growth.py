@@ -8,6 +8,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
+from addons.reservations import Reservations
 from policy.ceilings import OutputAllowance
 from policy.exchange import Call, Endpoint
 from policy.identifiers import ExchangeId
@@ -19,7 +20,6 @@ from policy.pricing import Unpriced, ceiling
 from policy.refusals import Reason, Refusal
 from policy.session_meter import Used
 from store.errors import StoreError
-from store.limiter import Limiter
 
 
 def first_step(step: int, allowance: OutputAllowance | None) -> int:
@@ -44,7 +44,7 @@ class GrowingReservation:
     ``refusal`` is set once no further step is to be had.
     """
 
-    def __init__(self, limiter: Limiter, reservation: ExchangeId, answer: UnboundedAnswer) -> None:
+    def __init__(self, limiter: Reservations, reservation: ExchangeId, answer: UnboundedAnswer) -> None:
         self._limiter = limiter
         self._reservation = reservation
         self._endpoint, self._call, self._terms = answer.endpoint, answer.call, answer.terms
@@ -122,7 +122,7 @@ def _at_its_ceiling(allowance: OutputAllowance) -> Refusal:
 class SessionReservation:
     """Keeps what is held a step ahead of what a session has used. A message can wait: none outruns it."""
 
-    def __init__(self, limiter: Limiter, reservation: ExchangeId, granted: Granted) -> None:
+    def __init__(self, limiter: Reservations, reservation: ExchangeId, granted: Granted) -> None:
         self._limiter = limiter
         self._reservation = reservation
         self._held = Used(granted.tokens, granted.cost)

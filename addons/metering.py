@@ -10,6 +10,7 @@ from mitmproxy import http
 
 from addons.growth import GrowingReservation, SessionReservation, UnboundedAnswer
 from addons.protocol import CUT
+from addons.reservations import Reservations
 from addons.session import Message, Session
 from addons.sessions import SWITCHED
 from addons.snapshots import Snapshots
@@ -22,7 +23,6 @@ from policy.money import MicroDollars
 from policy.refusals import Refusal
 from policy.session_meter import SessionMeter
 from policy.usage import Meter
-from store.limiter import Limiter
 
 
 class Metering(Step):
@@ -31,7 +31,7 @@ class Metering(Step):
     name = "metering"
 
     def __init__(
-        self, limiter: Limiter, snapshots: Snapshots, *, output_step_tokens: int, cut_revoked: bool
+        self, limiter: Reservations, snapshots: Snapshots, *, output_step_tokens: int, cut_revoked: bool
     ) -> None:
         self._limiter = limiter
         self._snapshots = snapshots

@@ -25,7 +25,8 @@ class Boot(BaseModel):
     """Everything a child needs to begin. What may hold a password is not shown.
 
     ``dsn`` is of the one database role that the child serves as; ``claim_key`` (32 bytes, base64 in JSON)
-    signs its tenant claims. ``number`` tells workers apart, from 0. ``environment`` holds the variables that
+    signs its tenant claims. ``number`` tells workers apart, from 0, of
+    which there are ``workers``. ``environment`` holds the variables that
     the source of the key-encryption key reads; children inherit none of them.
     """
 
@@ -39,6 +40,7 @@ class Boot(BaseModel):
 
     process: str
     number: NonNegativeInt
+    workers: PositiveInt = 1
     parent: PositiveInt
     data: Path
     settings: Settings

@@ -29,6 +29,7 @@ from addons.measurement import Measurement
 from addons.metering import Metering
 from addons.record import Record
 from addons.redaction import Redaction
+from addons.reservations import Reservations
 from addons.revocation import Revocation
 from addons.revocations import Revocations
 from addons.session_watch import SessionWatch
@@ -146,9 +147,19 @@ def _pair(text: str) -> tuple[str, int]:
 
 
 def engine(
-    configuration: Configuration, *, snapshots: Snapshots, vault: Vault, limiter: Limiter, spool: Spool
+    configuration: Configuration,
+    *,
+    snapshots: Snapshots,
+    vault: Vault,
+    limiter: Limiter,
+    spool: Spool,
+    workers: int = 1,
 ) -> Engine:
-    """The data plane, not yet started. Call it inside the running event loop."""
+    """The data plane, not yet started. Call it inside the running event loop.
+
+    ``workers`` is how many of these share what a tenant lets pass while the limiter is away.
+    """
+    reservations = Reservations(limiter, workers=workers)
     connections = Connections()
     listeners = configuration.listeners
     own_ports = frozenset({listeners.proxy[1], listeners.gateway[1], listeners.transparent[1]})
@@ -166,12 +177,12 @@ def engine(
         Discovery: Discovery(configuration, connections),
         Coaching: Coaching(vault),
         Inspection: Inspection(configuration.bounds),
-        Admission: Admission(limiter, output_step_tokens=step_tokens, sufficiency=identity.sufficiency),
+        Admission: Admission(reservations, output_step_tokens=step_tokens, sufficiency=identity.sufficiency),
         Accounts: Accounts(configuration.restrictions),
         Credentials: Credentials(vault, TokenExchange(token_client(configuration.upstreams)), health),
         CredentialHealth: health,
         Metering: Metering(
-            limiter, snapshots, output_step_tokens=step_tokens, cut_revoked=configuration.cut_revoked
+            reservations, snapshots, output_step_tokens=step_tokens, cut_revoked=configuration.cut_revoked
         ),
         Redaction: Redaction(),
         Content: Content(vault, spool),

@@ -150,6 +150,7 @@ class Supervisor:
             return Boot(
                 process=f"{process}-{number}" if module == WORKER else process,
                 number=number,
+                workers=max(1, len(self._workers)),
                 parent=os.getpid(),
                 data=prepared.folder.path,
                 settings=self._settings,

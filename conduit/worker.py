@@ -60,6 +60,7 @@ async def serve(boot: Boot) -> None:
             vault=vault,
             limiter=limiter,
             spool=spool,
+            workers=boot.workers,
         )
         await engine.start()
         gc.freeze()

@@ -168,6 +168,7 @@ def _call(exchange: Exchange) -> Event:
         "model": call.model,
         "stream": call.stream,
         "reserved_micro_dollars": grant.cost if grant else None,
+        "degraded": True if grant and grant.local else None,
     }
 
 

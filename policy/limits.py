@@ -10,6 +10,7 @@ from enum import StrEnum
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from policy.allowance import Fallback
 from policy.identifiers import ExchangeId, LimitId, TenantId
 from policy.money import MicroDollars
 from policy.refusals import Reason
@@ -170,7 +171,8 @@ class Demand:
 
     ``tokens`` (input and output) and ``cost`` are the most that the call can use. ``zone`` is the
     tenant's, for calendar windows. A live reservation is a lease of ``lease_s`` seconds that its worker
-    renews; when the worker dies, the lease returns what was held.
+    renews; when the worker dies, the lease returns what was held. ``fallback`` is for when the limiter is
+    away, of tenants that have an allowance for that.
     """
 
     reservation: ExchangeId
@@ -180,6 +182,7 @@ class Demand:
     tokens: int
     cost: MicroDollars
     lease_s: int = 60
+    fallback: Fallback | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +196,17 @@ class Remaining:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What is now held in total under the reservation, to be settled or released exactly once."""
+    """What is now held in total under the reservation, to be settled or released exactly once.
+
+    ``local``: by the worker alone, of the tenant's allowance, since the limiter is away.
+    """
 
     reservation: ExchangeId
     tokens: int
     cost: MicroDollars
     requests_left: Remaining | None = None
     tokens_left: Remaining | None = None
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from policy.catalogue import Catalogue, Entry
 from policy.exchange import EndpointState, IdentitySource, Principal
 from policy.identifiers import CredentialId, PlaceholderId, TenantId, UserId
 from policy.limits import Limit, LimitScope
+from policy.money import MicroDollars
 from policy.price_rules import PriceRule, Terms, terms_of
 
 Network = IPv4Network | IPv6Network
@@ -35,6 +36,8 @@ class Tenant:
     """An organisation or part of one. ``data_key`` is its data key, wrapped by the key-encryption key.
 
     ``keeps`` is ``None`` where nothing of what is said is kept, the default.
+    ``allowance`` is how many micro-dollars an hour it lets pass while limits cannot be counted; ``None``
+    lets nothing pass (``policy.allowance``).
     """
 
     id: TenantId
@@ -44,6 +47,7 @@ class Tenant:
     enabled: bool
     data_key: bytes
     keeps: KeepsContent | None = None
+    allowance: MicroDollars | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -296,7 +296,7 @@ PROBES: tuple[Probe, ...] = (
             tenant_id=r.tenant_id,
             time_zone="Asia/Tokyo",
             data_residency=(),
-            degraded_mode=tenants.DegradedMode.LOCAL_ALLOWANCE,
+            degraded_allowance=MicroDollars(1),
         ),
     ),
     Probe(teams.create, lambda s, r: teams.create(s, name=r.name), aims=False),

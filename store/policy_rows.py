@@ -169,7 +169,15 @@ def _tenant(row: Row[Any], data_key: bytes) -> snapshot.Tenant:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         zone, enabled = ZoneInfo("UTC"), False
         logger.error("tenant {} is stopped: its time zone is unknown here", row.tenant_id)
-    return snapshot.Tenant(row.tenant_id, row.name, row.region, zone, enabled, data_key)
+    return snapshot.Tenant(
+        row.tenant_id,
+        row.name,
+        row.region,
+        zone,
+        enabled,
+        data_key,
+        allowance=row.degraded_allowance,
+    )
 
 
 def _user(row: Row[Any], teams: dict[tuple[UUID, UUID], str]) -> snapshot.User:

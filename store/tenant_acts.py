@@ -4,6 +4,7 @@ from asyncio import to_thread
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from policy.identifiers import TenantId
+from policy.money import MICRO_DOLLARS_MAX, MicroDollars
 from store import custody, key_custody, tenants
 from store.acts import Actor, record
 from store.claim import Purpose
@@ -44,6 +45,36 @@ async def set_tenant_enabled(
     async with store.platform(Purpose.ADMINISTRATION) as session:
         tenant = await tenants.set_enabled(session, tenant_id=tenant_id, enabled=enabled)
         await record(session, actor, action, tenant_id=None, target=tenant_id, name=tenant.name)
+    return tenant
+
+
+async def set_allowance(
+    store: Store, *, actor: Actor, tenant_id: TenantId, allowance: MicroDollars | None
+) -> tenants.Tenant:
+    """Let the tenant's calls pass up to so many micro-dollars an hour while limits cannot be counted.
+
+    ``None`` refuses them meanwhile, as at first. Raises ``InvalidRecord`` for more than the ledger can hold.
+    """
+    if allowance is not None and not 0 < allowance <= MICRO_DOLLARS_MAX:
+        raise InvalidRecord("an allowance is more than nothing, and within what the ledger can hold")
+    async with store.tenant(tenant_id) as session:
+        before = await tenants.get(session, tenant_id=tenant_id)
+        tenant = await tenants.set_settings(
+            session,
+            tenant_id=tenant_id,
+            time_zone=before.time_zone,
+            data_residency=before.data_residency,
+            degraded_allowance=allowance,
+        )
+        await record(
+            session,
+            actor,
+            "tenant.set_degraded_mode",
+            tenant_id=tenant_id,
+            target=tenant_id,
+            mode=tenant.degraded_mode.value,
+            allowance_micro_dollars=allowance,
+        )
     return tenant
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from policy.identifiers import TenantId
+from policy.money import MicroDollars
 from store.rows import columns, many, one, optional
 from store.tables import TENANT
 
@@ -39,7 +40,10 @@ class DegradedMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A tenant's settings. ``time_zone`` is an IANA name; budgets turn over at its midnights."""
+    """A tenant's settings. ``time_zone`` is an IANA name; budgets turn over at its midnights.
+
+    ``degraded_allowance`` is micro-dollars an hour, of ``local_allowance`` alone (``policy.allowance``).
+    """
 
     tenant_id: TenantId
     name: str
@@ -47,6 +51,7 @@ class Tenant:
     data_residency: tuple[str, ...]
     time_zone: str
     degraded_mode: DegradedMode
+    degraded_allowance: MicroDollars | None
     enabled: bool
     state: TenantState
     created_at: datetime
@@ -106,11 +111,15 @@ async def set_settings(
     tenant_id: TenantId,
     time_zone: str,
     data_residency: tuple[str, ...],
-    degraded_mode: DegradedMode,
+    degraded_allowance: MicroDollars | None,
 ) -> Tenant:
-    """What a tenant's administrator may change about the tenant."""
+    """What a tenant's administrator may change about the tenant; an allowance sets its degraded mode too."""
+    mode = DegradedMode.CLOSED if degraded_allowance is None else DegradedMode.LOCAL_ALLOWANCE
     change = update(TENANT).where(TENANT.c.tenant_id == tenant_id)
     change = change.values(
-        time_zone=time_zone, data_residency=list(data_residency), degraded_mode=degraded_mode.value
+        time_zone=time_zone,
+        data_residency=list(data_residency),
+        degraded_mode=mode.value,
+        degraded_allowance=degraded_allowance,
     )
     return await one(session, Tenant, change.returning(*_COLUMNS))

@@ -1,5 +1,6 @@
 """``conduit tenant``: the organisations that share an instance."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -7,10 +8,18 @@ import typer
 from conduit.command import CommandFailed, Invocation, command, group
 
 
+class DegradedModeName(StrEnum):
+    """The modes of ``store.tenants.DegradedMode``."""
+
+    CLOSED = "closed"
+    LOCAL_ALLOWANCE = "local_allowance"
+
+
 def register(application: typer.Typer) -> None:
     tenant = group("tenant", "Organisations that share the instance.", application)
     command(tenant, "create")(create)
     command(tenant, "list")(show)
+    command(tenant, "set")(change)
     command(tenant, "delete")(delete)
 
 
@@ -39,6 +48,35 @@ async def show(invocation: Invocation) -> None:
     async with opened(invocation) as instance:
         found = await lookup.every_tenant(instance.store, None)
     invocation.show([_document(tenant) for tenant in found])
+
+
+async def change(
+    invocation: Invocation,
+    tenant: Annotated[str, typer.Option(help="Name or id of the tenant.")],
+    degraded_mode: Annotated[
+        DegradedModeName, typer.Option(help="While limits cannot be counted: refuse, or an allowance.")
+    ],
+    allowance_usd: Annotated[
+        str | None, typer.Option(help="US dollars an hour that may then pass, over all workers.")
+    ] = None,
+) -> None:
+    """Say what becomes of a tenant's calls while the store of its limits (Valkey) is lost."""
+    from conduit import lookup
+    from conduit.instance import actor, opened
+    from policy.money import parse_dollars
+    from store import tenant_acts
+
+    if (degraded_mode is DegradedModeName.LOCAL_ALLOWANCE) is (allowance_usd is None):
+        raise typer.BadParameter("--allowance-usd belongs to --degraded-mode local_allowance")
+    async with opened(invocation) as instance:
+        owner = await lookup.tenant(instance.store, tenant)
+        changed = await tenant_acts.set_allowance(
+            instance.store,
+            actor=actor(),
+            tenant_id=owner.tenant_id,
+            allowance=parse_dollars(allowance_usd) if allowance_usd is not None else None,
+        )
+    invocation.show(_document(changed))
 
 
 async def delete(
@@ -74,6 +112,8 @@ def _document(tenant: Any) -> dict[str, object]:
         "name": tenant.name,
         "region": tenant.region,
         "time_zone": tenant.time_zone,
+        "degraded_mode": tenant.degraded_mode.value,
+        "degraded_allowance_micro_dollars": tenant.degraded_allowance,
         "enabled": tenant.enabled,
         "created_at": tenant.created_at.isoformat(),
     }

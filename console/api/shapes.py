@@ -107,8 +107,16 @@ class Tenant(Shown):
     name: str
     region: str
     time_zone: str
+    degraded_mode: str
+    degraded_allowance: int | None
     enabled: bool
     created_at: datetime
+
+
+class NewAllowance(Given):
+    """Micro-dollars an hour that may pass while limits cannot be counted; ``null`` refuses calls then."""
+
+    allowance: WholeNumber | None = Field(gt=0, le=MICRO_DOLLARS_MAX)
 
 
 class NewUser(Given):

@@ -3,15 +3,16 @@
 from typing import Any
 from uuid import UUID
 
-from litestar import Request, get, post
+from litestar import Request, get, post, put
 from litestar.params import FromPath, JSONBody
 
-from console.api.shapes import PROBLEMS, NewTenant, Tenant
+from console.api.shapes import PROBLEMS, NewAllowance, NewTenant, Tenant
 from console.people import requires
 from console.permissions import Permission
 from console.services import services_of
 from console.sessions import actor_of
 from console.views import known_tenant, reading
+from policy.money import MicroDollars
 from store import tenant_acts, tenants
 
 
@@ -40,3 +41,19 @@ async def create(request: Request[Any, Any, Any], data: JSONBody[NewTenant]) -> 
 async def show(request: Request[Any, Any, Any], tenant_id: FromPath[UUID]) -> Tenant:
     """One tenant."""
     return Tenant.model_validate(await known_tenant(services_of(request).store, tenant_id))
+
+
+@put(
+    "/tenants/{tenant_id:uuid}/allowance", guards=[requires(Permission.TENANT_LIMIT_SET)], responses=PROBLEMS
+)
+async def set_allowance(
+    request: Request[Any, Any, Any], tenant_id: FromPath[UUID], data: JSONBody[NewAllowance]
+) -> Tenant:
+    """Say what becomes of the tenant's calls while the store of its limits is lost."""
+    store = services_of(request).store
+    tenant = await known_tenant(store, tenant_id)
+    allowance = MicroDollars(data.allowance) if data.allowance is not None else None
+    changed = await tenant_acts.set_allowance(
+        store, actor=actor_of(request, via="api"), tenant_id=tenant.tenant_id, allowance=allowance
+    )
+    return Tenant.model_validate(changed)

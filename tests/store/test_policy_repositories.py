@@ -12,6 +12,7 @@ from sqlalchemy import text
 from policy.identifiers import TenantId
 from policy.limit_setting import LimitSetting
 from policy.limits import LimitKind, LimitScope, Window
+from policy.money import MicroDollars
 from store import approvals, credentials, custody, limits, members, networks, placeholders, teams, tenants
 from store.approvals import ApprovalState
 from store.claim import Purpose
@@ -49,9 +50,10 @@ async def test_a_tenants_administrator_changes_its_settings_alone(store: Store, 
             tenant_id=tenant,
             time_zone="Europe/Berlin",
             data_residency=("eu",),
-            degraded_mode=DegradedMode.LOCAL_ALLOWANCE,
+            degraded_allowance=MicroDollars(5_000_000),
         )
     assert (changed.time_zone, changed.data_residency) == ("Europe/Berlin", ("eu",))
+    assert changed.degraded_mode is DegradedMode.LOCAL_ALLOWANCE
     async with store.platform(Purpose.ADMINISTRATION) as session:
         found = await tenants.find(session, name=changed.name.upper())
         assert found == changed
