@@ -18,6 +18,7 @@ from addons.measurement import Measurement
 from addons.metering import Metering
 from addons.record import Record
 from addons.redaction import Redaction
+from addons.settlement import Settlement
 from addons.step import Step
 
 STEPS: tuple[type[Step], ...] = (
@@ -34,5 +35,6 @@ STEPS: tuple[type[Step], ...] = (
     Redaction,  # the key never comes back
     Content,  # what was said, sealed where the tenant keeps it
     Record,  # written down, before it leaves and when it has ended
+    Settlement,  # what was used is charged, the rest given back
     Measurement,  # figures for monitoring
 )

@@ -73,7 +73,7 @@ def _on(*paths: Path) -> Callable[[Passage], bool]:
 _GUARDS = frozenset(
     {
         *("interception", "discovery", "coaching", "inspection", "admission", "accounts", "credentials"),
-        *("credential health", "redaction", "content"),
+        *("credential health", "redaction", "content", "settlement"),
     }
 )
 _ALL = frozenset({*_GUARDS, *DUTIES, "measurement"})

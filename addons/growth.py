@@ -58,11 +58,17 @@ class GrowingReservation:
         if self._allowance is not None and output_tokens > self._allowance.tokens:
             self.refusal = _at_its_ceiling(self._allowance)
             return False
-        if output_tokens > self._held - self._step // 2 and self._asking is None and self.refusal is None:
+        # A task that never waits ends before it can be kept: tasks of this loop are eager.
+        asking = self._asking is not None and not self._asking.done()
+        if output_tokens > self._held - self._step // 2 and not asking and self.refusal is None:
             self._asking = asyncio.get_running_loop().create_task(self._ask(now))
         if output_tokens <= self._held:
             return True
         return self.refusal is None and output_tokens <= self._held + self._step
+
+    def worst_case(self, began: datetime) -> MicroDollars:
+        """The most by which this stream can exceed what is held for it: one more step of output."""
+        return MicroDollars(self._cost(2 * self._step, began) - self._cost(self._step, began))
 
     def outrun(self) -> Refusal:
         """The refusal of a stream that ran faster than its next step could be asked for."""

@@ -3,7 +3,7 @@
 Labels are drawn from closed lists, so their number is bounded whatever is sent.
 """
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from addons.step import Step
 from addons.visit import Visit
@@ -12,8 +12,18 @@ from policy.exchange import Outcome
 CALLS = Counter("conduit_calls", "Calls to AI endpoints, by how they ended.", ["mode", "outcome", "reason"])
 TOKENS = Counter("conduit_tokens", "Tokens that answers consumed.", ["direction", "estimated"])
 SPENT = Counter("conduit_spent_micro_dollars", "Cost of answers, in micro-dollars.")
-OVERSHOOT = Counter(
-    "conduit_overshoot_micro_dollars", "Cost beyond what had been reserved, in micro-dollars."
+OVERSHOOT = Histogram(
+    "conduit_overshoot_micro_dollars",
+    "By how much calls under a budget exceeded what was held for them, in micro-dollars.",
+    buckets=(0, 10, 100, 1_000, 10_000, 100_000, 1_000_000),
+)
+WORST_CASE = Gauge(
+    "conduit_overshoot_worst_case_micro_dollars",
+    "By how much the streams without a ceiling that are under way can exceed what is held for them, at most.",
+    multiprocess_mode="livesum",
+)
+DEGRADED = Counter(
+    "conduit_local_allowance_micro_dollars", "Cost of calls that passed while limits could not be counted."
 )
 FIRST_BYTE = Histogram(
     "conduit_first_byte_seconds",
@@ -27,9 +37,17 @@ class Measurement(Step):
 
     name = "measurement"
 
+    def answer_head(self, visit: Visit) -> None:
+        """Count what a stream without a ceiling puts at risk for as long as it is under way."""
+        grant = visit.exchange.grant
+        if visit.growth is not None and grant is not None and grant.cost > 0:
+            visit.at_risk = visit.growth.worst_case(visit.exchange.timing.started_at)
+            WORST_CASE.inc(visit.at_risk)
+
     def ended(self, visit: Visit) -> None:
         """Count it."""
         exchange = visit.exchange
+        WORST_CASE.dec(visit.at_risk)
         if exchange.endpoint is None and exchange.refusal is None:
             return
         reason = exchange.refusal.reason.value if exchange.refusal else ""
@@ -46,7 +64,9 @@ class Measurement(Step):
         estimated = "yes" if usage.estimated else "no"
         TOKENS.labels("input", estimated).inc(usage.input_tokens)
         TOKENS.labels("output", estimated).inc(usage.output_tokens)
+        if visit.exchange.overshoot is not None:
+            OVERSHOOT.observe(visit.exchange.overshoot)
         if usage.cost:
             SPENT.inc(usage.cost)
-            if grant is not None and usage.cost > grant.cost > 0:
-                OVERSHOOT.inc(usage.cost - grant.cost)
+            if grant is not None and grant.local:
+                DEGRADED.inc(usage.cost)

@@ -26,7 +26,7 @@ from policy.usage import Meter
 
 
 class Metering(Step):
-    """Fills ``exchange.usage`` and settles; ``output_step_tokens`` is the step of streams without ceiling."""
+    """Fills ``exchange.usage``; ``output_step_tokens`` is the step of streams without ceiling."""
 
     name = "metering"
 
@@ -135,7 +135,7 @@ class Metering(Step):
         return rest
 
     def ended(self, visit: Visit) -> None:
-        """Take the truth, and settle."""
+        """Take the truth, and by how much it exceeds what was held."""
         exchange = visit.exchange
         exchange.timing.total_us = elapsed_us(visit)
         if visit.growth is not None:
@@ -144,12 +144,10 @@ class Metering(Step):
             exchange.usage = visit.session.meter.usage()
         elif visit.meter is not None and exchange.call is not None:
             exchange.usage = _consumed(visit, visit.meter, exchange.call)
-        if exchange.grant is None:
-            return
-        usage = exchange.usage
-        tokens = usage.input_tokens + usage.output_tokens if usage else 0
-        cost = usage.cost if usage and usage.cost is not None else MicroDollars(0)
-        self._limiter.settle(exchange.id, tokens=tokens, cost=cost)
+        usage, grant = exchange.usage, exchange.grant
+        if usage is not None and usage.cost is not None and grant is not None and grant.cost > 0:
+            exceeding = usage.cost - self._limiter.held(exchange.id)
+            exchange.overshoot = MicroDollars(max(0, exceeding))
 
 
 def elapsed_us(visit: Visit) -> int:

@@ -96,6 +96,7 @@ class Visit:
     released: bool = False
     rate_headers: tuple[tuple[str, str], ...] = ()
     growth: "GrowingReservation | None" = None
+    at_risk: int = 0
     session: "Session | None" = None
     kept: Kept | None = field(default=None, repr=False)
     allowance: OutputAllowance | None = None

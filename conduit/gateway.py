@@ -33,6 +33,7 @@ from addons.reservations import Reservations
 from addons.revocation import Revocation
 from addons.revocations import Revocations
 from addons.session_watch import SessionWatch
+from addons.settlement import Settlement
 from addons.snapshots import Snapshots
 from addons.step import Step
 from addons.tunnels import Tunnels
@@ -187,6 +188,7 @@ def engine(
         Redaction: Redaction(),
         Content: Content(vault, spool),
         Record: Record(spool),
+        Settlement: Settlement(reservations),
         Measurement: Measurement(),
     }
     deadlines = Deadlines(configuration)

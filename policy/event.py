@@ -61,6 +61,7 @@ def answered(exchange: Exchange) -> Event:
             "content_digest": exchange.content_digest or None,
             **_endpoint(exchange),
             **_refusal(exchange.refusal),
+            "overshoot_micro_dollars": exchange.overshoot,
             **_usage(exchange),
             **_session(exchange),
         }

@@ -183,8 +183,9 @@ class Timing:
 class Exchange:
     """The facts of one call, in the order in which the chain establishes them.
 
-    ``concerned`` is in whose record a call stands whose ``principal`` could not be established. The messages
-    and the close code (RFC 6455 section 7.4) are those of a WebSocket session.
+    ``concerned`` is in whose record a call stands whose ``principal`` could not be established.
+    ``overshoot`` is by how much the cost exceeded what a budget held for it; ``None`` without a budget.
+    The messages and the close code (RFC 6455 section 7.4) are those of a WebSocket session.
     ``credential_id`` is the credential that the call was given.
     ``content_digest`` is the SHA-256 of the sealed content that is kept, empty where keeping it failed.
     """
@@ -202,6 +203,7 @@ class Exchange:
     grant: Granted | None = None
     credential_id: CredentialId | None = None
     usage: Usage | None = None
+    overshoot: MicroDollars | None = None
     outcome: Outcome | None = None
     status: int | None = None
     bytes_up: int = 0

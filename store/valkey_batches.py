@@ -34,7 +34,8 @@ class Batches:
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[Any] = loop.create_future()
         self._asked.append((command, reply))
-        if self._sending is None:
+        # An eager task that never waited has ended before it could be kept.
+        if self._sending is None or self._sending.done():
             self._sending = loop.create_task(self._send_all())
         return await reply
 

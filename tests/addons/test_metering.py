@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from policy.identifiers import LimitId
 from policy.limits import Limit, LimitKind, LimitScope, Window
 from policy.price_rules import OverridePrices, PriceRule, terms_of
+from store.limiter_plan import keys_of
 from tests.addons.running import Running, with_limits
 from tests.standins.answers import Answer
 
@@ -110,6 +111,58 @@ async def test_a_stream_ends_as_its_protocol_ends_when_the_budget_does(gateway: 
     event = await wait_for_end(gateway)
     assert (event["outcome"], event["reason"]) == ("cut", "budget_exhausted")
     assert event["cost_micro_dollars"] <= limit.amount + 1024
+    assert event["overshoot_micro_dollars"] <= 1024  # a step of 1,024 tokens costs 615 micro-dollars
+
+
+def answering(usage: object) -> Answer:
+    """One whole answer that reports this usage, whatever it may be."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}
+    document = {"object": "chat.completion", "model": "gpt-4o-mini", "choices": [choice], "usage": usage}
+    return Answer(200, (("content-type", "application/json"),), (json.dumps(document).encode(),))
+
+
+@pytest.mark.parametrize(
+    "count", [-1, -(2**63), float("nan"), float("inf"), 2**63, 10**400, 1e308, True, "7"]
+)
+async def test_numbers_that_are_none_never_credit_and_are_estimated(gateway: Running, count: object):
+    budget = a_budget(gateway, 10**9)
+    gateway.snapshots.current = with_limits(gateway.snapshots.current, budget)
+    usage = {"prompt_tokens": count, "completion_tokens": count, "total_tokens": count}
+    gateway.provider.play("api.openai.com", answering(usage))
+    assert (await gateway.ask()).status_code == 200
+    event = await wait_for_end(gateway)
+    assert event["estimated"] is True
+    assert event["cost_micro_dollars"] > 0
+    assert event["overshoot_micro_dollars"] >= 0
+    assert await settled(gateway, budget) == event["cost_micro_dollars"]
+
+
+async def test_what_a_provider_bills_beyond_what_was_held_is_charged_and_told(gateway: Running):
+    budget = a_budget(gateway, 10**9)
+    gateway.snapshots.current = with_limits(gateway.snapshots.current, budget)
+    usage = {"prompt_tokens": 1_000_000, "completion_tokens": 1_000_000, "total_tokens": 2_000_000}
+    gateway.provider.play("api.openai.com", answering(usage))
+    assert (await gateway.ask()).status_code == 200
+    event = await wait_for_end(gateway)
+    assert event["cost_micro_dollars"] == 750_000
+    assert event["overshoot_micro_dollars"] == 750_000 - event["reserved_micro_dollars"]
+    assert await settled(gateway, budget) == 750_000
+
+
+async def test_within_what_was_held_there_is_no_overshoot(gateway: Running):
+    gateway.snapshots.current = with_limits(gateway.snapshots.current, a_budget(gateway, 10**9))
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    gateway.provider.play("api.openai.com", answering(usage))
+    await gateway.ask()
+    assert (await wait_for_end(gateway))["overshoot_micro_dollars"] == 0
+
+
+async def settled(gateway: Running, budget: Limit) -> int:
+    """What Valkey has as spent and held of the budget, once all has been settled."""
+    await gateway.limiter.drain(within_s=5)
+    state = await gateway.limiter._runner._together._client.hgetall(keys_of(budget.tenant_id)[0])
+    (text,) = [value for name, value in state.items() if name.startswith(b"B:")]
+    return sum(map(int, text.split()[:2]))
 
 
 async def test_a_call_that_cannot_fit_its_budget_does_not_leave(gateway: Running):

@@ -108,6 +108,27 @@ def test_an_engine_that_hangs_closes_the_gateway_and_its_return_opens_it(
     until(lambda: works(fragile), f"still closed after {engine} came back")
 
 
+def test_a_tenant_with_a_local_allowance_goes_on_while_valkey_is_lost(fragile: Office) -> None:
+    """Hung, then killed: calls pass as degraded, are usage like any other, and budgets know of them after."""
+    tenant = ("--tenant", fragile.tenant)
+    allow = ("tenant", "set", *tenant, "--degraded-mode", "local_allowance", "--allowance-usd", "5")
+    fragile.product.cli("limit", "set", *tenant, "--budget-usd", "1000", "--window", "month")
+    fragile.product.cli(*allow)
+    fragile.in_force()
+    with frozen(fragile, "valkey-server"):
+        until(lambda: call(fragile) == (200, None), "refused, in spite of the allowance")
+        assert fragile.event(degraded=True)["decision"] == "allow"
+        os.kill(processes(fragile, "valkey-server")[0], signal.SIGKILL)
+        until(lambda: call(fragile) == (200, None), "refused, in spite of the allowance")
+    until(lambda: works(fragile), "the gateway did not open again")
+    fragile.product.cli("tenant", "set", *tenant, "--degraded-mode", "closed")
+    fragile.product.cli("limit", "set", *tenant, "--budget-usd", "0.000001", "--window", "month")
+    # What passed is in the sum from which Valkey's counters were made anew: the budget is used up.
+    until(lambda: call(fragile) == (429, "budget_exhausted"), "the budget knows nothing of what passed")
+    fragile.product.cli("limit", "set", *tenant, "--budget-usd", "1000", "--window", "month")
+    until(lambda: works(fragile), "the gateway did not open again")
+
+
 @pytest.mark.parametrize("engine", ["valkey-server", "postgres"])
 def test_an_engine_that_is_killed_is_started_again(fragile: Office, engine: str) -> None:
     before = processes(fragile, engine)

@@ -1,5 +1,6 @@
 """The limiter on one server, behind Sentinels and on a cluster, by its URL alone."""
 
+import asyncio
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -14,6 +15,7 @@ from conduit.embedded_valkey import _program
 from policy.limits import Granted, Refused
 from policy.money import MicroDollars
 from store.valkey import InvalidAddress, connect
+from store.valkey_batches import Batches
 from tests.store.limiting import Tenant
 
 
@@ -133,3 +135,13 @@ def test_credentials_and_tls_of_several_hosts_are_read() -> None:
 def test_an_unknown_scheme_names_the_known_ones() -> None:
     with pytest.raises(InvalidAddress, match="redis\\+cluster"):
         connect("redis+elsewhere://127.0.0.1")
+
+
+async def test_commands_go_on_after_some_that_failed_at_once(tmp_path: Path) -> None:
+    """A refused connection ends a sending without its ever having waited, also where tasks are eager."""
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    batches = Batches(connect(f"unix://{tmp_path}/nobody.sock"))  # type: ignore[arg-type]
+    for _ in range(3):
+        async with asyncio.timeout(5):
+            with pytest.raises(redis.ConnectionError):
+                await batches.execute_command("PING")
