@@ -77,4 +77,5 @@ def _fields(response: http.Response) -> dict[str, str]:
 
 def _may_be_answer(content_type: str) -> bool:
     media_type = content_type.partition(";")[0].strip().lower()
-    return media_type.endswith("+json") or media_type in _TEXTS
+    remote_call = media_type.startswith(("application/grpc", "application/connect"))
+    return remote_call or media_type.endswith("+json") or media_type in _TEXTS

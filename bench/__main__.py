@@ -6,7 +6,7 @@
 import subprocess
 import sys
 
-EVERY = ("gateway", "limiter", "claim", "snapshot", "audit", "hostile")
+EVERY = ("gateway", "limiter", "claim", "snapshot", "audit", "hostile", "catalogue")
 
 
 def main(chosen: list[str]) -> int:

@@ -23,13 +23,18 @@ class InvalidAccount(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Restriction:
-    """One product's header. ``hosts`` may start with ``*.``; ``refused_paths`` are whole first segments."""
+    """One product's header. ``hosts`` may start with ``*.``; ``refused_paths`` are whole first segments.
+
+    ``header`` is empty where the vendor has none; ``answer_header`` (lower case) names the account in
+    answers, and is empty where the vendor does not say.
+    """
 
     product: str
     header: str
     hosts: tuple[str, ...]
     refused_paths: tuple[str, ...]
     source: str
+    answer_header: str = ""
 
     def covers(self, host: str) -> bool:
         """Whether the header counts at ``host`` (canonical)."""
@@ -47,10 +52,10 @@ class AllowedAccounts(Protocol):
 
 def in_force(
     restrictions: Iterable[Restriction], stated: AllowedAccounts, tenant: TenantId, host: str
-) -> list[tuple[Restriction, str]]:
-    """The restrictions that apply to a call, each with its header's value: ids with commas, no spaces."""
+) -> list[tuple[Restriction, tuple[str, ...]]]:
+    """The restrictions that apply to a call, each with the tenant's own accounts."""
     return [
-        (each, ",".join(accounts))
+        (each, accounts)
         for each in restrictions
         if each.covers(host) and (accounts := stated.accounts_of(tenant, each.product))
     ]

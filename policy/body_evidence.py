@@ -31,7 +31,12 @@ _ITEM_TYPES = ("message", "function_call", "function_call_output", "reasoning", 
 _MULTIPART_MODEL = re.compile(rb'name="model"\r\n\r\n(?:whisper|gpt-4o|voxtral|[\w./-]*whisper)[\w./-]*\r\n')
 _CHAT_PRODUCT = frozenset({"ts", "channel", "thread", "from", "author_id", "html"})
 # Settings that nothing but text generation has.
-_GENERATION_KEYS = ("n_predict", "num_predict", "max_new_tokens", "num_ctx")
+_GENERATION_KEYS = (
+    *("n_predict", "num_predict", "max_new_tokens", "num_ctx", "max_context_length", "rep_pen"),
+    *("sampler_order", "mirostat", "guided_json"),
+)
+# Settings that nothing but the diffusion of images has.
+_DIFFUSION_KEYS = ("negative_prompt", "num_inference_steps", "guidance_scale", "cfg_scale")
 _BEGINNINGS = (
     re.compile(rb'"messages"\s*:\s*\[\s*\{(?=[^}]{0,400}"role"\s*:\s*"(?:system|developer|user|assistant)")'),
     re.compile(rb'"contents"\s*:\s*\[\s*\{(?=[^]]{0,400}"parts"\s*:)'),
@@ -63,7 +68,7 @@ def body_hints(body: bytes, content_type: str) -> list[Hint]:
         return [Hint(FULL, "form with a transcription model")]
     if media_type == "application/x-www-form-urlencoded":
         return _form_hints(body)
-    document = _loads(body)
+    document = _loads(_unframed(body, media_type))
     if document is None:
         return [_beginning(body)]
     objects = list(_objects(document))
@@ -85,6 +90,13 @@ def rpc_hint(path: str, content_type: str, body: bytes) -> Hint:
     if document.get("method") in list(_MCP_METHODS):
         return Hint(MCP_CALL, "MCP method")
     return NONE
+
+
+def _unframed(body: bytes, media_type: str) -> bytes:
+    """The first message of a Connect or gRPC body: flag, four bytes of length, message."""
+    if media_type.startswith(_RPC_TYPES) and len(body) > 5 and body[:1] == b"\0":
+        return body[5 : 5 + int.from_bytes(body[1:5])]
+    return body
 
 
 def _beginning(body: bytes) -> Hint:
@@ -222,6 +234,22 @@ def _inference(found: Document) -> int:
     return FULL if "max_new_tokens" in parameters or _sampling(parameters) else 0
 
 
+def _embedding(found: Document) -> int:
+    """text-embeddings-inference: texts alone, with how to cut them."""
+    inputs = found.get("inputs")
+    if isinstance(inputs, str):
+        inputs = [inputs]
+    texts = isinstance(inputs, list) and bool(inputs) and all(isinstance(text, str) for text in inputs[:50])
+    cut = any(isinstance(found.get(key), bool) for key in ("truncate", "normalize"))
+    return PARTIAL if texts and cut else 0
+
+
+def _settings(found: Document) -> int:
+    """A model that is known by name, with sampling settings, whatever holds the question."""
+    known = _named(found) and _MODELS.search(str(found["model"])[:200]) is not None
+    return PARTIAL if known and _sampling(found) >= 2 else 0
+
+
 def _completion(found: Document) -> int:
     prompt = found.get("prompt")
     if isinstance(prompt, list) and prompt and all(isinstance(text, str) for text in prompt[:50]):
@@ -232,7 +260,7 @@ def _completion(found: Document) -> int:
     sampling = _sampling(found) + (_sampling(options) if isinstance(options, dict) else 0)
     if _named(found) and (sampling or isinstance(found.get("stream"), bool)):
         return FULL
-    if sampling >= 2 and any(type(found.get(key)) is int for key in _GENERATION_KEYS):
+    if sampling >= 1 and any(isinstance(found.get(key), int | float | list) for key in _GENERATION_KEYS):
         return FULL
     return PARTIAL if sampling >= 2 and " " in prompt else 0
 
@@ -253,14 +281,18 @@ def _image(found: Document) -> int:
         isinstance(found.get("n"), int),
         _named(found),
     )
-    count = sum(signs)
+    count = sum(signs) + any(key in found for key in _DIFFUSION_KEYS)
     return FULL if count >= 2 else PARTIAL if count else 0
 
 
 def _rerank(found: Document) -> int:
-    if not isinstance(found.get("query"), str) or not isinstance(found.get("documents"), list):
+    texts = found.get("documents", found.get("texts"))
+    if not isinstance(found.get("query"), str) or not isinstance(texts, list):
         return 0
-    return FULL if isinstance(found.get("top_n"), int) or _named(found) else 0
+    settings = any(
+        isinstance(found.get(key), bool) for key in ("raw_scores", "return_text", "return_documents")
+    )
+    return FULL if isinstance(found.get("top_n"), int) or settings or _named(found) else 0
 
 
 def _triton(found: Document) -> int:
@@ -317,6 +349,7 @@ _RECOGNISERS: tuple[tuple[Callable[[Document], int], str], ...] = (
     (_gemini, "Gemini"),
     (_invoke, "hosted Claude"),
     (_inference, "text-generation-inference"),
+    (_embedding, "text embedding"),
     (_completion, "completion"),
     (_image, "image generation"),
     (_rerank, "rerank"),
@@ -325,6 +358,7 @@ _RECOGNISERS: tuple[tuple[Callable[[Document], int], str], ...] = (
     (_transcription, "transcription"),
     (_product, "chat product's"),
     (_ollama, "prompt"),
+    (_settings, "known model's"),
 )
 
 

@@ -29,6 +29,7 @@ v2/models/*/generate v2/models/*/generate_stream api/v1/chat v1/responses/compac
 v2/transcript v1/listen v1/text-to-speech/* v1/text-to-speech/*/stream v1/predictions fal-ai/*
 backend-api/conversation backend-anon/conversation api/organizations/*/chat_conversations/*/completion
 v1/chat-messages v1/completion-messages v3/chat api/public/ingestion v1/complete completion infill
+api/v1/generate api/extra/generate/stream api/v1/completions
 """
 _WEAK = """
 v1/responses responses generate embed rerank invocations endpoints/*/invocations v2/models/*/infer

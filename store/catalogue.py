@@ -87,7 +87,9 @@ def load_restrictions(path: Path) -> tuple[Restriction, ...]:
         for line, row in enumerate(csv.DictReader(file, strict=True), start=2):
             try:
                 hosts, refused = tuple(row["hosts"].split()), tuple(row["refused_paths"].split())
-                made = Restriction(row["product"], row["header"], hosts, refused, row["source"])
+                made = Restriction(
+                    *(row["product"], row["header"], hosts, refused, row["source"]), row["answer_header"]
+                )
             except (KeyError, AttributeError) as error:
                 raise InvalidCatalogue(f"line {line} of the account restrictions: {error}") from error
             if not hosts or made.product in found:

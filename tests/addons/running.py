@@ -160,7 +160,12 @@ async def running(
             "listen": {name: f"127.0.0.1:{port}" for name, port in ports.items()},
             "upstream": {
                 "resolve": provider.resolve(
-                    "api.openai.com", "api.anthropic.com", "bank.example", "llm.example", "chatgpt.com"
+                    "api.openai.com",
+                    "api.anthropic.com",
+                    "bank.example",
+                    "llm.example",
+                    "chatgpt.com",
+                    "claude.ai",
                 ),
                 "ca_file": provider.authority.ca_file,
             },

@@ -1,11 +1,15 @@
 """Sanctioned hosts see the tenant's own accounts in the vendor's header, whatever the client sent."""
 
+import json
+from base64 import urlsafe_b64encode
+
 import httpx
 import pytest
 
 from policy.exchange import EndpointState
 from policy.snapshot import AccountList, EndpointRule
 from tests.addons.running import Running, with_accounts, with_rules
+from tests.standins.answers import Answer
 
 OPENAI = "OpenAI-Allowed-Organization-Ids"
 WORKSPACE = "chatgpt-allowed-workspace-id"
@@ -18,15 +22,17 @@ def state_accounts(gateway: Running, product: str, *accounts: str) -> None:
     )
 
 
-async def browse(gateway: Running, path: str) -> httpx.Response:
+async def browse(
+    gateway: Running, path: str, headers: dict[str, str] | None = None, host: str = "chatgpt.com"
+) -> httpx.Response:
     """To a chat page's host, signed in to the proxy, with a list of the caller's own."""
     policy = gateway.snapshots.current
     (user,) = policy.users.values()
-    rule = EndpointRule(user.tenant_id, "chatgpt.com", EndpointState.MONITORED)
+    rule = EndpointRule(user.tenant_id, host, EndpointState.MONITORED)
     gateway.snapshots.current = with_rules(policy, rule)
     proxy = httpx.Proxy(f"http://127.0.0.1:{gateway.ports['proxy']}", auth=(user.name, gateway.placeholder))
     async with httpx.AsyncClient(proxy=proxy, verify=gateway.trusted(), timeout=20) as client:
-        return await client.get(f"https://chatgpt.com{path}", headers={WORKSPACE: "ws-private"})
+        return await client.get(f"https://{host}{path}", headers=headers or {WORKSPACE: "ws-private"})
 
 
 def sent(gateway: Running, name: str) -> list[str]:
@@ -65,3 +71,53 @@ async def test_a_path_without_account_is_refused(gateway: Running, path: str):
 async def test_a_path_that_only_begins_alike_passes(gateway: Running):
     state_accounts(gateway, "chatgpt", "ws-acme")
     assert (await browse(gateway, "/backend-anonymity")).status_code == 200
+
+
+def workspace_token(account: str) -> str:
+    claims = {"https://api.openai.com/auth": {"chatgpt_account_id": account}}
+    body = urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"Bearer e30.{body}.c2ln"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"authorization": workspace_token("ws-private")}, 403),
+        ({"authorization": workspace_token("ws-acme")}, 200),
+        ({"chatgpt-account-id": "ws-private"}, 403),
+        ({"chatgpt-account-id": "WS-ACME"}, 200),
+        ({"authorization": "Bearer opaque"}, 200),
+    ],
+)
+async def test_a_session_that_names_a_private_account_is_refused(
+    gateway: Running, headers: dict[str, str], status: int
+):
+    state_accounts(gateway, "chatgpt", "ws-acme")
+    answer = await browse(gateway, "/backend-api/conversation", headers)
+    assert answer.status_code == status
+    if status == 403:
+        assert answer.headers["x-conduit-reason"] == "shadow_endpoint"
+        assert gateway.events()[-1]["rule"] == "account-private:chatgpt"
+        assert gateway.events()[-1]["findings"] == ["private_account:chatgpt"]
+        assert gateway.provider.seen == []
+
+
+async def test_an_answer_that_names_a_private_account_ends_the_session(gateway: Running):
+    state_accounts(gateway, "claude", "org-acme")
+    organisation = ("anthropic-organization-id", "org-private")
+    gateway.provider.play("claude.ai", Answer(200, (organisation,), (b"{}",)))
+    signed_in = {"cookie": "sessionKey=one"}
+    assert (await browse(gateway, "/api/me", signed_in, "claude.ai")).status_code == 200
+    assert "private_account:claude" in gateway.events()[-1]["findings"]
+    assert (await browse(gateway, "/api/me", signed_in, "claude.ai")).status_code == 403
+    assert (await browse(gateway, "/api/me", {"cookie": "sessionKey=two"}, "claude.ai")).status_code == 200
+    state_accounts(gateway, "claude", "org-acme", "org-private")
+    assert (await browse(gateway, "/api/me", signed_in, "claude.ai")).status_code == 200
+
+
+async def test_a_path_that_names_a_private_organisation_is_refused(gateway: Running):
+    ours, theirs = "11111111-2222-4333-8444-555555555555", "99999999-2222-4333-8444-555555555555"
+    state_accounts(gateway, "claude", ours)
+    for organisation, status in ((ours, 200), (theirs, 403)):
+        path = f"/api/organizations/{organisation}/chat_conversations"
+        assert (await browse(gateway, path, {}, "claude.ai")).status_code == status

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.policy import later_traffic
 from tests.policy.labelled_traffic import AI, NOT_AI, Flow
 from tests.standins.answers import Answer
 from tests.standins.authority import Authority
@@ -26,8 +27,8 @@ def host_of(number: int, label: str, flow: Flow) -> str:
 
 
 LABELLED = {
-    **{host_of(number, "one", flow): flow for number, flow in enumerate(AI)},
-    **{host_of(number, "two", flow): flow for number, flow in enumerate(NOT_AI)},
+    **{host_of(number, "one", flow): flow for number, flow in enumerate([*AI, *later_traffic.AI])},
+    **{host_of(number, "two", flow): flow for number, flow in enumerate([*NOT_AI, *later_traffic.NOT_AI])},
 }
 
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.evidence import AnswerEvidence, RequestEvidence, score
+from tests.policy import later_traffic
 from tests.policy.labelled_traffic import AI, CHAT, CURL, NOT_AI, TOOLS, Flow
 
 
@@ -12,10 +13,10 @@ def judged(flow: Flow, *, answered: bool) -> str:
     return score(flow.request, flow.answered if answered else None).verdict
 
 
-def table() -> dict[str, dict[str, int]]:
+def table(ai: list[Flow], not_ai: list[Flow]) -> dict[str, dict[str, int]]:
     """How many flows of each label got each verdict, from the request alone and with its answer."""
     counts = {}
-    for label, flows in (("AI", AI), ("not AI", NOT_AI)):
+    for label, flows in (("AI", ai), ("not AI", not_ai)):
         for answered in (False, True):
             verdicts = [judged(flow, answered=answered) for flow in flows]
             row = f"{label}, {'with answer' if answered else 'request alone'}"
@@ -24,19 +25,37 @@ def table() -> dict[str, dict[str, int]]:
 
 
 def test_recall_and_false_positives_on_the_labelled_traffic(capsys: pytest.CaptureFixture[str]) -> None:
-    counts = table()
+    ai, not_ai = [*AI, *later_traffic.OPEN_AI], [*NOT_AI, *later_traffic.OPEN_NOT_AI]
+    counts = table(ai, not_ai)
     with capsys.disabled():
-        print(f"\n{'':26} {'ai':>5} {'suspect':>8} {'none':>5}")
-        for row, verdicts in counts.items():
-            print(f"{row:26} {verdicts['ai']:5} {verdicts['suspect']:8} {verdicts['none']:5}")
-    assert len(AI) >= 60
-    assert len(NOT_AI) >= 200
-    assert counts["AI, request alone"]["ai"] >= 0.9 * len(AI)
-    assert counts["AI, with answer"]["ai"] >= 0.98 * len(AI)
+        show("fitted to", counts)
+    assert len(ai) >= 60
+    assert len(not_ai) >= 200
+    assert counts["AI, request alone"]["ai"] >= 0.85 * len(ai)
+    assert counts["AI, with answer"]["ai"] >= 0.98 * len(ai)
     assert counts["AI, with answer"]["none"] == 0
     for row in ("not AI, request alone", "not AI, with answer"):
         assert counts[row]["ai"] == 0
-        assert counts[row]["suspect"] <= 0.01 * len(NOT_AI)
+        assert counts[row]["suspect"] <= 0.01 * len(not_ai)
+
+
+def test_recall_and_false_positives_on_what_was_held_back(capsys: pytest.CaptureFixture[str]) -> None:
+    ai, not_ai = later_traffic.HELD_BACK_AI, later_traffic.HELD_BACK_NOT_AI
+    counts = table(ai, not_ai)
+    with capsys.disabled():
+        show("held back", counts)
+    assert len(ai) >= 15
+    assert len(not_ai) >= 40
+    assert counts["AI, with answer"]["ai"] >= 0.9 * len(ai)
+    assert counts["AI, with answer"]["none"] == 0
+    for row in ("not AI, request alone", "not AI, with answer"):
+        assert counts[row]["ai"] + counts[row]["suspect"] <= 0.005 * len(not_ai)
+
+
+def show(name: str, counts: dict[str, dict[str, int]]) -> None:
+    print(f"\n{name:26} {'ai':>5} {'suspect':>8} {'none':>5}")
+    for row, verdicts in counts.items():
+        print(f"{row:26} {verdicts['ai']:5} {verdicts['suspect']:8} {verdicts['none']:5}")
 
 
 @pytest.mark.parametrize(
