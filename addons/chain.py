@@ -79,6 +79,10 @@ class Chain:
         """Exchanges that have not ended."""
         return len(self._connections.open_visits())
 
+    def drain(self) -> None:
+        """No new connections come: sessions, which have no end of their own, end at their next pause."""
+        self._connections.draining = True
+
     # Connections
 
     def client_connected(self, client: connection.Client) -> None:

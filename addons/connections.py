@@ -56,9 +56,10 @@ class ClientConnection:
 
 
 class Connections:
-    """The open client connections of this worker."""
+    """The open client connections of this worker. ``draining`` is set once no new one is taken."""
 
     def __init__(self) -> None:
+        self.draining = False
         self._open: dict[str, ClientConnection] = {}
         self._by_address: dict[str, int] = {}
 

@@ -21,6 +21,8 @@ from policy.exchange import Outcome
 
 # No reason excuses these from a call of which anything left.
 DUTIES = {"attribution": "attributed", "metering": "metered", "record": "recorded"}
+# They judge, count or scrub each message of a WebSocket session, not only what opens it.
+SESSION_DUTIES = ("inspection", "admission", "metering", "redaction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,13 @@ def _undone(passages: Sequence[Passage]) -> list[str]:
             tunnel = step == "metering" and passage.path is Path.TUNNELLED
             if passage.left and not tunnel and not passage.phases.get(step):
                 found.append(f"{passage.route}, {passage.path}: leaves without being {duty}")
-    return found
+    sessions = [item for item in passages if item.path in (Path.SESSION, Path.SESSION_ABORTED)]
+    return found + [
+        f"{passage.route}, {passage.path}: {step} sees no message"
+        for passage in sessions
+        for step in SESSION_DUTIES
+        if "message" not in passage.phases.get(step, ())
+    ]
 
 
 def _unrehearsed(steps: Sequence[type[Step]], passages: Sequence[Passage]) -> list[str]:

@@ -158,6 +158,7 @@ class Engine:
     async def drain(self, within_s: float) -> bool:
         """Close the doors, let calls in flight finish; false if some had not when the time was up."""
         self._master.options.update(server=False)
+        self.chain.drain()
         deadline = asyncio.get_running_loop().time() + within_s
         while self.chain.calls_in_flight and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - mitmproxy has no event to wait for
             await asyncio.sleep(0.02)

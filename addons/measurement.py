@@ -25,6 +25,7 @@ WORST_CASE = Gauge(
 DEGRADED = Counter(
     "conduit_local_allowance_micro_dollars", "Cost of calls that passed while limits could not be counted."
 )
+MESSAGES = Counter("conduit_websocket_messages", "Messages in WebSocket sessions.", ["direction"])
 FIRST_BYTE = Histogram(
     "conduit_first_byte_seconds",
     "From the request's head to the answer's first byte.",
@@ -55,6 +56,8 @@ class Measurement(Step):
         CALLS.labels(exchange.client.mode.value, outcome.value, reason).inc()
         if exchange.timing.first_byte_us is not None:
             FIRST_BYTE.observe(exchange.timing.first_byte_us / 1_000_000)
+        MESSAGES.labels("up").inc(exchange.messages_up or 0)
+        MESSAGES.labels("down").inc(exchange.messages_down or 0)
         self._count_usage(visit)
 
     def _count_usage(self, visit: Visit) -> None:

@@ -50,11 +50,13 @@ class SessionWatch:
 
     def _judge(self, visit: Visit, now: datetime) -> Refusal | None:
         session, principal, current = visit.session, visit.exchange.principal, self._snapshots.current
-        if session is None or not visit.flow.websocket or principal is None:
+        if session is None or session.meter is None or not visit.flow.websocket or principal is None:
             return None
         if self._snapshots.age_s > self._bounds.snapshot_age_max_s:
             message = "The policy could not be refreshed for too long; try again later."
             return Refusal(Reason.DEGRADED, message, "snapshot-age", 5)
+        if self._connections.draining and not session.meter.is_answering:
+            return Refusal(Reason.DEGRADED, "The gateway restarts; open a new session.", "restart", 1)
         if current is not visit.judged_by:
             used = visit.exchange.credential_id
             refusal = revoked_since(current, principal, visit.placeholder, now, used=used)

@@ -82,6 +82,11 @@ class SessionMeter:
         self._context_tokens = 0
         self._open: dict[str, _Open] = {}
 
+    @property
+    def is_answering(self) -> bool:
+        """Whether the provider is known to be in the middle of an answer."""
+        return self._dialect is not Dialect.OTHER and bool(self._open)
+
     # What is said
 
     def sent(self, said: Said) -> None:

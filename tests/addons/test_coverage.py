@@ -127,3 +127,10 @@ async def test_a_refused_tls_connection_is_recorded(gateway: Running):
     (event,) = gateway.events()
     assert (event["kind"], event["decision"], event["reason"]) == ("tunnel", "deny", "request_malformed")
     assert event["host"] == "api.openai.com"
+
+
+@pytest.mark.parametrize("name", coverage.SESSION_DUTIES)
+async def test_a_step_that_sees_no_message_of_a_session_is_a_hole(monkeypatch, name):
+    (kind,) = (kind for kind in STEPS if kind.name == name)
+    monkeypatch.delattr(kind, "message")
+    assert f"gateway, plain, a WebSocket session: {name} sees no message" in (await examine()).holes

@@ -501,6 +501,16 @@ async def test_a_session_in_which_nobody_says_anything_is_closed(launched):
         assert await refused(client) == "upstream_timeout"
 
 
+async def test_a_session_ends_at_its_next_pause_when_the_gateway_restarts(echoing):
+    gateway, _ = echoing
+    client = await open_realtime(gateway)
+    draining = asyncio.ensure_future(gateway.engine.drain(20))
+    closing = (await client.hear_until(CLOSE))[-1]
+    assert (closing[1][0], closing[1][1].split(": ")[1]) == (1013, "degraded")
+    client.close()
+    assert await draining
+
+
 @pytest.mark.parametrize("name", ["inspection", "admission", "metering", "redaction"])
 async def test_a_step_that_fails_at_a_message_ends_the_session(echoing, monkeypatch, name):
     gateway, _ = echoing
