@@ -28,7 +28,7 @@ from conduit.syslog_listener import SyslogListener, sources_of, tls_of
 from policy.incident import Severity, incident
 from policy.limits import Crossed
 from policy.thresholds import threshold_incident
-from store import content_acts, retention_acts, tenants, usage
+from store import content_acts, credentials, retention_acts, tenants, usage
 from store.acts import Actor
 from store.canary import Canary, CanaryResult
 from store.chain import append
@@ -59,6 +59,12 @@ ISOLATION_AT = Gauge(
     multiprocess_mode="mostrecent",
 )
 PRUNED = Counter("conduit_events_deleted", "Events whose text was deleted when its period was over.")
+USAGE_CHECKED = Gauge(
+    "conduit_usage_report_read",
+    "1 where the provider's last usage report could be read, 0 where it could not.",
+    ["provider"],
+    multiprocess_mode="livemostrecent",
+)
 FAILURES = Counter("conduit_duty_failures", "Runs of a duty that did not end well.", ["duty"])
 
 
@@ -84,6 +90,9 @@ async def serve(boot: Boot) -> None:
         ),
         asyncio.create_task(every(RETENTION_EVERY_S, "retention", lambda: delete_what_is_due(store))),
         asyncio.create_task(canary_of(boot, store).run(isolation.report)),
+        asyncio.create_task(
+            every(boot.settings.usage_check.interval_s, "usage", lambda: check_usage(store, boot))
+        ),
     ]
     radius = boot.settings.identity.radius
     if radius.listen is not None:
@@ -147,6 +156,24 @@ async def hear_syslog(store: Store, settings: Syslog) -> None:
         raise
     listener = SyslogListener(store, sources_of(settings), session_s=settings.session_s, tls=tls)
     await listener.run(settings.udp, settings.tcp)
+
+
+async def check_usage(store: Store, boot: Boot) -> None:
+    """Compare usage with the providers' reports, for the tenants that keep an administrator's key for it."""
+    async with store.platform(Purpose.ADMINISTRATION) as session:
+        known = await tenants.every(session)
+    for tenant in known:
+        async with store.tenant(tenant.tenant_id) as session:
+            held = await credentials.every(session)
+        if not any(each.purpose is credentials.Purpose.USAGE and each.revoked_at is None for each in held):
+            continue
+        # Loads the data plane's settings, which nobody without such a key needs here.
+        from conduit.usage_check import usage_checker
+
+        vault = vault_of(boot.data, boot.settings)
+        async with usage_checker(store, vault, boot.data, boot.settings) as checker:
+            for outcome in await checker.check(tenant.tenant_id, now=datetime.now(UTC)):
+                USAGE_CHECKED.labels(outcome.key.provider).set(outcome.failure is None)
 
 
 async def prepare_months(store: Store) -> None:

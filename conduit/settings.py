@@ -25,6 +25,7 @@ from conduit.errors import ConfigurationError
 from conduit.identity_settings import Identity
 from conduit.section import Section
 from policy.exchange import EndpointState
+from policy.used_elsewhere import Tolerance
 
 PREFIX = "CONDUIT_"
 # Read by the program itself before there are settings; everything else under the prefix must be a setting.
@@ -219,6 +220,29 @@ class Vault(Section):
     )
 
 
+class UsageCheck(Section):
+    """How metered usage is compared with the providers' reports. See [credentials](credentials.md)."""
+
+    interval_s: PositiveFloat = Field(3600, description="How often it is compared.")
+    days: Annotated[int, Field(ge=1, le=31)] = Field(
+        3, description="How many whole days (UTC), the last ones."
+    )
+    delay_s: Annotated[float, Field(ge=0)] = Field(
+        21_600, description="How long after its end a day is compared: providers count late."
+    )
+    tolerance_tokens: Annotated[int, Field(ge=0)] = Field(
+        20_000, description="Tokens a day and key that may differ, or `tolerance_percent` if that is more."
+    )
+    tolerance_percent: Annotated[int, Field(ge=0, le=100)] = Field(
+        3, description="Share of a day's tokens that may differ."
+    )
+    timeout_s: PositiveFloat = Field(60, description="How long a provider may take for its report.")
+
+    @property
+    def tolerance(self) -> Tolerance:
+        return Tolerance(self.tolerance_tokens, self.tolerance_percent)
+
+
 class Console(Section):
     """The console, seen from its users' browsers."""
 
@@ -280,6 +304,7 @@ class Settings(Section):
     endpoints: Endpoints = Field(Endpoints(), description="States of endpoints that nobody decided on.")
     limits: Limits = Field(Limits(), description="Bounds on what a client may send.")
     vault: Vault = Field(Vault(), description="The vault of provider credentials.")
+    usage_check: UsageCheck = Field(UsageCheck(), description="Keys that are used outside the gateway.")
     snapshot: Snapshot = Field(Snapshot(), description="The policy that workers hold.")
     console: Console = Field(Console(), description="The console, seen from browsers.")
     audit: Audit = Field(Audit(), description="The record and its checkpoints.")

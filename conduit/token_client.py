@@ -1,4 +1,4 @@
-"""The HTTPS client that asks providers for short-lived tokens, under the operator's rules for upstreams."""
+"""The HTTPS client with which we ask providers ourselves, under the operator's rules for upstreams."""
 
 import ssl
 
@@ -6,11 +6,11 @@ import httpx
 
 from addons.configuration import Upstreams
 
-# Within the time that a step of the chain may take (2 s by default).
+# For a token: within the time that a step of the chain may take (2 s by default).
 TIMEOUT_S = 1.5
 
 
-def token_client(upstreams: Upstreams) -> httpx.AsyncClient:
+def token_client(upstreams: Upstreams, *, timeout_s: float = TIMEOUT_S) -> httpx.AsyncClient:
     """Trusts what upstreams are trusted by, resolves as they are, follows no redirect, uses no proxy."""
 
     async def resolve(request: httpx.Request) -> None:
@@ -23,8 +23,11 @@ def token_client(upstreams: Upstreams) -> httpx.AsyncClient:
 
     return httpx.AsyncClient(
         verify=ssl.create_default_context(cafile=str(upstreams.ca_bundle)),
-        timeout=TIMEOUT_S,
+        timeout=timeout_s,
         follow_redirects=False,
+        # Connections are kept by the address that was dialled: one would serve another host of that address,
+        # under the first one's certificate.
+        limits=httpx.Limits(max_keepalive_connections=0),
         trust_env=False,
         event_hooks={"request": [resolve]},
     )

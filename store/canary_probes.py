@@ -450,6 +450,10 @@ PROBES: tuple[Probe, ...] = (
             ),
         ),
     ),
+    Probe(
+        usage.by_credential_and_day,
+        lambda s, _: usage.by_credential_and_day(s, since=AGES_AGO, until=AGES_AHEAD),
+    ),
     Probe(usage.latest, lambda s, _: usage.latest(s, limit=1000)),
     Probe(usage.prepare_months, lambda s, _: usage.prepare_months(s, months_ahead=1)),
     Probe(alerts.take_in, lambda s, _: alerts.take_in(s, subscription=_SUBSCRIPTION)),

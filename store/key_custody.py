@@ -242,24 +242,24 @@ async def count_use(session: AsyncSession) -> None:
         raise Exhausted("the tenant's data key is used up; run `conduit vault rotate-tenant`")
 
 
+async def sealed_credential(session: AsyncSession, item: credentials.Credential) -> Credential:
+    """A credential of the tenant with its envelope, empty where there is none, as the vault opens it."""
+    kept = await custody.read_envelope(session, credential_id=item.id)
+    return Credential(
+        id=item.id,
+        tenant_id=item.tenant_id,
+        provider=item.bound_provider,
+        name=item.name,
+        hosts=item.hosts,
+        version=item.version,
+        envelope=kept.envelope if kept else b"",
+        revoked=item.revoked_at is not None,
+    )
+
+
 async def _sealed(session: AsyncSession) -> list[Credential]:
-    """The tenant's credentials with their envelopes, empty where there is none."""
-    found = []
-    for item in await credentials.every(session):
-        kept = await custody.read_envelope(session, credential_id=item.id)
-        found.append(
-            Credential(
-                id=item.id,
-                tenant_id=item.tenant_id,
-                provider=item.bound_provider,
-                name=item.name,
-                hosts=item.hosts,
-                version=item.version,
-                envelope=kept.envelope if kept else b"",
-                revoked=item.revoked_at is not None,
-            )
-        )
-    return found
+    """The tenant's credentials with their envelopes."""
+    return [await sealed_credential(session, item) for item in await credentials.every(session)]
 
 
 def _does_not_open(vault: Vault, before: Tenant, item: Credential) -> bool:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Subquery, func, insert, select
+from sqlalchemy import Date, Subquery, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from policy.identifiers import CredentialId, ExchangeId, PlaceholderId, TenantId, UserId
@@ -135,6 +135,39 @@ def _corrections(since: datetime, until: datetime) -> Subquery:
     query = select(*of, func.sum(USAGE_CORRECTION.c.cost_micro_dollars).label("cost"))
     query = query.where(USAGE_CORRECTION.c.usage_at >= since, USAGE_CORRECTION.c.usage_at < until)
     return query.group_by(*of).subquery("corrected")
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialDay:
+    """What one credential was used for on one day in UTC; of ``requests`` so many are ``estimated``."""
+
+    tenant_id: TenantId
+    credential_id: CredentialId
+    day: date
+    requests: int
+    estimated: int
+    tokens: int
+
+
+async def by_credential_and_day(
+    session: AsyncSession, *, since: datetime, until: datetime
+) -> list[CredentialDay]:
+    """What went through the gateway in ``[since, until)``, by credential and day in UTC."""
+    used = USAGE.c
+    day = func.date_trunc("day", used.at, "UTC").op("AT TIME ZONE")("UTC").cast(Date)
+    query = (
+        select(
+            used.tenant_id,
+            used.credential_id,
+            day.label("day"),
+            func.count().label("requests"),
+            func.count().filter(used.estimated).label("estimated"),
+            func.coalesce(func.sum(used.input_tokens + used.output_tokens), 0).label("tokens"),
+        )
+        .where(used.at >= since, used.at < until, used.credential_id.is_not(None))
+        .group_by(used.tenant_id, used.credential_id, day)
+    )
+    return await many(session, CredentialDay, query)
 
 
 async def latest(session: AsyncSession, *, limit: int) -> list[UsageRow]:

@@ -30,6 +30,7 @@ def register(application: typer.Typer) -> None:
     command(credential, "add")(add)
     command(credential, "list")(show)
     command(credential, "set")(change)
+    command(credential, "check-usage")(check_usage)
     command(credential, "rotate")(rotate)
     command(credential, "revoke")(revoke)
 
@@ -151,6 +152,64 @@ async def revoke(invocation: Invocation, tenant: TenantOption, name: NameOption)
             instance.store, actor=actor(), tenant_id=owner.tenant_id, credential_id=found.id
         )
     invocation.show(_document(revoked, owner.name))
+
+
+async def check_usage(
+    invocation: Invocation,
+    tenant: Annotated[str | None, typer.Option(help="Name or id of the tenant; all without it.")] = None,
+) -> None:
+    """Compare metered usage with the providers' reports now; findings are recorded as incidents."""
+    from datetime import UTC, datetime
+
+    from conduit import lookup
+    from conduit.instance import opened
+    from conduit.usage_check import usage_checker
+
+    found: list[dict[str, object]] = []
+    async with opened(invocation) as instance:
+        store, settings = instance.store, instance.settings
+        async with usage_checker(store, instance.vault, instance.folder, settings) as checker:
+            for owner in await lookup.every_tenant(store, tenant):
+                for outcome in await checker.check(owner.tenant_id, now=datetime.now(UTC)):
+                    found += _findings(outcome, owner.name)
+    columns = (
+        "tenant",
+        "credential",
+        "day",
+        "metered_tokens",
+        "reported_tokens",
+        "surplus_tokens",
+        "finding",
+    )
+    invocation.show(found, columns=columns)
+    if problems := {str(each["problem"]) for each in found if each["finding"] == "unchecked"}:
+        raise CommandFailed("; ".join(sorted(problems)))
+
+
+def _findings(outcome: Any, tenant: str) -> list[dict[str, object]]:
+    """A row for each credential and day, and for what could not be compared."""
+    key = {"tenant": tenant, "provider": outcome.key.provider}
+    rows = [
+        key
+        | {
+            "credential": item.credential.name,
+            "provider_key_id": item.credential.provider_key_id,
+            "day": item.day.isoformat(),
+            "metered_tokens": item.metered,
+            "reported_tokens": item.reported,
+            "surplus_tokens": item.reported - item.metered,
+            "estimated_calls": item.estimated,
+            "finding": item.finding.value,
+        }
+        for item in outcome.compared
+    ]
+    rows += [key | {"credential": each.name, "finding": "key_id_not_stated"} for each in outcome.unstated]
+    rows += [key | {"credential": each.name, "finding": "no_whole_day_yet"} for each in outcome.waiting]
+    if outcome.failure is not None:
+        rows.append(
+            key | {"credential": outcome.key.name, "finding": "unchecked", "problem": outcome.failure}
+        )
+    return rows
 
 
 def _provider_hosts(settings: Any, provider: str) -> list[str]:

@@ -3,14 +3,18 @@
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import date
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from tests.standins.answers import Answer
 from tests.standins.office import HOSTS, Office
+from tests.standins.product import Refused, superuser_url
+from tests.standins.usage_reports import UsageReports
 
 KEYS = [f"sk-proj-CaNaRy{letter * 2}{secrets.token_hex(22)}" for letter in "ab"]
 
@@ -136,3 +140,47 @@ def _told(answer: httpx.Response) -> tuple[object, ...]:
     """All that a caller can tell answers by, but for the id of the request."""
     identity = answer.headers.pop("x-conduit-request-id")
     return answer.status_code, sorted(answer.headers.items()), answer.text.replace(identity, "ID")
+
+
+# Keys used elsewhere
+
+ADMIN = f"sk-admin-CaNaRy{secrets.token_hex(24)}"
+
+
+@pytest.fixture
+def watched(office: Office, placeholder: str) -> Iterator[UsageReports]:
+    """OpenAI's usage report, an administrator's key for it, and gpt-a known to it, as of five days ago."""
+    reports = UsageReports({"openai": ADMIN, "anthropic": ""})
+    office.provider.special = reports.answer
+    tenant = ("--tenant", office.tenant)
+    add = ("credential", "add", *tenant, "--provider", "openai", "--name", "openai-admin")
+    office.product.cli(*add, "--purpose", "usage", stdin=ADMIN)
+    office.product.cli("credential", "set", *tenant, "--name", "gpt-a", "--key-id", "key_abc")
+    aged = "UPDATE conduit.credential SET created_at = now() - interval '5 days', rotated_at = NULL"
+    with psycopg.connect(superuser_url(office.product), autocommit=True) as database:
+        database.execute(f"{aged} WHERE name = 'gpt-a'".encode())
+    yield reports
+    office.provider.special = lambda _: None
+    office.product.cli("credential", "revoke", *tenant, "--name", "openai-admin")
+
+
+def check(office: Office) -> dict[str, str]:
+    """The findings for gpt-a by day."""
+    rows = office.product.cli("credential", "check-usage", "--tenant", office.tenant)
+    return {row["day"]: row["finding"] for row in rows if row["credential"] == "gpt-a"}
+
+
+def test_use_outside_the_gateway_is_found_by_one_command(office: Office, watched: UsageReports) -> None:
+    days = sorted(check(office))
+    assert set(check(office).values()) == {"agrees"}
+    watched.used["key_abc", date.fromisoformat(days[0])] = 250_000
+    assert check(office)[days[0]] == "used_elsewhere"
+    told = incident(office, "credential.used_elsewhere", credential="gpt-a", day=days[0])
+    assert (told["severity"], told["detail"]["surplus_tokens"]) == ("alarm", 250_000)
+    office.provider.play(HOSTS["openai"], Answer.error("openai", 500))
+    with pytest.raises(Refused, match="answered 500"):
+        check(office)
+    content = json.dumps(office.events()).encode() + office.product.log.read_bytes()
+    for path in office.product.data.rglob("*"):
+        content += path.read_bytes() if path.is_file() else b""
+    assert ADMIN.encode() not in content

@@ -12,10 +12,13 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote, urlsplit
 
 from typer.testing import CliRunner
 
 from conduit.cli import application
+from conduit.data_folder import DataFolder
+from conduit.embedded_postgres import SUPERUSER, EmbeddedPostgres
 from tests.standins.machines import ROOT
 from tests.standins.namespaces import prefix
 from tests.standins.provider import enter_namespace
@@ -186,6 +189,13 @@ class Product:
                 found.append(child)
                 front.append(child)
         return found
+
+
+def superuser_url(product: Product) -> str:
+    """PostgreSQL's superuser, whom no policy stops, for what only a test does."""
+    parts = urlsplit(EmbeddedPostgres(DataFolder(product.data)).owner_url)
+    password = (product.data / "postgres" / "superuser.password").read_text()
+    return f"postgresql://{quote(SUPERUSER)}:{quote(password)}@{parts.path}?{parts.query}"
 
 
 def _environment(settings: Mapping[str, Any]) -> dict[str, str]:

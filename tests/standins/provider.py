@@ -11,6 +11,7 @@ import ssl
 import struct
 import threading
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -78,6 +79,7 @@ class Connection:
 class StandIn:
     """``with StandIn(authority) as provider``: TLS on ``port`` of ``address``, plain HTTP on ``plain_port``.
 
+    ``special`` answers what a test's provider has beside its calls, such as usage reports.
     ``namespace`` is the network namespace to listen in (a name under ``/run/netns``); the ports may be given.
     """
 
@@ -94,6 +96,7 @@ class StandIn:
         self.seen: list[Seen] = []
         self.connections: list[Connection] = []
         self.expired_hosts: set[str] = set()
+        self.special: Callable[[Seen], Answer | None] = lambda _: None
         self._script: dict[str, deque[Answer]] = defaultdict(deque)
         self._namespace = namespace
         self._ports = ports
@@ -227,7 +230,9 @@ class StandIn:
 
     def _answer(self, seen: Seen) -> Answer:
         planned = self._script[seen.host]
-        return planned.popleft() if planned else default_answer(seen.host, seen.target, seen.json)
+        if planned:
+            return planned.popleft()
+        return self.special(seen) or default_answer(seen.host, seen.target, seen.json)
 
 
 class _Sender:
