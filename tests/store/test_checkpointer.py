@@ -57,8 +57,10 @@ def forget(url: str, statement: str, **values: Any) -> None:
         connection.execute("SET ROLE conduit_owner")
         for table in ("event", "chain_head", "checkpoint"):
             connection.execute(f"ALTER TABLE conduit.{table} NO FORCE ROW LEVEL SECURITY")
+            connection.execute(f"ALTER TABLE conduit.{table} DISABLE TRIGGER USER")
         connection.execute(statement, values)
         for table in ("event", "chain_head", "checkpoint"):
+            connection.execute(f"ALTER TABLE conduit.{table} ENABLE TRIGGER USER")
             connection.execute(f"ALTER TABLE conduit.{table} FORCE ROW LEVEL SECURITY")
 
 
