@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from conduit.data_folder import DataFolder
 from conduit.embedded_postgres import EmbeddedPostgres
-from policy.identifiers import TenantId
+from policy.identifiers import TenantId, UserId
 from store import tenants
 from store.checkpoint import SigningKey
 from store.claim import Purpose
 from store.door import Store
+from store.events import Search, latest
 from store.export import export_record
 from store.migrate import upgrade
 from store.roles import RoleSecrets
@@ -35,9 +37,6 @@ from store.verify import verify_export, verify_record
 RESULTS = Path(__file__).parent / "results"
 USERS = [str(uuid7()) for _ in range(200)]
 SEARCHES = 50
-BY_PERSON = text(
-    "SELECT body FROM conduit.event WHERE user_id = :user ORDER BY at DESC, sequence DESC LIMIT 100"
-)
 SIZE = text(
     "SELECT pg_total_relation_size('conduit.event') AS event, pg_relation_size('conduit.event') AS body"
 )
@@ -88,17 +87,21 @@ def call(tenant: TenantId, number: int) -> dict[str, Any]:
     }
 
 
-def append_all(spool: Spool, tenant: TenantId, events: int) -> dict[str, float]:
-    """Two records a call, as a worker writes them; microseconds for each append."""
+def append_all(spool: Spool, tenant: TenantId, events: int, progress: Progress) -> dict[str, float]:
+    """Two records a call, as a worker writes them; microseconds for each append, and appends a second."""
     taken_ns = []
-    for number in range(events):
+    for number in progress.track(range(events), description="append"):
         event = call(tenant, number)
         for kind in ("admitted", "ended"):
             begun = time.perf_counter_ns()
             spool.append({"type": kind, "event": event})
             taken_ns.append(time.perf_counter_ns() - begun)
     cuts = statistics.quantiles(taken_ns, n=100)
-    return {"append_p50_us": cuts[49] / 1000, "append_p99_us": cuts[98] / 1000}
+    return {
+        "append_p50_us": cuts[49] / 1000,
+        "append_p99_us": cuts[98] / 1000,
+        "appends_per_s": len(taken_ns) / (sum(taken_ns) / 1e9),
+    }
 
 
 async def timed(work: Callable[[], Awaitable[object]]) -> float:
@@ -107,20 +110,25 @@ async def timed(work: Callable[[], Awaitable[object]]) -> float:
     return time.perf_counter() - begun
 
 
-async def measure(roles: RoleSecrets, folder: Path, events: int) -> dict[str, float]:
+async def measure(roles: RoleSecrets, folder: Path, events: int, progress: Progress) -> dict[str, float]:
     gateway = await Store.open(roles.gateway_dsn, roles.claim_key)
     console = await Store.open(roles.console_dsn, roles.claim_key)
     async with console.platform(Purpose.ADMINISTRATION) as session:
         tenant = (await tenants.create(session, name=f"bench {uuid4()}", region="eu")).tenant_id
     spool = Spool(folder / "spool", "bench", bounds=Bounds(bytes_max=16 * 1024**3))
-    figures = append_all(spool, tenant, events)
-    ship_s = await timed(lambda: ship(gateway, folder / "spool"))
+    figures = append_all(spool, tenant, events, progress)
+    ship_s = await timed(lambda: ship(gateway, folder / "spool", events, progress))
     spool.close()
-    verify_s = await timed(lambda: verify_record(console, tenant, trusted=()))
     path, key = folder / "export.jsonl", SigningKey.generate()
+    stages = progress.add_task("verify", total=4)
+    verify_s = await timed(lambda: verify_record(console, tenant, trusted=()))
+    progress.update(stages, advance=1, description="export")
     export_s = await timed(lambda: export_record(console, tenant, path=path, key=key))
+    progress.update(stages, advance=1, description="verify offline")
     offline_s = await timed(lambda: asyncio.to_thread(verify_export, path, pinned=[key.verifier]))
+    progress.update(stages, advance=1, description="search")
     figures |= await database_figures(console, tenant, events)
+    progress.update(stages, advance=1, description="done")
     await gateway.close()
     await console.close()
     return figures | {
@@ -132,10 +140,10 @@ async def measure(roles: RoleSecrets, folder: Path, events: int) -> dict[str, fl
     }
 
 
-async def ship(store: Store, directory: Path) -> None:
-    shipper = Shipper(store, directory)
+async def ship(store: Store, directory: Path, events: int, progress: Progress) -> None:
+    shipper, task = Shipper(store, directory), progress.add_task("ship", total=events)
     while await shipper.ship_once():
-        pass
+        progress.update(task, completed=shipper.shipped_events)
 
 
 async def database_figures(store: Store, tenant: TenantId, events: int) -> dict[str, float]:
@@ -151,8 +159,10 @@ async def database_figures(store: Store, tenant: TenantId, events: int) -> dict[
 
 
 async def search(store: Store, tenant: TenantId, user: UUID) -> None:
+    """What the command, the API and the page ask."""
+    wanted = Search(user_id=UserId(user))
     async with store.tenant(tenant) as session:
-        if not (await session.execute(BY_PERSON, {"user": user})).all():
+        if not await latest(session, limit=100, search=wanted):
             raise RuntimeError("the search found nothing")
 
 
@@ -164,7 +174,10 @@ def main() -> None:
     server = EmbeddedPostgres(DataFolder(folder))
     server.start()
     try:
-        figures = asyncio.run(measure(upgrade(server.owner_url), folder, events))
+        with Progress(
+            *Progress.get_default_columns()[:3], MofNCompleteColumn(), TimeRemainingColumn()
+        ) as bar:
+            figures = asyncio.run(measure(upgrade(server.owner_url), folder, events, bar))
     finally:
         server.stop()
         shutil.rmtree(folder)

@@ -31,7 +31,7 @@ from store.door import Store
 from store.merkle import Frontier
 from store.walk import NOTHING_KNOWN, Entry, Permission, RecordBroken, Trust, Walk
 
-PAGE_EVENTS = 1000
+PAGE_EVENTS = 4000
 
 type Written = Callable[[dict[str, Any] | None, Entry], object]
 

@@ -224,6 +224,11 @@ class Shipper:
         except (StoreError, OSError) as error:
             self._failed(error)
 
+    @property
+    def shipped_events(self) -> int:
+        """How many events it has written so far."""
+        return self._shipped_events
+
     def figures(self) -> ShipperFigures:
         """Looks at the directories, so call it in a thread, and not often."""
         pending = sum(size(writer.directory, writer.position) for writer in list(self._writers.values()))

@@ -190,7 +190,7 @@ def _entry(value: dict[str, Any], place: str) -> Entry:
         raise RecordBroken(place, "not an event of a record")
     if value.keys() == {"leaf"}:
         return Entry(sequence, None, _link(chain, place), _link(str(value["leaf"]), place))
-    return Entry(sequence, canonical(value), _link(chain, place))
+    return Entry(sequence, canonical(value), _link(chain, place), event=value)
 
 
 def _object(line: bytes, place: str) -> dict[str, Any]:

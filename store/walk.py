@@ -20,6 +20,8 @@ from store.merkle import Frontier, leaf_hash
 
 # The act that allows emptying events, and the only one that verification believes.
 PRUNE = "record.prune"
+# Leaves that wait at most to be put into the tree.
+LEAVES_MAX = 4096
 
 
 class RecordBroken(Exception):
@@ -35,13 +37,15 @@ class RecordBroken(Exception):
 class Entry:
     """One event as it is kept: its number, its canonical text, and the link that is kept beside it.
 
-    Of one whose text was deleted ``body`` is ``None``, and ``leaf`` the hash that is left of it.
+    Of one whose text was deleted ``body`` is ``None``, and ``leaf`` the hash that is left of it. ``event`` is
+    the value whose canonical text ``body`` was made to be, where it was not read from there.
     """
 
     sequence: int
     body: bytes | None
     chain: bytes
     leaf: bytes | None = None
+    event: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +85,13 @@ class Walk:
 
     def __init__(self, tenant: TenantId, trust: Trust = NOTHING_KNOWN, *, noun: str = "event") -> None:
         self.tenant = tenant
-        self.frontier = Frontier()
+        self.sequence = 0  # of the last event that was followed
         self.chain = origin(tenant)
         self.emptied = 0
         self.permissions: list[Permission] = []
-        self._emptied_root = self.frontier.root()
+        self._frontier = Frontier()
+        self._leaves: list[bytes] = []
+        self._emptied_root = self._frontier.root()
         self._trust = trust
         self._noun = noun
         held = (item for item in trust.held if item.tenant_id == tenant)
@@ -93,9 +99,12 @@ class Walk:
         self._agree()
 
     @property
-    def sequence(self) -> int:
-        """The number of the last event that was followed."""
-        return self.frontier.size
+    def frontier(self) -> Frontier:
+        """The edge of the tree. Leaves wait until somebody asks: one by one they cost as much as the rest."""
+        if self._leaves:
+            self._frontier = self._frontier.appended(self._leaves)
+            self._leaves = []
+        return self._frontier
 
     def follow(self, entry: Entry, place: str) -> dict[str, Any] | None:
         """Check the next event, which stands at ``place``; its parsed body, ``None`` for a deleted one.
@@ -112,9 +121,9 @@ class Walk:
         if entry.body is None:
             self._follow_emptied(entry, place)
             return None
-        if self.emptied == self.sequence:
+        if self.emptied == self.sequence and self.emptied:
             self._emptied_root = self.frontier.root()
-        event = parsed(entry.body, place)
+        event = entry.event if entry.event is not None else parsed(entry.body, place)
         self._continue(leaf_hash(entry.body), entry.chain, place)
         if event.get("action") == PRUNE and (found := self._permission(event)) is not None:
             self.permissions.append(found)
@@ -130,7 +139,10 @@ class Walk:
         self.chain = link(self.chain, leaf)
         if self.chain != chain:
             raise RecordBroken(place, "the event or its link was altered, or another was put in its place")
-        self.frontier = self.frontier.appended((leaf,))
+        self.sequence += 1
+        self._leaves.append(leaf)
+        if len(self._leaves) >= LEAVES_MAX:
+            self._frontier, self._leaves = self.frontier, []
         self._agree()
 
     def _permission(self, event: dict[str, Any]) -> Permission | None:
