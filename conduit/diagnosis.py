@@ -65,6 +65,7 @@ async def examine(invocation: Invocation, *, running: bool) -> list[Finding]:
         return findings
     findings += [await _guarded(name, check, folder, settings) for name, check in RUNNING_CHECKS]
     findings.append(await _database(invocation))
+    findings.append(await _witnesses(invocation))
     if settings.alerts.destinations:
         findings.append(await _alerts(invocation))
     return findings
@@ -194,6 +195,32 @@ async def _engine_of_limits(folder: Path, settings: Settings) -> Finding:
         await client.aclose()
     name = "valkey_version" if "valkey_version" in found else "redis_version"
     return Finding("limiter", Result.OK, f"{name.removesuffix('_version')} {found[name]}")
+
+
+async def _witnesses(invocation: Invocation) -> Finding:
+    """Whether what was signed has reached all who are to witness it."""
+    from conduit import witnesses
+    from store.claim import Purpose
+    from store.witness import overdue
+
+    patience = witnesses.patience_s(settings_of(invocation).audit)
+    if patience is None:
+        return Finding(
+            "witnesses",
+            Result.WARN,
+            "nobody outside keeps checkpoints",
+            "set audit.witness_folder, _webhook, _bucket or _timestamps",
+        )
+    try:
+        async with opened(invocation) as instance, instance.store.platform(Purpose.REPORTING) as session:
+            waiting = await overdue(session, seconds=patience)
+    except Exception as error:  # as in _guarded
+        return Finding("witnesses", Result.FAIL, f"{type(error).__name__}: {error}", "see the log")
+    if waiting:
+        return Finding(
+            "witnesses", Result.FAIL, f"{waiting} records wait for a witness", "see the shipper's log"
+        )
+    return Finding("witnesses", Result.OK, "every record's checkpoints have been taken")
 
 
 async def _database(invocation: Invocation) -> Finding:

@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -264,6 +272,35 @@ class Snapshot(Section):
     )
 
 
+class WitnessBucket(Section):
+    """An S3 bucket with object lock that keeps checkpoints; needs the extra `aws`."""
+
+    bucket: str | None = Field(None, description="Its name; it was made with object lock.")
+    prefix: str = Field("checkpoints", pattern=r"^[A-Za-z0-9._/-]+$", description="Before each object's key.")
+    region: str | None = Field(None, description="Unset: as the machine is set up.")
+    endpoint: Origin | None = Field(None, description="Of another service that speaks S3.")
+    retain_days: PositiveInt = Field(3650, description="How long each object is locked (compliance mode).")
+    interval_s: NonNegativeFloat = Field(60, description="Least time between two rounds of objects.")
+
+
+class WitnessTimestamps(Section):
+    """A time-stamping authority (RFC 3161) that signs checkpoints; needs the extra `timestamps`."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")] | None = Field(None, description="Where it is asked.")
+    ca_file: Path | None = Field(None, description="PEM file of the authority's root; needed with `url`.")
+    folder: Path | None = Field(
+        None,
+        description="Keeps checkpoints and tokens; unset: `audit/timestamps` in the data folder.",
+    )
+    interval_s: NonNegativeFloat = Field(3600, description="Least time between two rounds of time stamps.")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "WitnessTimestamps":
+        if (self.url is None) != (self.ca_file is None):
+            raise ValueError("url and ca_file are set together")
+        return self
+
+
 class Audit(Section):
     """The record that nobody can edit: its signed checkpoints, and who keeps them outside."""
 
@@ -280,6 +317,10 @@ class Audit(Section):
     )
     witness_webhook: Annotated[str, Field(pattern=r"^https?://")] | None = Field(
         None, description="URL that every checkpoint is posted to; any 2xx answer means that it is kept."
+    )
+    witness_bucket: WitnessBucket = Field(WitnessBucket(), description="A bucket with object lock.")
+    witness_timestamps: WitnessTimestamps = Field(
+        WitnessTimestamps(), description="A time-stamping authority."
     )
 
 

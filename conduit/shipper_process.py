@@ -16,14 +16,14 @@ import httpx
 from loguru import logger
 from prometheus_client import Counter, Gauge
 
+from conduit import witnesses
 from conduit.boot import Boot, announce_ready, receive
-from conduit.settings import Audit
 from store.checkpoint import pinned_keys, signing_key
 from store.checkpointer import Checkpointer
 from store.door import Store
 from store.errors import StoreUnavailable
 from store.shipper import BACKOFF_MAX_S, POLL_INTERVAL_S, Shipper, wait
-from store.witness import FolderWitness, HeldCheckpoints, WebhookWitness, Witness
+from store.witness import HeldCheckpoints
 
 CONNECTIONS = 2
 FIGURES_INTERVAL_S = 1.0
@@ -42,6 +42,13 @@ SHIPPED = Counter("conduit_events_shipped", "Events written to the database.")
 UNWITNESSED = Gauge(
     "conduit_checkpoints_unwitnessed",
     "Records whose newest checkpoint some witness has not taken yet.",
+    multiprocess_mode="livemostrecent",
+)
+
+FAILING = Gauge(
+    "conduit_witness_failing",
+    "1 where a witness did not take the checkpoints that it was last offered.",
+    ["witness"],
     multiprocess_mode="livemostrecent",
 )
 
@@ -69,7 +76,7 @@ async def serve(boot: Boot) -> None:
                 store,
                 key,
                 HeldCheckpoints(audit / "held", pinned_keys(audit / "checkpoint.pub")),
-                witnesses=_witnesses(boot.settings.audit, client),
+                witnesses=witnesses.of(boot.settings.audit, boot.data, client),
                 interval_s=boot.settings.audit.checkpoint_interval_s,
             )
             async with _turn(spool, stopping) as ours:
@@ -81,7 +88,7 @@ async def serve(boot: Boot) -> None:
                         _show(shipper, checkpointer, stopping),
                     )
                     # What was shipped last is signed too, so that none of it can be cut off unnoticed.
-                    await checkpointer.try_round()
+                    await checkpointer.try_round(last=True)
     finally:
         await store.close()
 
@@ -96,6 +103,8 @@ async def _show(shipper: Shipper, checkpointer: Checkpointer, stopping: asyncio.
         SHIPPED.inc(figures.shipped_events - counted)
         counted = figures.shipped_events
         UNWITNESSED.set(checkpointer.unwitnessed)
+        for name, failing in checkpointer.failing.items():
+            FAILING.labels(name).set(failing)
         await wait(stopping, FIGURES_INTERVAL_S)
 
 
@@ -110,15 +119,6 @@ async def _open_store(boot: Boot, stopping: asyncio.Event) -> Store | None:
             await wait(stopping, backoff_s)
             backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
     return None
-
-
-def _witnesses(audit: Audit, client: httpx.AsyncClient) -> list[Witness]:
-    found: list[Witness] = []
-    if audit.witness_folder is not None:
-        found.append(FolderWitness(audit.witness_folder))
-    if audit.witness_webhook is not None:
-        found.append(WebhookWitness(audit.witness_webhook, client))
-    return found
 
 
 @asynccontextmanager

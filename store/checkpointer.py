@@ -7,8 +7,9 @@ looked and removed the held file.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from loguru import logger
@@ -19,7 +20,7 @@ from policy.event import timestamp
 from policy.identifiers import TenantId
 from policy.incident import Severity, incident
 from store.chain import append
-from store.checkpoint import Checkpoint, SigningKey
+from store.checkpoint import Checkpoint, CheckpointInvalid, SigningKey
 from store.claim import Purpose
 from store.door import Store
 from store.errors import StoreError
@@ -47,6 +48,13 @@ WITNESSED = text(
 )
 
 
+UNWITNESSED = text(
+    "SELECT DISTINCT ON (tenant_id) tenant_id, note FROM conduit.checkpoint AS c WHERE witnessed_at IS NULL"
+    " AND sequence >= (SELECT max(sequence) FROM conduit.checkpoint WHERE tenant_id = c.tenant_id)"
+    " ORDER BY tenant_id"
+)
+
+
 class RecordRewritten(Exception):
     """The record does not continue what was signed before."""
 
@@ -57,6 +65,16 @@ class Edge:
 
     tenant: TenantId
     frontier: Frontier
+
+
+@dataclass(slots=True)
+class Outbox:
+    """What waits for one witness: of each record the newest checkpoint. ``due`` is monotonic seconds."""
+
+    witness: Witness
+    waiting: dict[TenantId, tuple[Checkpoint, str]] = field(default_factory=dict)
+    due: float = 0.0
+    failing: bool = False
 
 
 class Checkpointer:
@@ -74,15 +92,20 @@ class Checkpointer:
         self._store = store
         self._key = key
         self._held = held
-        self._witnesses = tuple(witnesses)
+        self._outboxes = [Outbox(witness) for witness in witnesses]
         self._interval_s = interval_s
-        self._unwitnessed: dict[TenantId, tuple[Checkpoint, str]] = {}
+        self._remembered = False
         self._reported: set[TenantId] = set()
 
     @property
     def unwitnessed(self) -> int:
         """How many records have a checkpoint that some witness has not taken yet."""
-        return len(self._unwitnessed)
+        return len({tenant for outbox in self._outboxes for tenant in outbox.waiting})
+
+    @property
+    def failing(self) -> dict[str, bool]:
+        """Of each witness, by its name, whether it did not take what it was last offered."""
+        return {outbox.witness.name: outbox.failing for outbox in self._outboxes}
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Sign until ``stopping`` is set."""
@@ -90,22 +113,28 @@ class Checkpointer:
             await self.try_round()
             await wait(stopping, self._interval_s)
 
-    async def sign_once(self) -> int:
-        """Sign what has grown, offer what is not witnessed; how many were signed. Raises ``StoreError``."""
+    async def sign_once(self, *, last: bool = False) -> int:
+        """Sign what has grown, offer what is not witnessed; how many were signed. Raises ``StoreError``.
+
+        ``last`` offers also what a witness would have been offered later only.
+        """
         signed = 0
+        await self._remember()
         for edge in await self._grown():
             try:
                 await self._sign(edge)
                 signed += 1
             except (RecordRewritten, HeldInvalid) as error:
                 await self._report(edge.tenant, str(error))
-        await self._offer()
+        for outbox in self._outboxes:
+            if outbox.waiting and (last or time.monotonic() >= outbox.due):
+                await self._offer(outbox)
         return signed
 
-    async def try_round(self) -> None:
+    async def try_round(self, *, last: bool = False) -> None:
         """As ``sign_once``; a database that is away is logged and waited for."""
         try:
-            await self.sign_once()
+            await self.sign_once(last=last)
         except (StoreError, OSError) as error:
             logger.warning("no checkpoints were signed in this round: {}", error)
 
@@ -123,8 +152,8 @@ class Checkpointer:
             place = {"tenant": edge.tenant, "sequence": checkpoint.size}
             await session.execute(KEEP, {**place, "root": checkpoint.root, "note": note})
         await asyncio.to_thread(self._held.keep, checkpoint, note, edge.frontier)
-        if self._witnesses:
-            self._unwitnessed[edge.tenant] = (checkpoint, note)
+        for outbox in self._outboxes:
+            outbox.waiting[edge.tenant] = (checkpoint, note)
 
     async def _must_continue(self, session: AsyncSession, edge: Edge) -> None:
         held = await asyncio.to_thread(self._held.load, edge.tenant)
@@ -163,15 +192,52 @@ class Checkpointer:
         async with self._store.platform(Purpose.SHIPPING) as session:
             await append(session, [event])
 
-    async def _offer(self) -> None:
-        """Hand the newest checkpoint of each record to all witnesses; a failure is repeated next round."""
-        for tenant, (checkpoint, note) in list(self._unwitnessed.items()):
+    async def _remember(self) -> None:
+        """Take up, once, what an earlier process signed and some witness had not taken."""
+        if self._remembered or not self._outboxes:
+            return
+        async with self._store.platform(Purpose.SHIPPING) as session:
+            rows = (await session.execute(UNWITNESSED)).all()
+        for row in rows:
             try:
-                for witness in self._witnesses:
-                    await witness.publish(checkpoint, note)
+                checkpoint = self._key.verifier.open(row.note)
+            except CheckpointInvalid:
+                continue  # another instance's, which offers it itself
+            for outbox in self._outboxes:
+                outbox.waiting.setdefault(row.tenant_id, (checkpoint, row.note))
+        self._remembered = True
+
+    async def _offer(self, outbox: "Outbox") -> None:
+        """Hand a witness the newest checkpoint of each record; the first failure ends it until next time.
+
+        So one that does not answer costs one time-out a round, however many tenants there are.
+        """
+        for tenant, (checkpoint, note) in list(outbox.waiting.items()):
+            try:
+                await outbox.witness.publish(checkpoint, note)
             except WitnessUnavailable as error:
-                logger.warning("a checkpoint of tenant {} is not witnessed yet: {}", tenant, error)
-                continue
-            async with self._store.platform(Purpose.SHIPPING) as session:
-                await session.execute(WITNESSED, {"tenant": tenant, "sequence": checkpoint.size})
-            del self._unwitnessed[tenant]
+                await self._failed(outbox, str(error))
+                return
+            del outbox.waiting[tenant]
+            if all(tenant not in other.waiting for other in self._outboxes):
+                async with self._store.platform(Purpose.SHIPPING) as session:
+                    await session.execute(WITNESSED, {"tenant": tenant, "sequence": checkpoint.size})
+        if outbox.failing:
+            logger.info("the witness {} takes checkpoints again", outbox.witness.name)
+        outbox.failing = False
+        outbox.due = time.monotonic() + outbox.witness.interval_s
+
+    async def _failed(self, outbox: "Outbox", problem: str) -> None:
+        """Tell once when a witness goes away; the record goes on meanwhile."""
+        if outbox.failing:
+            return
+        outbox.failing = True
+        logger.warning("checkpoints wait for the witness {}: {}", outbox.witness.name, problem)
+        event = incident(
+            "witness.unavailable",
+            datetime.now(UTC),
+            severity=Severity.WARNING,
+            detail={"witness": outbox.witness.name, "problem": problem},
+        )
+        async with self._store.platform(Purpose.SHIPPING) as session:
+            await append(session, [event])

@@ -64,5 +64,9 @@ class NotApproved(StoreError):
     """No second person has approved this, or not lately, or somebody else asked for it."""
 
 
+class MissingPackage(StoreError):
+    """What was configured needs a package that is not installed; the message names the extra."""
+
+
 class BackupFailed(StoreError):
     """PostgreSQL's tool failed, or the archive would not be whole, or the target is not empty."""

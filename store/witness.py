@@ -1,7 +1,8 @@
 """Where checkpoints are kept outside the database, so that a database restored or rewritten is convicted.
 
 ``HeldCheckpoints`` is the instance's own memory, in its data folder. Witnesses are places that the
-operator names: a folder (a mounted write-once bucket, another machine's share) or a webhook.
+operator names: a folder (a mounted write-once bucket, another machine's share), a webhook, a bucket with
+object lock (``store.witness_bucket``), a time-stamping authority (``store.witness_timestamp``).
 """
 
 import asyncio
@@ -15,6 +16,8 @@ from typing import Protocol
 from uuid import UUID
 
 import httpx
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from policy.identifiers import TenantId
 from store.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey, open_with_any
@@ -33,7 +36,10 @@ class HeldInvalid(Exception):
 
 
 class Witness(Protocol):
-    """A place outside that keeps checkpoints."""
+    """A place outside that keeps checkpoints. It is offered some at most every ``interval_s`` seconds."""
+
+    name: str
+    interval_s: float
 
     async def publish(self, checkpoint: Checkpoint, note: str) -> None:
         """Hand over one signed checkpoint. Raises ``WitnessUnavailable``."""
@@ -87,19 +93,25 @@ class HeldCheckpoints:
 class FolderWitness:
     """Keeps every checkpoint as a file of its own, ``<tenant>/<size>.checkpoint``, never overwritten."""
 
+    name = "folder"
+    interval_s: float = 0
+
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     async def publish(self, checkpoint: Checkpoint, note: str) -> None:
         path = self._directory / str(checkpoint.tenant_id) / f"{checkpoint.size:020d}.checkpoint"
         try:
-            await asyncio.to_thread(_write_once, path, note.encode())
+            await asyncio.to_thread(write_once, path, note.encode())
         except OSError as error:
             raise WitnessUnavailable(f"the folder {self._directory}: {error.strerror}") from error
 
 
 class WebhookWitness:
     """Posts every checkpoint, as ``text/plain``, to a URL of the operator's; any 2xx means kept."""
+
+    name = "webhook"
+    interval_s: float = 0
 
     def __init__(self, url: str, client: httpx.AsyncClient) -> None:
         self._url = url
@@ -121,7 +133,10 @@ class WebhookWitness:
 
 
 def witnessed(paths: Iterable[Path], trusted: tuple[VerifierKey, ...]) -> list[Checkpoint]:
-    """Checkpoints from files that a witness kept: notes, or folders of them. Raises ``CheckpointInvalid``."""
+    """Checkpoints from files that a witness kept: notes, or folders of them.
+
+    Raises ``CheckpointInvalid``, and ``OSError`` for what is not there.
+    """
     found = []
     for path in paths:
         files = sorted(path.rglob("*.checkpoint")) if path.is_dir() else [path]
@@ -129,7 +144,22 @@ def witnessed(paths: Iterable[Path], trusted: tuple[VerifierKey, ...]) -> list[C
     return found
 
 
-def _write_once(path: Path, content: bytes) -> None:
+# Records with a checkpoint that some witness has not taken for so many seconds.
+_OVERDUE = text(
+    "SELECT count(DISTINCT c.tenant_id) FROM conduit.checkpoint c WHERE c.witnessed_at IS NULL"
+    " AND c.created_at < now() - make_interval(secs => :seconds) AND c.sequence > (SELECT"
+    " coalesce(max(w.sequence), 0) FROM conduit.checkpoint w WHERE w.tenant_id = c.tenant_id"
+    " AND w.witnessed_at IS NOT NULL)"
+)
+
+
+async def overdue(session: AsyncSession, *, seconds: float) -> int:
+    """How many records have waited longer than this for a witness; for ``Purpose.REPORTING``."""
+    return int((await session.execute(_OVERDUE, {"seconds": seconds})).scalar_one())
+
+
+def write_once(path: Path, content: bytes) -> None:
+    """Write a file that is not there yet, and make it durable; one that is there stays as it is."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with path.open("xb") as file:

@@ -1,5 +1,6 @@
 """``conduit audit verify``: proving that nobody changed the record, live or in an export."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +27,12 @@ async def verify(
         list[Path] | None,
         typer.Option(help="Checkpoints that a witness kept, a file or a folder: the record must agree."),
     ] = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A witness to agree with: a folder, s3://bucket/prefix, or `configured` (all of them)."
+        ),
+    ] = None,
     tenant: TenantOption = None,
     days_min: Annotated[
         int | None,
@@ -37,6 +44,7 @@ async def verify(
     ] = None,
 ) -> None:
     """Check that nothing was altered, removed, inserted, reordered or cut off: live, or in an export."""
+    from conduit import witnesses
     from conduit.instance import settings_of
     from store.checkpoint import VerifierKey, pinned_keys
     from store.walk import Trust
@@ -44,9 +52,11 @@ async def verify(
 
     # Where the instance that signed is at hand, its own public keys are the ones to expect.
     keys = tuple(VerifierKey.parse(text) for text in key or ()) or pinned_keys(public_keys(invocation.data))
-    if days_min is None:
-        days_min = settings_of(invocation).audit.retention_days_min
-    trust = Trust(keys, tuple(witnessed(checkpoint or (), keys)), days_min)
+    audit = settings_of(invocation).audit
+    kept = witnessed(checkpoint or (), keys)
+    for name in witness or ():
+        kept += await asyncio.to_thread(witnesses.seen, name, audit, invocation.data, keys)
+    trust = Trust(keys, tuple(kept), audit.retention_days_min if days_min is None else days_min)
     shown = [_verify_file(invocation, file, trust)] if file else await _verify_live(invocation, tenant, trust)
     invocation.show(
         shown if file is None or not invocation.json else shown[0],

@@ -80,3 +80,23 @@ def test_what_is_due_is_deleted_unless_held_and_the_record_says_by_which_act(
 def test_a_shorter_period_than_the_verifier_accepts_is_no_permission(program: Program) -> None:
     stricter = program("audit", "verify", "--tenant", "acme", "--retention-days-min", "1")
     assert (stricter.code, "no act of the record proves" in stricter.err) == (1, True)
+
+
+def test_a_witness_is_named_or_all_that_are_configured(program: Program, tmp_path: Path) -> None:
+    """A folder of notes that this instance signed; the command reads it the same way by either name."""
+    program.json("tenant", "create", "umbrella")
+    asyncio.run(sign(program))
+    (tenant,) = (each for each in program.json("tenant", "list") if each["name"] == "umbrella")
+    exported = program.json("audit", "export", "--tenant", "umbrella", "--out", str(tmp_path / "x.jsonl"))
+    folder = tmp_path / "witness" / tenant["id"]
+    folder.mkdir(parents=True)
+    (folder / "1.checkpoint").write_text(exported["checkpoint"])
+    verify = ("audit", "verify", "--tenant", "umbrella")
+    (alone,) = program.json(*verify)
+    (agreed,) = program.json(*verify, "--witness", str(tmp_path / "witness"))
+    assert agreed["checkpoints"] == alone["checkpoints"] + 1
+    (folder / "1.checkpoint").write_text(exported["checkpoint"].replace("time 2", "time 3"))
+    refused = program(*verify, "--witness", str(tmp_path / "witness"))
+    assert (refused.code, "signature" in refused.err) == (1, True)
+    missing = program(*verify, "--witness", str(tmp_path / "nowhere"))
+    assert missing.code == 1

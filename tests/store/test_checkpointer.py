@@ -15,6 +15,7 @@ from store import chain
 from store.chain import PLATFORM
 from store.checkpoint import Checkpoint, pinned_keys, signing_key
 from store.checkpointer import Checkpointer
+from store.claim import Purpose
 from store.door import Store
 from store.verify import verify_record
 from store.walk import RecordBroken
@@ -62,6 +63,7 @@ def forget(url: str, statement: str, **values: Any) -> None:
         for table in ("event", "chain_head", "checkpoint"):
             connection.execute(f"ALTER TABLE conduit.{table} ENABLE TRIGGER USER")
             connection.execute(f"ALTER TABLE conduit.{table} FORCE ROW LEVEL SECURITY")
+            connection.execute(f"ALTER TABLE conduit.{table} ENABLE TRIGGER USER")
 
 
 def event(tenant: TenantId) -> dict[str, Any]:
@@ -230,6 +232,9 @@ async def test_a_webhook_that_does_not_take_it_is_not_followed(tenant: TenantId,
 class Moody:
     """A witness that is away until it is not."""
 
+    name = "moody"
+    interval_s: float = 0
+
     def __init__(self) -> None:
         self.away = True
         self.taken: list[str] = []
@@ -238,6 +243,26 @@ class Moody:
         if self.away:
             raise WitnessUnavailable("away")
         self.taken.append(note)
+
+
+async def test_one_witness_that_is_away_keeps_no_other_from_its_checkpoints(
+    gateway: Store, tenant: TenantId, signer: Signer
+) -> None:
+    """It is told once, and what it missed is offered by the next process too."""
+    away, there = Moody(), Moody()
+    there.away = False
+    signer.witnesses = [away, there]
+    await append(gateway, tenant)
+    checkpointer = await signer.sign()
+    assert checkpointer.failing["moody"] is False  # of two of one name, the last
+    assert len(there.taken) > 0
+    assert [row[2] for row in await notes(gateway, tenant)] == [False]
+    away.away = False
+    await signer.sign()
+    assert [row[2] for row in await notes(gateway, tenant)] == [True]
+    async with gateway.platform(Purpose.SHIPPING) as session:
+        query = "SELECT count(*) FROM conduit.event WHERE body LIKE '%witness.unavailable%'"
+        assert (await session.execute(text(query))).scalar_one() >= 1
 
 
 async def test_a_witness_that_is_away_gets_the_checkpoint_later(
