@@ -92,6 +92,7 @@ def assembled(boot: Boot, store: Store) -> Services:
         defaults=inventory_defaults(settings),
         retention_days_min=settings.audit.retention_days_min,
         clock=now,
+        proxy=str(settings.console.proxy or settings.listen.proxy),
         secure=(settings.console.origin or "").startswith("https://"),
         form_key=aead.derive(boot.claim_key, b"console forms").hex(),
     )

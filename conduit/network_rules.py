@@ -1,14 +1,12 @@
-"""What a gateway machine and its clients need so that calls come to us: nftables rules, and a PAC file.
+"""What a gateway machine needs so that calls come to us: nftables rules.
 
 Nothing is applied here.
 """
 
-import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
 from string import Template
 
 from conduit.addresses import Address
@@ -54,19 +52,6 @@ table inet apiconduit {
 }
 """)
 
-_PAC = Template("""\
-// APIConduit: AI endpoints go through the gateway, and nowhere else when it is down.
-var exact = $exact;
-var below = $below;
-function FindProxyForURL(url, host) {
-  host = host.toLowerCase().replace(/\\.$$/, "");
-  var ours = exact[host] === 1;
-  for (var dot = host.indexOf("."); !ours && dot >= 0; dot = host.indexOf(".", dot + 1))
-    ours = below[host.substring(dot + 1)] === 1;
-  return ours ? "PROXY $proxy" : "DIRECT";
-}
-""")
-
 
 class RulesRefused(ConduitError):
     """nft does not take the ruleset."""
@@ -102,11 +87,3 @@ def check(rules: str) -> None:
     # Without rights over the kernel's tables, as in a container, nft cannot judge; the rules may be right.
     if outcome.returncode != 0 and complaint and "Operation not permitted" not in outcome.stderr:
         raise RulesRefused(f"nft does not take the ruleset: {complaint[0]}")
-
-
-def proxy_auto_configuration(hosts: Iterable[str], proxy: Address) -> str:
-    """A PAC file that sends ``hosts`` (``*.name`` for all below it) to the explicit proxy."""
-    names = sorted(set(hosts))
-    exact = {name: 1 for name in names if not name.startswith("*.")}
-    below = {name[2:]: 1 for name in names if name.startswith("*.")}
-    return _PAC.substitute(exact=json.dumps(exact), below=json.dumps(below), proxy=proxy)

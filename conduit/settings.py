@@ -259,6 +259,11 @@ class Console(Section):
         description="Where browsers reach it, such as `https://conduit.example`, when a proxy that ends TLS "
         "stands in front. With `https` cookies are for TLS alone.",
     )
+    proxy: Address | None = Field(
+        None,
+        description="The explicit proxy as clients reach it, such as `proxy.example:8080`, for the PAC file "
+        "that `/proxy.pac` and `/wpad.dat` give; unset: `listen.proxy`.",
+    )
 
 
 class Snapshot(Section):

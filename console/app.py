@@ -12,7 +12,7 @@ from litestar.plugins.pydantic import PydanticPlugin
 from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 
-from console import door_pages, inventory_page, overview_page, probes
+from console import door_pages, inventory_page, overview_page, probes, proxy_files
 from console.api import ROUTER
 from console.forgery import ForgeryCheck, configuration
 from console.headers import before_send
@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 # Forms and API calls are small; the largest is a list of networks.
 BODY_BYTES_MAX = 64 * 1024
 # Neither a session nor a database is needed for these.
-WITHOUT_SESSION = ["^/static/", "^/healthz/", "^/metrics$"]
+WITHOUT_SESSION = ["^/static/", "^/healthz/", "^/metrics$", "^/wpad.dat$", "^/proxy.pac$"]
 
 
 def create_app(services: Services) -> Litestar:
@@ -44,6 +44,7 @@ def create_app(services: Services) -> Litestar:
             door_pages.sign_out,
             door_pages.setup_page,
             door_pages.setup,
+            proxy_files.proxy_file,
             probes.live,
             probes.ready,
             probes.scrape,

@@ -22,7 +22,8 @@ from vault.vault import Vault
 class Services:
     """``retention_days_min`` is the operator's bound on how soon events may be deleted.
 
-    ``secure`` tells that browsers reach the console over TLS; ``form_key`` signs the forms' tokens.
+    ``proxy`` is the explicit proxy as clients reach it (``host:port``). ``secure`` tells that browsers reach
+    the console over TLS; ``form_key`` signs the forms' tokens.
     """
 
     store: Store
@@ -37,6 +38,7 @@ class Services:
     retention_days_min: int
     clock: Callable[[], datetime]
     secure: bool
+    proxy: str
     form_key: str = field(repr=False)
 
 

@@ -73,20 +73,18 @@ def rules(
 ) -> None:
     """Print the nftables ruleset for a gateway machine, or the PAC file for its clients."""
     from conduit.instance import CATALOGUE_FOLDER, settings_of
-    from conduit.network_rules import check, nftables, proxy_auto_configuration
-    from policy.catalogue import is_api
+    from conduit.network_rules import check, nftables
+    from policy.proxy_configuration import proxy_configuration
     from store.catalogue import load_catalogue
 
-    listen = settings_of(invocation).listen
+    settings = settings_of(invocation)
     if pac:
         catalogue = load_catalogue(CATALOGUE_FOLDER / "ai_endpoints.csv")
-        hosts = [name for name, entry in catalogue.exact.items() if is_api(entry) or not entry.mixed]
-        hosts += [f"*.{name}" for name, entry in catalogue.below.items() if is_api(entry) or not entry.mixed]
-        text = proxy_auto_configuration(hosts, listen.proxy)
+        text = proxy_configuration(catalogue, str(settings.console.proxy or settings.listen.proxy))
     elif interface is None:
         raise CommandFailed("name the interface that clients come in by: --interface IF")
     else:
-        text = nftables(interface, listen.transparent)
+        text = nftables(interface, settings.listen.transparent)
         check(text)
     if invocation.json:
         invocation.show_json({"kind": "pac" if pac else "nftables", "text": text})

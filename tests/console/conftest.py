@@ -98,6 +98,7 @@ def services(store: Store, clock: Clock, keys: LocalKeys) -> Services:
         ),
         retention_days_min=1,
         clock=clock,
+        proxy="proxy.test:8080",
         secure=False,
         form_key="a key of the tests alone",
     )

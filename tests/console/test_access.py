@@ -30,6 +30,8 @@ OPEN = {
     "/healthz/live",
     "/healthz/ready",
     "/metrics",
+    "/wpad.dat",
+    "/proxy.pac",
     "/live",
 }
 OPEN_BELOW = ("/static", "/api/v1/openapi")
