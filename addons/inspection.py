@@ -81,9 +81,13 @@ class Inspection(Step):
         request.headers.pop(EXTENSIONS, None)  # none is negotiated, so that every frame can be read
         return None
 
-    def _open(self, visit: Visit, session: Session) -> Refusal | None:
+    def _open(self, visit: Visit) -> Refusal | None:
+        # What only its traffic gave away as AI comes here first: its head was let pass.
+        refusal = self._upgrade(visit) if visit.session is None else None
+        if refusal is not None or visit.session is None:
+            return refusal
         try:
-            visit.exchange.call = opening_call(session.dialect, visit.query)
+            visit.exchange.call = opening_call(visit.session.dialect, visit.query)
         except Malformed as problem:
             return malformed(str(problem), "target-strict")
         return None
@@ -116,8 +120,8 @@ class Inspection(Step):
             return None
         if visit.headers.get("content-encoding", "").lower() not in _IDENTITY:
             return malformed("Send the body of this request without a content encoding.", "body-readable")
-        if visit.session is not None:
-            return self._open(visit, visit.session)
+        if asks_upgrade(visit.headers):
+            return self._open(visit)
         body = request.raw_content or b""
         shape, operation, path_model = operation_of(endpoint.path, request.method)
         try:

@@ -64,7 +64,12 @@ def score(request: RequestEvidence, answer: AnswerEvidence | None) -> Verdict:
         path_hint(request.path),
         header_hint(request.headers),
         best(body),
-        best([rpc_hint(request.path, content_type, request.body), realtime_hint(request.headers)]),
+        best(
+            [
+                rpc_hint(request.path, content_type, request.body),
+                realtime_hint(request.headers, request.path),
+            ]
+        ),
     ]
     against = [hint for hint in body if hint.points < 0]
     if answer is not None:

@@ -8,6 +8,8 @@ from policy.provider_keys import has_provider_form
 
 OWN, KEY, CLIENT, GENERATED = 40, 30, 25, 15
 REALTIME = 60
+# Weaker than a protocol's own name: other things are called realtime too.
+OPENED = 25
 
 _OWN_HEADERS = frozenset(
     {
@@ -33,6 +35,7 @@ _AGENTS = re.compile(
     r"githubcopilot|cursor/|connect-es/|aider/|litellm/|ollama[-/]|langchain|llama-?index|cohere-|"
     r"mistral-client|ai-sdk/|ai/\d|roocode/|zed/|huggingface_hub/|instructor/|continue/)"
 )
+_REALTIME_PATHS = frozenset({"realtime", "responses"})
 _REALTIME_PROTOCOLS = ("openai-insecure-api-key", "openai-beta.realtime-v1")
 
 
@@ -41,12 +44,17 @@ def header_hint(headers: Mapping[str, str]) -> Hint:
     return best([_own(headers), _key(headers), _client(headers)])
 
 
-def realtime_hint(headers: Mapping[str, str]) -> Hint:
-    """A WebSocket that offers a realtime AI protocol."""
+def realtime_hint(headers: Mapping[str, str], path: str) -> Hint:
+    """A WebSocket that offers a realtime AI protocol, or opens where one is spoken."""
     offered = headers.get("sec-websocket-protocol", "").lower()
     if any(name in offered for name in _REALTIME_PROTOCOLS):
         return Hint(REALTIME, "realtime WebSocket protocol")
-    return NONE
+    if headers.get("upgrade", "").lower() != "websocket":
+        return NONE
+    last = path.rstrip("/").rpartition("/")[2]
+    if last.endswith("BidiGenerateContent") and "Service" in path:
+        return Hint(REALTIME, "WebSocket of the Gemini Live API")
+    return Hint(OPENED, "WebSocket to a realtime path") if last.lower() in _REALTIME_PATHS else NONE
 
 
 def answer_header_hint(headers: Mapping[str, str]) -> Hint:

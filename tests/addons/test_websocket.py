@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 
 import h2.config
 import h2.connection
@@ -15,7 +16,9 @@ import pytest
 import pytest_asyncio
 from h2.settings import SettingCodes
 
+from policy.snapshot import TenantNetwork
 from tests.addons.running import REAL_KEY, Running, running
+from tests.builders import a_snapshot
 from tests.standins.sessions import (
     BINARY,
     CLOSE,
@@ -184,6 +187,26 @@ async def test_a_websocket_to_what_is_no_ai_passes_byte_for_byte(echoing):
     (visit,) = gateway.engine.chain._connections.open_visits()
     assert (await client.hear())[0] == GONE  # the stand-in takes no compression, as it saw the reserved bit
     assert (visit.exchange.bytes_up, visit.exchange.outcome.value) == (7 + len(compressed), "finished")
+
+
+async def test_a_session_at_a_host_that_only_its_traffic_gives_away_is_one(echoing):
+    """Monitored, as unknown AI is by default: it goes with its own key, inspected and recorded."""
+    gateway, there = echoing
+    (tenant,) = gateway.snapshots.current.tenants.values()
+    home = TenantNetwork(tenant.id, ip_network("127.0.0.0/8"))
+    gateway.snapshots.current = a_snapshot(tenants=[tenant], networks=[home])
+    own = "authorization: Bearer sk-proj-0123456789abcdefghijkl"
+    offered = "sec-websocket-extensions: permessage-deflate"
+    request = handshake("http://chat.example/v1/realtime", "chat.example", own, offered)
+    client = await dial(gateway.ports["proxy"], request)
+    assert client.status == 101
+    assert "sec-websocket-extensions" not in there.peers[0].headers
+    client.send(TEXT, CLEAR)
+    assert await client.hear() == (TEXT, CLEAR)
+    client.close()
+    event = await ended(gateway)
+    assert (event["host"], event["verdict"], event["operation"]) == ("chat.example", "ai", "realtime")
+    assert (event["messages_up"], event["outcome"]) == (1, "finished")
 
 
 # Handshakes that are refused
