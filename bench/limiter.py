@@ -18,7 +18,15 @@ from zoneinfo import ZoneInfo
 from conduit.data_folder import DataFolder
 from conduit.embedded_valkey import EmbeddedValkey
 from policy.identifiers import ExchangeId, LimitId, TenantId
-from policy.limits import Demand, Granted, Limit, LimitKind, LimitScope, Window
+from policy.limits import (
+    DEFAULT_THRESHOLDS,
+    Demand,
+    Granted,
+    Limit,
+    LimitKind,
+    LimitScope,
+    Window,
+)
 from policy.money import MicroDollars
 from store.limiter import Limiter, Used
 from store.limiter_plan import WindowCounter
@@ -48,20 +56,28 @@ async def nothing_used(_: TenantId, windows: tuple[WindowCounter, ...]) -> tuple
 
 
 def limits_of(tenant: TenantId, count: int) -> tuple[Limit, ...]:
-    """Limits of every kind, of three scopes."""
-    subjects = {scope: tenant if scope is LimitScope.TENANT else uuid4() for scope in LimitScope}
+    """Limits of every kind, scope by scope: a rate of each, calls at once, rolling tokens, a daily budget."""
+    kinds = (
+        (LimitKind.REQUESTS_PER_MINUTE, None, None),
+        (LimitKind.BUDGET_MICRO_DOLLARS, Window.DAY, None),
+        (LimitKind.TOKENS, Window.ROLLING, 24),
+        (LimitKind.TOKENS_PER_MINUTE, None, None),
+        (LimitKind.CONCURRENT, None, None),
+    )
     every = [
         Limit(
             LimitId(uuid4()),
             tenant,
             scope,
-            subjects[scope],
+            tenant if scope is LimitScope.TENANT else uuid4(),
             kind,
             AMPLE,
-            Window.DAY if kind is LimitKind.BUDGET_MICRO_DOLLARS else None,
+            window,
+            hours=hours,
+            thresholds=DEFAULT_THRESHOLDS if window else (),
         )
         for scope in LimitScope
-        for kind in LimitKind
+        for kind, window, hours in kinds
     ]
     return tuple(every[:count])
 

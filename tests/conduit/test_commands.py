@@ -148,6 +148,37 @@ def test_limits_of_a_user_and_of_a_placeholder(program: Program, tenant: str) ->
     assert of_placeholder["subject"] == identity
 
 
+def test_every_kind_of_limit_is_set_and_listed_as_it_was(program: Program, tenant: str) -> None:
+    program.json("user", "create", "--tenant", tenant, "alice", "--team", "Analytics")
+    set_limit = ("limit", "set", "--tenant", tenant)
+    for arguments, expected in (
+        (("--team", "Analytics", "--tokens-per-minute", "9", "--burst", "3"), {"scope": "team", "burst": 3}),
+        (("--model", "GPT-4*", "--concurrent", "1"), {"model": "gpt-4*", "alert_at": None}),
+        (("--tokens", "5", "--window", "week"), {"window": "week", "alert_at": [50, 80, 100]}),
+        (
+            (*("--tokens", "5", "--window", "rolling", "--rolling-hours", "24"), "--alert-at", "90"),
+            {"window": "rolling", "rolling_hours": 24, "alert_at": [90]},
+        ),
+        (("--budget-usd", "1", "--window", "day", "--alert-at", "none"), {"alert_at": []}),
+        (("--max-input-tokens", "7"), {"kind": "input_tokens_per_call", "amount": 7}),
+        (("--max-output-tokens", "8"), {"kind": "output_tokens_per_call", "amount": 8}),
+        (("--max-usd-per-call", "0.25"), {"kind": "micro_dollars_per_call", "amount": 250_000}),
+    ):
+        (made,) = program.json(*set_limit, *arguments)
+        assert made.items() >= expected.items()
+        assert made in program.json("limit", "list", "--tenant", tenant)
+    assert len(program.json("limit", "list", "--tenant", tenant)) == 8
+
+
+def test_a_limit_for_nobody_is_refused_in_one_line(program: Program, tenant: str) -> None:
+    set_limit = ("limit", "set", "--tenant", tenant, "--concurrent", "1")
+    program.json("user", "create", "--tenant", tenant, "alice", "--team", "Analytics")
+    refused = program(*set_limit, "--team", "nobody")
+    assert (refused.code, "no team" in refused.err) == (1, True)
+    assert program(*set_limit, "--team", "Analytics", "--user", "alice").code == 1
+    assert program(*set_limit, "--model", "a*b").code == 1
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -157,6 +188,17 @@ def test_limits_of_a_user_and_of_a_placeholder(program: Program, tenant: str) ->
         ("--requests-per-minute", "-1"),
         ("--requests-per-minute", "many"),
         ("--budget-usd", "5", "--window", "year"),
+        ("--tokens", "5"),
+        ("--tokens", "5", "--window", "rolling"),
+        ("--tokens", "5", "--window", "day", "--rolling-hours", "24"),
+        ("--tokens", "5", "--window", "rolling", "--rolling-hours", "8785"),
+        ("--tokens", "5", "--window", "day", "--alert-at", "100,50"),
+        ("--tokens", "5", "--window", "day", "--alert-at", "half"),
+        ("--concurrent", "5", "--window", "day"),
+        ("--concurrent", "5", "--burst", "2"),
+        ("--requests-per-minute", "5", "--tokens-per-minute", "5", "--burst", "2"),
+        ("--requests-per-minute", "5", "--burst", "0"),
+        ("--max-usd-per-call", "5", "--window", "day"),
     ],
 )
 def test_limits_that_make_no_sense_are_wrong_usage(

@@ -53,6 +53,12 @@ async def test_a_tenant_is_set_up_from_nothing(program: httpx.AsyncClient, servi
         (await program.get(f"{at}/{noun}")).json() for noun in ("users", "placeholders", "limits", "networks")
     ]
     assert [len(items) for items in listed] == [1, 1, 1, 1]
+    whole = {"kind": "tokens", "amount": 5, "window": "rolling", "hours": 24, "alert_at": [90]}
+    narrowed = {"limits": [whole], "user_id": user["id"], "model": "gpt-4*"}
+    (of_user,) = (await program.post(f"{at}/limits", json=narrowed)).json()
+    assert of_user.items() >= (whole | {"scope": "user", "model": "gpt-4*"}).items()
+    assert (await program.delete(f"{at}/limits/{of_user['id']}")).status_code == 204
+    assert len((await program.get(f"{at}/limits")).json()) == 1
     revoked = await program.delete(f"{at}/placeholders/{issued.json()['id']}")
     assert revoked.status_code == 204
 

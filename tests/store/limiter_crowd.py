@@ -1,7 +1,9 @@
 """One worker of a crowd, as a process of its own: many calls at once against the same limits.
 
 Reads ``{"url", "tenant", "calls", "cost", "used", "budget", "lease_s"}`` from standard input, says ``ready``,
-starts at the next line, and prints what it was granted and refused. With ``"hangs": true`` no call ends.
+starts at the next line, and prints what it was granted and refused, and by how much calls outran what they
+held. With ``"hangs": true`` no call ends. With ``"steps": N`` each is a stream without a ceiling: it holds
+``cost`` at a time, up to N times, and where it is refused one more has flowed already, which is the worst.
 """
 
 import asyncio
@@ -36,7 +38,16 @@ async def crowd(order: dict[str, int | str]) -> dict[str, int]:
     client = connect(str(order["url"]))
     limiter = Limiter(client, used=nothing_used, timeout_s=PATIENCE_S)
 
-    async def call() -> bool:
+    async def stream(reservation: ExchangeId, held: int) -> int:
+        """What has flowed when the stream ends."""
+        for _ in range(int(order["steps"]) - 1):
+            answer = await limiter.top_up(reservation, tokens=0, cost=MicroDollars(held + int(order["cost"])))
+            if not isinstance(answer, Granted):
+                return held + int(order["cost"])
+            held = answer.cost
+        return held
+
+    async def call() -> int | None:
         demand = Demand(
             ExchangeId(uuid4()),
             tenant,
@@ -46,17 +57,28 @@ async def crowd(order: dict[str, int | str]) -> dict[str, int]:
             MicroDollars(int(order["cost"])),
             int(order.get("lease_s", 60)),
         )
-        granted = isinstance(await limiter.reserve(demand), Granted)
-        if granted:
-            await asyncio.sleep(3600 if order.get("hangs") else 0)
-            await limiter.settle(demand.reservation, tokens=0, cost=MicroDollars(int(order["used"])))
-        return granted
+        answer = await limiter.reserve(demand)
+        if not isinstance(answer, Granted):
+            return None
+        await asyncio.sleep(3600 if order.get("hangs") else 0)
+        used = await stream(demand.reservation, answer.cost) if "steps" in order else int(order["used"])
+        settled = await limiter.settle(demand.reservation, tokens=0, cost=MicroDollars(used))
+        return settled.overshoot_cost
 
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
-    granted = sum(await asyncio.gather(*(call() for _ in range(int(order["calls"])))))
+    overshoots = [
+        each
+        for each in await asyncio.gather(*(call() for _ in range(int(order["calls"]))))
+        if each is not None
+    ]
     await client.aclose()
-    return {"granted": granted, "refused": int(order["calls"]) - granted}
+    return {
+        "granted": len(overshoots),
+        "refused": int(order["calls"]) - len(overshoots),
+        "overshoot": sum(overshoots),
+        "overshoot_of_one": max(overshoots, default=0),
+    }
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from policy.limits import Granted, Window
@@ -26,8 +27,18 @@ async def start(valkey_url: str, tenant: Tenant, order: dict[str, Any]) -> async
     return process
 
 
-async def race(valkey_url: str, tenant: Tenant, order: dict[str, Any]) -> tuple[int, list[int]]:
-    """How many calls were granted, and each total of spent and held that was seen meanwhile."""
+@dataclass(frozen=True)
+class Result:
+    """Of all workers together; ``totals`` are spent and held as seen at many instants meanwhile."""
+
+    granted: int
+    overshoot: int
+    overshoot_of_one: int
+    totals: list[int]
+
+
+async def race(valkey_url: str, tenant: Tenant, order: dict[str, Any]) -> Result:
+    """Let the workers loose on one budget, and look at it until they have done."""
     shares = [order["calls"] // WORKERS + (index < order["calls"] % WORKERS) for index in range(WORKERS)]
     processes = await asyncio.gather(
         *(start(valkey_url, tenant, {**order, "calls": share}) for share in shares)
@@ -37,8 +48,13 @@ async def race(valkey_url: str, tenant: Tenant, order: dict[str, Any]) -> tuple[
     while not finished.done():
         totals += await counted(tenant)
         await asyncio.sleep(0)
-    granted = sum(json.loads(output)["granted"] for output, _ in await finished)
-    return granted, totals + await counted(tenant)
+    found = [json.loads(output) for output, _ in await finished]
+    return Result(
+        sum(each["granted"] for each in found),
+        sum(each["overshoot"] for each in found),
+        max(each["overshoot_of_one"] for each in found),
+        totals + await counted(tenant),
+    )
 
 
 async def counted(tenant: Tenant) -> list[int]:
@@ -50,22 +66,38 @@ async def counted(tenant: Tenant) -> list[int]:
 async def test_five_hundred_calls_at_once_share_a_budget_for_a_hundred(valkey_url: str) -> None:
     tenant = Tenant(valkey_url)
     order = {"calls": 500, "cost": 7_000, "used": 7_000, "budget": 700_000}
-    granted, totals = await race(valkey_url, tenant, order)
+    result = await race(valkey_url, tenant, order)
     print(
-        f"granted {granted} of 500, at most {max(totals)} of {order['budget']} micro-dollars at any instant"
+        f"with a ceiling: granted {result.granted} of 500, at most {max(result.totals)} of {order['budget']} "
+        f"micro-dollars at any of {len(result.totals)} instants, overshoot {result.overshoot}"
     )
-    assert granted == 100
-    assert max(totals) == order["budget"]
+    assert result.granted == 100
+    assert max(result.totals) == order["budget"]
+    assert result.overshoot == 0
+    await tenant.close()
+
+
+async def test_streams_without_a_ceiling_overshoot_by_a_step_at_most(valkey_url: str) -> None:
+    tenant = Tenant(valkey_url)
+    order = {"calls": 300, "cost": 7_000, "used": 0, "budget": 700_000, "steps": 20}
+    result = await race(valkey_url, tenant, order)
+    print(
+        f"without a ceiling: granted {result.granted} of 300, overshoot {result.overshoot} micro-dollars in "
+        f"all and {result.overshoot_of_one} of one stream, whose step is {order['cost']}"
+    )
+    assert 0 < result.overshoot_of_one <= order["cost"]
+    assert result.totals[-1] <= order["budget"] + result.granted * order["cost"]
+    assert result.totals[-1] - result.overshoot <= order["budget"]
     await tenant.close()
 
 
 async def test_what_calls_leave_unused_is_spent_by_others_and_no_more(valkey_url: str) -> None:
     tenant = Tenant(valkey_url)
     order = {"calls": 500, "cost": 7_000, "used": 4_000, "budget": 700_000}
-    granted, totals = await race(valkey_url, tenant, order)
-    assert 100 < granted <= (700_000 - 7_000) // 4_000 + 1
-    assert max(totals) <= order["budget"]
-    assert totals[-1] == granted * 4_000
+    result = await race(valkey_url, tenant, order)
+    assert 100 < result.granted <= (700_000 - 7_000) // 4_000 + 1
+    assert max(result.totals) <= order["budget"]
+    assert result.totals[-1] == result.granted * 4_000
     await tenant.close()
 
 

@@ -1,6 +1,7 @@
 """Budgets after a loss: what PostgreSQL's usage rows say is what Valkey counts, before a budget serves."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -8,7 +9,7 @@ import pytest
 
 from policy.identifiers import ExchangeId, PlaceholderId, TenantId, UserId
 from policy.limit_setting import LimitSetting
-from policy.limits import Granted, LimitKind, LimitScope, Refused, Window
+from policy.limits import Granted, Limit, LimitKind, LimitScope, Refused, Window
 from policy.money import MicroDollars
 from store import limits, usage
 from store.door import Store
@@ -33,19 +34,27 @@ async def subject(valkey_url: str, gateway: Store, tenant: TenantId, clock: Cloc
     await subject.close()
 
 
-async def spend(store: Store, subject: Tenant, at: datetime, cost: int | None, **of: UUID) -> None:
+async def spend(
+    store: Store,
+    subject: Tenant,
+    at: datetime,
+    cost: int | None,
+    model: str = "gpt-4o-mini",
+    **of: UUID | None,
+) -> None:
+    placeholder = of.get("placeholder", uuid4())
     row = usage.UsageRow(
         tenant_id=subject.id,
         id=ExchangeId(uuid4()),
         at=at,
         team_id=of.get("team"),
-        member_id=UserId(of.get("user", uuid4())),
-        placeholder_id=PlaceholderId(of.get("placeholder", uuid4())),
+        member_id=UserId(of.get("user") or uuid4()),
+        placeholder_id=PlaceholderId(placeholder) if placeholder else None,
         credential_id=None,
         provider="openai",
-        model="gpt-4o-mini",
-        input_tokens=1,
-        output_tokens=1,
+        model=model,
+        input_tokens=(cost or 0) * 3,
+        output_tokens=(cost or 0) * 7,
         cache_read_tokens=0,
         cache_write_tokens=0,
         reasoning_tokens=0,
@@ -86,6 +95,61 @@ async def test_each_budget_is_rebuilt_from_its_own_rows_of_its_own_period(
     assert await fits(subject, LimitScope.USER, Window.DAY, 20) == 20 - 1
     assert await fits(subject, LimitScope.USER, Window.MONTH, 20) == 20 - 5
     assert await fits(subject, LimitScope.PLACEHOLDER, Window.DAY, 20) == 20 - 2
+
+
+async def left(subject: Tenant, limit: Limit) -> int:
+    """The most that one more call may use."""
+    most = limit.amount
+    while most:
+        demand = subject.demand(limit, tokens=most, cost=most)
+        if isinstance(await subject.limiter.reserve(demand), Granted):
+            await subject.limiter.release(demand.reservation)
+            return most
+        most -= 1
+    return 0
+
+
+async def test_teams_models_weeks_and_tokens_are_rebuilt_from_their_rows(
+    gateway: Store, subject: Tenant, clock: Clock
+) -> None:
+    """It is a Tuesday; the Sunday before it belongs to another week."""
+    await spend(gateway, subject, moment(clock, hours=1), 1, team=subject.team)
+    await spend(gateway, subject, moment(clock, hours=1), 2, model="GPT-4-turbo", user=subject.user)
+    await spend(gateway, subject, moment(clock, hours=1), 4, model="gpt_4%", team=uuid4())
+    await spend(gateway, subject, moment(clock, days=1), 8, model="gpt-5")
+    await spend(gateway, subject, moment(clock, days=2), 16, team=subject.team)
+    day, week = subject.budget(99), subject.budget(99, window=Window.WEEK)
+    assert await left(subject, replace(subject.budget(99, LimitScope.TEAM), window=Window.DAY)) == 98
+    assert await left(subject, week) == 99 - 15
+    assert await left(subject, replace(day, model="gpt-4*")) == 99 - 3
+    assert await left(subject, replace(day, model="gpt-4-turbo")) == 99 - 2
+    assert await left(subject, replace(day, model="gpt_4%")) == 99 - 4
+    assert await left(subject, replace(day, model="gpt_4%*")) == 99 - 4
+    of_user = subject.limit(LimitKind.TOKENS, 99, LimitScope.USER, Window.DAY)
+    assert await left(subject, of_user) == 99 - 20
+    assert await left(subject, replace(of_user, model="gpt-5*")) == 99
+
+
+async def test_a_rolling_window_is_rebuilt_with_the_age_of_its_rows(gateway: Store, subject: Tenant) -> None:
+    subject.limiter._clock = None  # the rows' age is by the worker's own clock
+    now = datetime.now(UTC)
+    for hours, cost in ((1, 1), (20, 2), (23, 4), (26, 8)):
+        await spend(gateway, subject, now - timedelta(hours=hours), cost)
+    limit = replace(subject.budget(99, window=Window.ROLLING), hours=24)
+    assert await left(subject, limit) == 99 - 7
+    assert await left(subject, replace(limit, hours=2)) == 99 - 1
+    assert await left(subject, replace(limit, hours=48)) == 99 - 15
+    slices = await subject.client.hget(keys_of(subject.id)[0], f"past b:tenant:{subject.id.hex}:rolling:24")
+    assert [part.split(b":")[1] for part in slices.split()] == [b"4", b"2", b"1"]
+
+
+async def test_calls_without_a_key_of_ours_spend_no_budget_and_use_tokens(
+    gateway: Store, subject: Tenant, clock: Clock
+) -> None:
+    await spend(gateway, subject, moment(clock, hours=1), 5, placeholder=None)
+    await spend(gateway, subject, moment(clock, hours=1), 1)
+    assert await left(subject, subject.budget(99)) == 98
+    assert await left(subject, subject.limit(LimitKind.TOKENS, 99, window=Window.DAY)) == 99 - 60
 
 
 async def test_another_tenants_rows_count_for_nothing(
