@@ -10,7 +10,7 @@
     await limiter.drain(within_s=…)                          before the worker ends
 
 ``Demand``, ``Granted``, ``Refused`` and ``Settled`` are in ``policy.limits``. ``reserve`` and ``top_up``
-raise ``LimiterUnavailable`` within some 60 ms when Valkey is away, hung or refusing: the call is then
+raise ``LimiterUnavailable`` within 50 ms when Valkey is away, hung or refusing: the call is then
 answered ``degraded``. ``settle`` and ``release`` need not be awaited: they are sent at once, in batches,
 and again until Valkey has them. All are idempotent by reservation. The arithmetic is ``limiter.lua``'s.
 """
@@ -38,6 +38,9 @@ _SCRIPT = Script.of("limiter_state.lua", "limiter.lua")
 _UPKEEP = Script.of("limiter_state.lua", "limiter_upkeep.lua")
 
 _REFUSED, _GRANTED, _ENDED, _UNPREPARED, _OTHER_PERIOD = range(5)
+
+# With what passes until the loop comes round again, a hung Valkey is given up within 50 ms.
+_TIMEOUT_S = 0.04
 
 _BATCH = 50
 # What was not settled for so long has been forgotten by a fault of ours; its lease then expires.
@@ -94,7 +97,7 @@ class Limiter:
         *,
         used: UsedBy,
         on_crossed: Callable[[Crossed], None] = lambda _: None,
-        timeout_s: float = 0.05,
+        timeout_s: float = _TIMEOUT_S,
         used_timeout_s: float = 2.0,
         clock: Callable[[], int] | None = None,
     ) -> None:
