@@ -330,6 +330,23 @@ async def test_limits_are_set_together_or_not_at_all(store: Store, plant: Plant)
         assert await limits.every(session) == []
 
 
+async def test_a_subject_has_no_more_limits_than_a_call_can_be_held_to(store: Store, plant: Plant) -> None:
+    async def add(count: int, name: str) -> None:
+        for number in range(count):
+            await limit_acts.set_limits(
+                store,
+                actor=ADA,
+                tenant_id=plant.tenant_id,
+                settings=[LimitSetting(LimitKind.CONCURRENT, 1)],
+                subject=limits.LimitSubject(model=f"{name}-{number}"),
+            )
+
+    await add(limit_acts.LIMITS_PER_SUBJECT_MAX, "model")
+    with pytest.raises(InvalidRecord, match="at most 64"):
+        await add(1, "another")
+    await add(1, "model")
+
+
 @pytest.mark.parametrize("host", ["not a host", "http://x.example", "", "127.1", "a..b"])
 async def test_what_is_no_host_is_refused(plant: Plant, host: str) -> None:
     with pytest.raises(InvalidRecord):
