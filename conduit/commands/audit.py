@@ -11,7 +11,7 @@ from uuid import UUID
 import typer
 
 from conduit.command import CommandFailed, Invocation, command, group
-from conduit.commands import verification
+from conduit.commands import proof, verification
 from policy.event_formats import Format
 from policy.identifiers import CredentialId, PlaceholderId, TenantId
 
@@ -36,6 +36,7 @@ def register(application: typer.Typer) -> None:
     command(audit, "trace")(trace)
     command(audit, "export")(export)
     verification.register(audit)
+    proof.register(audit)
 
 
 async def show(

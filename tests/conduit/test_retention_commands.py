@@ -100,3 +100,16 @@ def test_a_witness_is_named_or_all_that_are_configured(program: Program, tmp_pat
     assert (refused.code, "signature" in refused.err) == (1, True)
     missing = program(*verify, "--witness", str(tmp_path / "nowhere"))
     assert missing.code == 1
+
+
+def test_a_proof_is_written_and_checked_offline(program: Program, tmp_path: Path) -> None:
+    program.json("user", "create", "--tenant", "acme", "dave")
+    asyncio.run(sign(program))
+    (event, *_) = program.json("audit", "list", "--tenant", "acme", "--limit", "1")
+    proof = tmp_path / "proof.json"
+    made = program.json("audit", "prove", "--tenant", "acme", "--event", event["id"], "--out", str(proof))
+    shown = program.json("audit", "verify-proof", str(proof), "--key", made["key"])
+    assert (shown["holds"], shown["sequence"], shown["event"]["id"]) == (True, event["sequence"], event["id"])
+    proof.write_bytes(proof.read_bytes().replace(b"dave", b"dan!"))
+    bent = program("audit", "verify-proof", str(proof), "--key", made["key"])
+    assert (bent.code, "another root" in bent.err) == (1, True)

@@ -110,26 +110,105 @@ def _linked(lines: list[bytes], entries: list[bytes], tenant: UUID) -> bool:
     return True
 
 
+def proof_holds(data: bytes, public_key: str) -> bool:
+    """Whether a proof document shows what it claims, by the recursion of RFC 9162, 2.1.3 and 2.1.4."""
+    try:
+        return _proof_holds(data, public_key)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return False
+
+
+def _proof_holds(data: bytes, public_key: str) -> bool:
+    value = json.loads(data)
+    if _dump(value) != data or value["format"] != "apiconduit proof 1" or value["key"] != public_key:
+        return False
+    tenant, path = UUID(value["tenant_id"]), [bytes.fromhex(item) for item in value["path"]]
+    if str(tenant) != value["tenant_id"] or [item.hex() for item in path] != value["path"]:
+        return False
+    if any(len(item) != 32 for item in path):
+        return False
+    if value["kind"] == "consistency":
+        sizes_and_roots = [_seen(value[name].encode(), public_key, tenant) for name in ("first", "second")]
+        if None in sizes_and_roots or len(value) != 7:
+            return False
+        (first, first_root), (second, second_root) = sizes_and_roots  # type: ignore[misc]
+        return 0 < first <= second and _grown(first, second, path, first_root) == (first_root, second_root)
+    seen = _seen(value["checkpoint"].encode(), public_key, tenant)
+    number = value["sequence"]
+    if value["kind"] != "inclusion" or seen is None or isinstance(number, bool) or len(value) != 8:
+        return False
+    leaf = leaf_of(_dump(value["event"])) if "event" in value else bytes.fromhex(value["leaf"])
+    if "leaf" in value and leaf.hex() != value["leaf"]:
+        return False
+    return 0 < number <= seen[0] and _climbed(leaf, number - 1, seen[0], path) == seen[1]
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def _middle(size: int) -> int:
+    middle = 1
+    while middle * 2 < size:
+        middle *= 2
+    return middle
+
+
+def _climbed(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes | None:
+    """The root that a path leads to, taken apart from its end, as PATH is defined."""
+    if size == 1:
+        return leaf if not path else None
+    if not path:
+        return None
+    middle = _middle(size)
+    if index < middle:
+        below = _climbed(leaf, index, middle, path[:-1])
+        return None if below is None else _node(below, path[-1])
+    below = _climbed(leaf, index - middle, size - middle, path[:-1])
+    return None if below is None else _node(path[-1], below)
+
+
+def _grown(
+    first: int, second: int, path: list[bytes], first_root: bytes, *, whole: bool = True
+) -> tuple[bytes, bytes] | None:
+    """Both roots that a consistency path leads to, as SUBPROOF is defined."""
+    if first == second:
+        if whole:
+            return (first_root, first_root) if not path else None
+        return (path[0], path[0]) if len(path) == 1 else None
+    if not path:
+        return None
+    middle = _middle(second)
+    if first <= middle:
+        below = _grown(first, middle, path[:-1], first_root, whole=whole)
+        return None if below is None else (below[0], _node(below[1], path[-1]))
+    below = _grown(first - middle, second - middle, path[:-1], first_root, whole=False)
+    return None if below is None else (_node(path[-1], below[0]), _node(path[-1], below[1]))
+
+
 def _signed(note: bytes, public_key: str, tenant: UUID, entries: list[bytes]) -> bool:
+    seen = _seen(note, public_key, tenant)
+    return seen == (len(entries), tree_hash(entries))
+
+
+def _seen(note: bytes, public_key: str, tenant: UUID) -> tuple[int, bytes] | None:
+    """Size and root of a note that this key signed for this tenant's record."""
     name, _, key = public_key.split("+", 2)
     body, _, signature = note.rpartition(b"\n\n")
     origin, size, root, _time = body.decode().split("\n")
     marker = f"— {name} ".encode()
     if not signature.startswith(marker) or not signature.endswith(b"\n"):
-        return False
+        return None
     encoded = signature[len(marker) : -1]
     raw = base64.b64decode(encoded)
     if base64.b64encode(raw) != encoded:
-        return False
+        return None
     public = base64.b64decode(key)
     key_id = hashlib.sha256(name.encode() + b"\n" + public).digest()[:4]
     try:
         Ed25519PublicKey.from_public_bytes(public[1:]).verify(raw[4:], body + b"\n")
     except InvalidSignature:
-        return False
-    return (
-        raw[:4] == key_id
-        and origin == f"{name}/{tenant}"
-        and int(size) == len(entries)
-        and base64.b64decode(root) == tree_hash(entries)
-    )
+        return None
+    if raw[:4] != key_id or origin != f"{name}/{tenant}" or str(int(size)) != size:
+        return None
+    return int(size), base64.b64decode(root)
