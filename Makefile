@@ -22,7 +22,7 @@ DEVELOPMENT := $(VENV)/.development-installed
 
 # Debian packages of the tests, the demo and the benchmark, as command:package. Not needed to run the product.
 DEBIAN := setpriv:util-linux useradd:passwd ip:iproute2 nft:nftables chromium:chromium wrk:wrk \
-  softhsm2-util:softhsm2 openssl:openssl
+  softhsm2-util:softhsm2 openssl:openssl pgbouncer:pgbouncer pg_createcluster:postgresql
 
 # Further words for the program or for pytest: make test ARGS="tests/policy -x"
 ARGS :=
@@ -41,6 +41,14 @@ run: $(RUNTIME) ## start gateway and console in the foreground, on embedded data
 .PHONY: test
 test: $(DEVELOPMENT) debian recordings agents ## the whole test suite
 	@exec $(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+
+.PHONY: test-postgresql
+test-postgresql: $(DEVELOPMENT) debian ## the store's tests on Debian's PostgreSQL, in a throw-away cluster
+	@exec $(PYTHON) -m tests.standins.debian_cluster $(PYTHON) -m pytest tests/store $(ARGS)
+
+.PHONY: test-pgbouncer
+test-pgbouncer: $(DEVELOPMENT) debian ## the store's tests through PgBouncer in transaction mode
+	@CONDUIT_TEST_POOLER=1 exec $(PYTHON) -m pytest tests/store $(ARGS)
 
 .PHONY: demo
 demo: $(DEVELOPMENT) debian ## a throw-away instance: real SDKs through every mode, told step by step

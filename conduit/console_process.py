@@ -54,7 +54,9 @@ async def serve(boot: Boot) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as stack:
-        store = await Store.open(boot.dsn, boot.claim_key, pool_size=CONNECTIONS)
+        store = await Store.open(
+            boot.dsn, boot.claim_key, pool_size=CONNECTIONS, pooler=boot.settings.database.pooler
+        )
         stack.push_async_callback(store.close)
         services = assembled(boot, store)
         address = boot.settings.listen.console

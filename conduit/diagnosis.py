@@ -17,7 +17,7 @@ from pathlib import Path
 
 from conduit.addresses import Address
 from conduit.command import Invocation
-from conduit.instance import CATALOGUE_FOLDER, is_running, opened, settings_of, vault_of
+from conduit.instance import CATALOGUE_FOLDER, is_running, opened, owner_url, settings_of, vault_of
 from conduit.settings import Settings
 
 # A connection takes two descriptors, and mitmproxy's certificates, logs and spool a few more.
@@ -66,6 +66,8 @@ async def examine(invocation: Invocation, *, running: bool) -> list[Finding]:
     findings += [await _guarded(name, check, folder, settings) for name, check in RUNNING_CHECKS]
     findings.append(await _database(invocation))
     findings.append(await _witnesses(invocation))
+    if settings.database.pooler is not None:
+        findings.append(await _pooler(invocation))
     if settings.alerts.destinations:
         findings.append(await _alerts(invocation))
     return findings
@@ -238,6 +240,27 @@ async def _database(invocation: Invocation) -> Finding:
             "database", Result.FAIL, f"without forced row security: {', '.join(lacking)}", "do not serve"
         )
     return Finding("database", Result.OK, f"PostgreSQL {version}, row security forced on every table")
+
+
+async def _pooler(invocation: Invocation) -> Finding:
+    """Whether transactions come through the named pooler, as the workers send them."""
+    from store.claim import Purpose
+    from store.door import Store
+    from store.roles import read_secrets
+
+    settings = settings_of(invocation)
+    place = settings.database.pooler
+    try:
+        owner = owner_url(invocation.data.expanduser().absolute(), settings)
+        secrets = await asyncio.to_thread(read_secrets, owner)
+        store = await Store.open(secrets.console_dsn, secrets.claim_key, pool_size=1, pooler=place)
+        async with store.platform(Purpose.ADMINISTRATION):
+            pass
+        await store.close()
+    except Exception as error:  # as in _guarded
+        mend = "see that PgBouncer runs, knows the roles and names this server; docs/database.md"
+        return Finding("pooler", Result.FAIL, f"{type(error).__name__}: {error}", mend)
+    return Finding("pooler", Result.OK, f"transactions go through {place}, notifications past it")
 
 
 async def _alerts(invocation: Invocation) -> Finding:

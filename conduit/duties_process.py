@@ -78,7 +78,7 @@ async def serve(boot: Boot) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    store = await Store.open(boot.dsn, boot.claim_key, pool_size=4)
+    store = await Store.open(boot.dsn, boot.claim_key, pool_size=4, pooler=boot.settings.database.pooler)
     crossings: list[Crossed] = []
     limiter = Limiter(connect(boot.redis_url), used=used_from(store), on_crossed=crossings.append)
     isolation = Isolation(store, boot.data / "run" / "isolation.json")

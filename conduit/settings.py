@@ -7,7 +7,7 @@ from the descriptions here.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -85,6 +85,22 @@ class Connection(Section):
         if not text:
             raise ConfigurationError(f"{self.url_file} is empty; it should hold a database URL")
         return text
+
+
+class Database(Connection):
+    """PostgreSQL, and what may stand before it."""
+
+    pooler: ListenAddress | None = Field(
+        None,
+        description="`host:port` of a transaction pooler (PgBouncer) before that server. Transactions "
+        "go through it; migrations, notifications and backups go to the server itself.",
+    )
+
+    @model_validator(mode="after")
+    def _before_a_server(self) -> Self:
+        if self.pooler is not None and self.url is None and self.url_file is None:
+            raise ValueError("a pooler stands before a server: set url or url_file too")
+        return self
 
 
 class Upstream(Section):
@@ -340,7 +356,7 @@ class Settings(Section):
     """All settings. Constructing it reads nothing but its arguments; ``load`` reads file and environment."""
 
     listen: Listen = Field(Listen(), description="Where the doors are.")
-    database: Connection = Field(Connection(), description="PostgreSQL 15 or newer.")
+    database: Database = Field(Database(), description="PostgreSQL 15 or newer.")
     redis: Connection = Field(Connection(), description="Valkey 8 or Redis 7, or newer.")
     upstream: Upstream = Field(Upstream(), description="How providers are reached.")
     providers: dict[str, Provider] = Field({}, description="Providers reached at another place, by id.")

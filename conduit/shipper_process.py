@@ -113,7 +113,9 @@ async def _open_store(boot: Boot, stopping: asyncio.Event) -> Store | None:
     backoff_s = POLL_INTERVAL_S
     while not stopping.is_set():
         try:
-            return await Store.open(boot.dsn, boot.claim_key, pool_size=CONNECTIONS)
+            return await Store.open(
+                boot.dsn, boot.claim_key, pool_size=CONNECTIONS, pooler=boot.settings.database.pooler
+            )
         except StoreUnavailable as error:
             logger.warning("records wait in the spool: {}", error)
             await wait(stopping, backoff_s)

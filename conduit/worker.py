@@ -41,7 +41,7 @@ async def serve(boot: Boot) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as stack:
-        store = await Store.open(boot.dsn, boot.claim_key)
+        store = await Store.open(boot.dsn, boot.claim_key, pooler=boot.settings.database.pooler)
         stack.push_async_callback(store.close)
         snapshots = SnapshotSource(store, catalogues=catalogues_of(boot.settings))
         await snapshots.load()

@@ -14,11 +14,12 @@ from typing import Self
 from uuid import UUID
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import PoolResetState
 
 from store.claim import LIFETIME_S, Purpose, purpose_claim, tenant_claim
@@ -32,6 +33,7 @@ from store.errors import (
     StoreError,
     StoreUnavailable,
     TenancyViolation,
+    UnknownPooler,
 )
 from store.guard import check_role
 
@@ -54,28 +56,28 @@ _ENTER_PLATFORM = text(
 class Store:
     """A pool of connections of one serving role. Make it with ``open``; end it with ``close``."""
 
-    def __init__(self, engine: AsyncEngine, dsn: str, claim_key: bytes, *, bound_to_backend: bool) -> None:
+    def __init__(self, engine: AsyncEngine, dsn: str, claim_key: bytes, *, pooler: str | None) -> None:
         self._engine = engine
         self._dsn = dsn
         self._claim_key = claim_key
-        self._bound_to_backend = bound_to_backend
+        self._pooler = pooler
 
     def __repr__(self) -> str:
         return f"Store({self._engine.pool.status()})"
 
     @classmethod
-    async def open(
-        cls, dsn: str, claim_key: bytes, *, pool_size: int = 4, bound_to_backend: bool = True
-    ) -> Self:
+    async def open(cls, dsn: str, claim_key: bytes, *, pool_size: int = 4, pooler: str | None = None) -> Self:
         """Connect as a serving role and refuse one that could bypass row-level security.
 
-        ``dsn`` is a libpq connection string from ``store.migrate.upgrade``. Behind a transaction pooler
-        pass ``bound_to_backend=False``: claims then name no server process and rest on their expiry.
-        Raises ``UnsafeRole`` or ``StoreUnavailable``.
+        ``dsn`` is a libpq connection string from ``store.migrate.upgrade``. ``pooler`` (``host:port``) is a
+        transaction pooler before that server, such as PgBouncer: transactions go through it, and their claims
+        name no server process and rest on their expiry; ``listener`` goes to the server itself.
+        Raises ``UnsafeRole``, ``UnknownPooler`` or ``StoreUnavailable``.
         """
+        served = dsn if pooler is None else through(dsn, pooler)
         engine = create_async_engine(
             "postgresql+psycopg://",
-            async_creator=lambda: _connect(dsn),
+            async_creator=lambda: _connect(served),
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_S,
@@ -84,10 +86,12 @@ class Store:
             hide_parameters=True,
         )
         event.listen(engine.sync_engine, "reset", _forget_session)
-        store = cls(engine, dsn, claim_key, bound_to_backend=bound_to_backend)
+        store = cls(engine, dsn, claim_key, pooler=pooler)
         try:
             async with engine.connect() as connection:
                 await check_role(connection)
+                if pooler is None:
+                    await _refuse_unnamed_pooler(connection)
         except BaseException as error:
             await engine.dispose()
             raise translated(error) from error
@@ -104,9 +108,7 @@ class Store:
 
     async def reopened(self) -> Self:
         """A store of its own with one connection, for a thread with another event loop. Close it there."""
-        return await type(self).open(
-            self._dsn, self._claim_key, pool_size=1, bound_to_backend=self._bound_to_backend
-        )
+        return await type(self).open(self._dsn, self._claim_key, pool_size=1, pooler=self._pooler)
 
     async def listener(self) -> psycopg.AsyncConnection[tuple[object, ...]]:
         """A connection outside the pool, in autocommit and without a claim: for LISTEN. Close it."""
@@ -157,13 +159,31 @@ class Store:
             raise translated(error) from error
 
     async def _backend(self, session: AsyncSession) -> int:
-        if not self._bound_to_backend:
-            return 0
-        raw = await (await session.connection()).get_raw_connection()
-        driver: psycopg.AsyncConnection[object] | None = raw.driver_connection
-        if driver is None:
-            raise StoreUnavailable("the connection is gone")
-        return driver.info.backend_pid
+        return 0 if self._pooler is not None else await _backend_of(await session.connection())
+
+
+def through(dsn: str, pooler: str) -> str:
+    """The same connection string, by way of a pooler at ``host:port``."""
+    host, _, port = pooler.rpartition(":")
+    kept = {key: value for key, value in conninfo_to_dict(dsn).items() if key != "hostaddr"}
+    return make_conninfo("", **kept | {"host": host.removeprefix("[").removesuffix("]"), "port": port})
+
+
+async def _backend_of(connection: AsyncConnection) -> int:
+    """The server process that the protocol named at the start of this connection."""
+    driver: psycopg.AsyncConnection[object] | None = (await connection.get_raw_connection()).driver_connection
+    if driver is None:
+        raise StoreUnavailable("the connection is gone")
+    return driver.info.backend_pid
+
+
+async def _refuse_unnamed_pooler(connection: AsyncConnection) -> None:
+    """A transaction pooler gives each transaction another process than it named: every claim would fail."""
+    if await connection.scalar(text("SELECT pg_backend_pid()")) != await _backend_of(connection):
+        raise UnknownPooler(
+            "database.url leads to a connection pooler; name the server itself there, for migrations and"
+            " notifications, and the pooler in database.pooler"
+        )
 
 
 async def _connect(dsn: str) -> psycopg.AsyncConnection[tuple[object, ...]]:

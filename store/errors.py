@@ -20,6 +20,10 @@ class UnsafeRole(StoreError):
     """The serving role could bypass row-level security, so nothing may be served with it."""
 
 
+class UnknownPooler(StoreError):
+    """Between us and PostgreSQL stands a transaction pooler that the settings do not name."""
+
+
 class NoTenant(StoreError):
     """A session was asked for without saying for which tenant; a fault of ours."""
 

@@ -1,6 +1,7 @@
 """Real engines for all tests: started once for each test process, out of the wheels, and stopped with it.
 
-``CONDUIT_TEST_DATABASE_URL`` (of an owner role) and ``CONDUIT_TEST_REDIS_URL`` name others to test against.
+``CONDUIT_TEST_DATABASE_URL`` (of an owner role) and ``CONDUIT_TEST_REDIS_URL`` name others to test against;
+with ``CONDUIT_TEST_POOLER=1`` every store works through a PgBouncer of the tests' own.
 """
 
 import os
@@ -8,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -19,6 +21,7 @@ from conduit.settings import PREFIX, TEST_PREFIX
 from store.door import Store
 from store.migrate import upgrade
 from store.roles import RoleSecrets
+from tests.standins.pooler import PgBouncer
 
 pytest_plugins = ["tests.standins.fixtures"]
 
@@ -73,6 +76,24 @@ def valkey_url(engine_folder: DataFolder) -> Iterator[str]:
 def role_secrets(postgres_url: str) -> RoleSecrets:
     """How the serving roles sign in to a migrated database."""
     return upgrade(postgres_url)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _pooled(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Where it is asked for, a transaction pooler before the server, for every store that a test opens."""
+    if not os.environ.get("CONDUIT_TEST_POOLER"):
+        yield
+        return
+    folder, secrets = request.getfixturevalue("engine_folder"), request.getfixturevalue("role_secrets")
+    plainly: Any = Store.open.__func__  # type: ignore[attr-defined]
+    with PgBouncer(folder.folder("pooler"), secrets) as pooler, pytest.MonkeyPatch.context() as patch:
+
+        async def through_it(kind: type[Store], dsn: str, claim_key: bytes, **options: Any) -> Store:
+            opened: Store = await plainly(kind, dsn, claim_key, **{"pooler": pooler.address, **options})
+            return opened
+
+        patch.setattr(Store, "open", classmethod(through_it))
+        yield
 
 
 @pytest.fixture

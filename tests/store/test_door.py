@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -247,6 +248,8 @@ async def test_two_tenants_at_once_stay_apart(store: Store, tenant: TenantId, ot
 async def test_claims_that_name_no_backend_work_behind_a_pooler(
     role_secrets: RoleSecrets, tenant: TenantId
 ) -> None:
-    opened = await Store.open(role_secrets.console_dsn, role_secrets.claim_key, bound_to_backend=False)
+    server = conninfo_to_dict(role_secrets.console_dsn)
+    pooler = f"{server['host']}:{server.get('port') or 5432}"  # the server itself stands for one here
+    opened = await Store.open(role_secrets.console_dsn, role_secrets.claim_key, pooler=pooler)
     assert (await a_member(opened, tenant)).tenant_id == tenant
     await opened.close()
