@@ -89,7 +89,9 @@ def _pooled(request: pytest.FixtureRequest) -> Iterator[None]:
     with PgBouncer(folder.folder("pooler"), secrets) as pooler, pytest.MonkeyPatch.context() as patch:
 
         async def through_it(kind: type[Store], dsn: str, claim_key: bytes, **options: Any) -> Store:
-            opened: Store = await plainly(kind, dsn, claim_key, **{"pooler": pooler.address, **options})
+            if dsn in (secrets.gateway_dsn, secrets.console_dsn, secrets.auditor_dsn):  # of this server
+                options = {"pooler": pooler.address, **options}
+            opened: Store = await plainly(kind, dsn, claim_key, **options)
             return opened
 
         patch.setattr(Store, "open", classmethod(through_it))
