@@ -22,11 +22,11 @@ SETTINGS = {"workers": 1, "snapshot.max_age_s": 2, "step_timeout_s": 1, "drain_s
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Office]:
+def running(folder: Path, **changed: object) -> Iterator[Office]:
     authority = Authority(folder / "authority")
     with (
         StandIn(authority) as provider,
-        Product(folder, upstream_settings(provider, authority) | SETTINGS) as product,
+        Product(folder, upstream_settings(provider, authority) | SETTINGS | changed) as product,
     ):
         yield settle(product, provider, authority)
 
