@@ -12,6 +12,7 @@ from html import escape
 from http import HTTPStatus
 
 from policy import coaching
+from policy.amazon_events import MEDIA_TYPE, exception_message
 from policy.exchange import Shape
 from policy.refusals import Reason, Refusal
 from policy.session_messages import Dialect
@@ -52,6 +53,12 @@ _TYPES_AMAZON = {
     413: "ValidationException",
     429: "ThrottlingException",
     503: "ServiceUnavailableException",
+}
+_EXCEPTIONS_AMAZON = {
+    400: "validationException",
+    403: "validationException",
+    429: "throttlingException",
+    503: "serviceUnavailableException",
 }
 _TITLES = {
     Reason.UNIDENTIFIED: "Who is calling is not known",
@@ -198,6 +205,9 @@ def stream_ending(
     """
     error = _json(_error(refusal, shape, request_id))
     media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == MEDIA_TYPE:
+        kind = _EXCEPTIONS_AMAZON.get(refusal.status, "internalServerException")
+        return exception_message(kind, {"message": _sentence(refusal), "request_id": request_id})
     if media_type.endswith("json"):
         return b"," + error + b"]" if shape is Shape.GEMINI else error + b"\n"
     if shape is Shape.OPENAI_RESPONSES:

@@ -49,6 +49,10 @@ _NOT_TEXT = frozenset(
 )
 # The frame of a tool call costs about a dozen tokens that no text shows.
 _TOOL_CALL = "x" * 36
+_OTHER_TEXTS = (
+    *("message", "output", "response", "choices", "text", "content", "delta", "generated_text"),
+    *("content_block", "generation", "outputText", "completion", "outputs"),
+)
 _CACHED_KINDS = frozenset(
     {
         "cache_text_read_tokens",
@@ -71,6 +75,7 @@ class Reading:
         self.model: str | None = None
         self.tier: str | None = None
         self.complete = False
+        self._begun = False
         self.text_bytes = 0
         self.text_events = 0
         self._read: Callable[[Document], None] = {
@@ -152,15 +157,22 @@ class Reading:
     def _other(self, document: Document) -> None:
         """Bedrock Converse, Cohere, Ollama and what resembles the known shapes."""
         self._name(document)
+        self._begun = document.get("type") == "message_start" or (self._begun and "usage" not in document)
         for holder in (document, document.get("delta"), document.get("response"), document.get("message")):
             if isinstance(holder, dict):
                 self._merge(holder.get("usage"))
         if "eval_count" in document:
-            names = {"prompt_tokens": "prompt_eval_count", "completion_tokens": "eval_count"}
-            self._merge({name: document.get(theirs, 0) for name, theirs in names.items()})
-        self.complete = self.complete or bool(self.usage)
-        keys = ("message", "output", "response", "choices", "text", "content", "delta", "generated_text")
-        self._deliver([document.get(key) for key in keys])
+            self._rename(document, {"prompt_tokens": "prompt_eval_count", "completion_tokens": "eval_count"})
+        invocation = document.get("amazon-bedrock-invocationMetrics")
+        if isinstance(invocation, dict) and not self.usage:
+            counts = {"prompt_tokens": "inputTokenCount", "completion_tokens": "outputTokenCount"}
+            self._rename(invocation, counts)
+        # What a message begins with is not what it has used (Anthropic's models at Bedrock).
+        self.complete = self.complete or (bool(self.usage) and not self._begun)
+        self._deliver([document.get(key) for key in _OTHER_TEXTS])
+
+    def _rename(self, holder: Document, names: Mapping[str, str]) -> None:
+        self._merge({name: holder.get(theirs, 0) for name, theirs in names.items()})
 
     def _name(self, document: Document) -> None:
         model = document.get("model")

@@ -7,6 +7,7 @@ Nothing here raises: an answer that cannot be read is counted by its bytes.
 import json
 from datetime import datetime
 
+from policy.amazon_events import MEDIA_TYPE, AmazonEvents
 from policy.decoding import is_plain
 from policy.exchange import Call, Priced, Shape, Usage
 from policy.inspection import USAGE_WHEN_ASKED
@@ -190,6 +191,8 @@ def _events_of(media_type: str, shape: Shape, operation: str) -> Events | None:
     """How the answer is cut into documents; ``None`` for one whole document or for none."""
     if media_type == "text/event-stream":
         return ServerSentEvents()
+    if media_type == MEDIA_TYPE:
+        return AmazonEvents()
     if media_type in {"application/x-ndjson", "application/jsonl", "application/x-jsonlines"}:
         return JsonLines()
     if shape is Shape.GEMINI and operation == "stream_generate_content" and media_type == "application/json":

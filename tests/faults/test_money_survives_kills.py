@@ -73,6 +73,7 @@ async def summed(store: Store, tenant: TenantId) -> int:
     return sum(row.cost_micro_dollars for row in found)
 
 
+@pytest.mark.timeout(60 + 5 * KILLS)
 def test_killed_spenders_leak_nothing_and_the_books_agree(short_path: Path) -> None:
     chance, folder = random.Random(5), DataFolder(short_path)
     database, valkey = EmbeddedPostgres(folder), EmbeddedValkey(folder)
@@ -130,6 +131,7 @@ def killed_while_spending(spool: Path, tenant: TenantId, valkey_url: str, *, aft
     return begun + len(process.stdout.read())
 
 
+@pytest.mark.timeout(60 + 30 * WORKER_KILLS)
 @pytest.mark.skipif(not WORKER_KILLS, reason="CONDUIT_TEST_WORKER_KILLS says how many")
 def test_killed_workers_of_the_product_leak_nothing_and_the_books_agree(tmp_path: Path) -> None:
     with running(tmp_path, workers=2) as office:
