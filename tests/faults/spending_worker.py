@@ -57,6 +57,7 @@ async def spend(order: dict[str, str]) -> None:
             "kind": "call",
             "decision": "allow",
             "tenant_id": str(tenant),
+            "placeholder_id": str(tenant),  # a budget counts what keys of ours spent
         }
         spool.append({"type": "admitted", "event": event})
         os.write(1, b".")
