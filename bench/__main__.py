@@ -6,7 +6,7 @@
 import subprocess
 import sys
 
-EVERY = ("gateway", "limiter", "claim", "snapshot", "audit", "hostile", "catalogue")
+EVERY = ("gateway", "limiter", "claim", "snapshot", "audit", "hostile", "catalogue", "estimates")
 
 
 def main(chosen: list[str]) -> int:

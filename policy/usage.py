@@ -18,8 +18,11 @@ from policy.sse import Event, Events, JsonArray, JsonLines, ServerSentEvents
 
 # A whole JSON answer is kept until its end, so that its usage can be read; a longer one is estimated.
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
-# English makes about 4.5 bytes of UTF-8 a token, program text 3.3, Chinese 3: a low number, as it is charged.
-BYTES_PER_TOKEN = 3
+# How many bytes of UTF-8 a token is taken for, by the family whose tokenizer it is: low numbers, as they are
+# charged. OpenAI's makes about 4.5 of English, 3.3 of program text, 3 of Chinese; Anthropic's more tokens of
+# the same text. ``make bench ARGS=estimates`` says
+# how far that is off.
+BYTES_PER_TOKEN = dict.fromkeys(Shape, 3) | {Shape.ANTHROPIC_MESSAGES: 2}
 # No tokenizer in use packs more text than this into one token on average; a report that says so is wrong.
 BYTES_PER_TOKEN_MAX = 64
 CONTRADICTION_BYTES = 512
@@ -48,6 +51,7 @@ class Meter:
         hide_usage: bool = False,
     ) -> None:
         self._shape, self._provider, self._operation = shape, provider, operation
+        self._bytes_per_token = BYTES_PER_TOKEN[shape]
         self._reading = Reading(shape)
         self._media_type = content_type.partition(";")[0].strip().lower()
         self._events = _events_of(self._media_type, shape, operation)
@@ -65,7 +69,7 @@ class Meter:
     @property
     def output_tokens_so_far(self) -> int:
         """Output tokens delivered, estimated, or reported where that is more."""
-        return max(self._reading.output_tokens, self._estimated_output())
+        return max(self._reading.output_tokens, self.estimated_output)
 
     @property
     def open_bytes(self) -> int:
@@ -175,15 +179,17 @@ class Meter:
         if settled:
             return counts
         if "input_tokens" not in counts:
-            counts["input_tokens"] = -(-call.input_tokens_ceiling // BYTES_PER_TOKEN)
+            counts["input_tokens"] = -(-call.input_tokens_ceiling // self._bytes_per_token)
         if call.output_ceiling != 0:
             counts["output_tokens"] = max(counts.get("output_tokens", 0), self.output_tokens_so_far)
         return counts
 
-    def _estimated_output(self) -> int:
-        per_token = MEDIA_BYTES_PER_TOKEN if self._media_type.startswith(_MEDIA) else BYTES_PER_TOKEN
+    @property
+    def estimated_output(self) -> int:
+        """Output tokens by what came alone, whatever was reported."""
+        per_token = MEDIA_BYTES_PER_TOKEN if self._media_type.startswith(_MEDIA) else self._bytes_per_token
         unread = -(-self._unread_bytes // per_token)
-        text = max(self._reading.text_events, -(-self._reading.text_bytes // BYTES_PER_TOKEN))
+        text = max(self._reading.text_events, -(-self._reading.text_bytes // self._bytes_per_token))
         return text + unread
 
 

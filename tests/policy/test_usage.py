@@ -165,7 +165,7 @@ def test_what_was_reported_before_the_break_stands() -> None:
             {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "word " * 30}},
         ),
     )
-    assert (used.input_tokens, used.output_tokens, used.estimated) == (44, 50, True)
+    assert (used.input_tokens, used.output_tokens, used.estimated) == (44, 75, True)
 
 
 @pytest.mark.parametrize(
