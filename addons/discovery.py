@@ -202,7 +202,7 @@ def _by_claims(visit: Visit, facts: ClientConnection) -> Destination:
             raise InvalidDestination("a TLS connection to an AI endpoint names it by SNI")
         claims.append(Destination(scheme, canonical_host(client.sni), port))
     host = visit.headers.get("host", "")
-    if not host and not request.is_http2:
+    if not host and not (request.is_http2 and request.authority):
         raise InvalidDestination("the request names no host")
     named = [text for text in (request.authority, host) if text]
     claims += [canonical_authority(text, scheme) for text in named]

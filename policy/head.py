@@ -111,7 +111,9 @@ def _check_connection(headers: Mapping[str, str]) -> None:
 
 
 def check_target(target: str) -> None:
-    """Refuse a request target with bytes that a request line cannot hold."""
+    """Refuse a target that is no path, or has bytes that a request line cannot hold (RFC 9112 3.2)."""
+    if not target.startswith("/"):
+        raise AmbiguousHead("the request target is no path")
     if _ILLEGAL_IN_TARGET.search(target):
         raise AmbiguousHead("the request target holds illegal bytes")
 
