@@ -24,7 +24,7 @@ from addons.deadlines import Deadlines
 from addons.dialling import Dialling, Undialable
 from addons.entrance import Entrance
 from addons.inspection import too_large
-from addons.protocol import CUT, INVALID, REPLACED, TOO_LARGE, CloseAtOnce
+from addons.protocol import CLIENT_FAILED, CUT, INVALID, REPLACED, TOO_LARGE, CloseAtOnce
 from addons.relay import Relay, unreadable
 from addons.session import Message
 from addons.sessions import note_end
@@ -317,7 +317,11 @@ class Chain:
         if visit is None:
             return
         message = flow.error.msg if flow.error else ""
-        if message.startswith(("Client disconnected", "stream reset by client", "killed")):
+        unreadable_body = flow.metadata.get(CLIENT_FAILED)
+        if unreadable_body and visit.exchange.refusal is None and not visit.answer_head_seen:
+            self._refuse(visit, _unreadable_body())
+            self._end(visit, Outcome.REFUSED)
+        elif unreadable_body is not None or message.startswith("killed"):
             self._end(visit, Outcome.ABORTED_BY_CLIENT)
         elif visit.answer_head_seen and flow.response is not None:
             self._end(visit, Outcome.ABORTED_BY_PROVIDER)
@@ -381,6 +385,11 @@ class Chain:
 
 def _fault() -> Refusal:
     return Refusal(Reason.INTERNAL, "The gateway failed; the request did not leave. Try again.", "no-fault")
+
+
+def _unreadable_body() -> Refusal:
+    message = "The framing of this request's body is not valid HTTP."
+    return Refusal(Reason.REQUEST_MALFORMED, message, "valid-framing")
 
 
 def _unreachable(visit: Visit) -> Refusal:

@@ -78,6 +78,8 @@ class Handler(mode_servers.ProxyConnectionHandler):
     def _carry_out(self, command: commands.Command, waiting: deque[events.Event]) -> None:
         if isinstance(command, commands.SendData):
             transport = self.transports.get(command.connection)
+            if not command.connection.state & ConnectionState.CAN_WRITE:
+                return  # a second answer, behind the one that the connection was closed with
             if transport is not None and transport.writer is not None and not transport.writer.is_closing():
                 transport.writer.write(command.data)
         elif isinstance(command, commands.StartHook):

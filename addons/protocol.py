@@ -34,6 +34,10 @@ AHEAD_BYTES_MAX = 256 * 1024
 # How mitmproxy's message begins about a ClientHello that is none; what follows are the client's bytes.
 UNREADABLE_HELLO = "Cannot parse ClientHello"
 
+# How it begins about a body whose chunks are none, and about one that its sender breaks off.
+_UNREADABLE_BODY = "HTTP/1 protocol error"
+_CUT_BODY = f"{_UNREADABLE_BODY}: peer closed"
+
 # Keys of `flow.metadata` by which the chain speaks to these layers.
 CUT = "conduit.cut"
 INVALID = "conduit.invalid"
@@ -41,6 +45,8 @@ REQUEST_BYTES_MAX = "conduit.request_bytes_max"
 RESPONSE_BYTES_MAX = "conduit.response_bytes_max"
 TOO_LARGE = "conduit.too_large"
 REPLACED = "conduit.replaced"
+# Set where the client's side ended an exchange: true for a body that cannot be read, false for any else.
+CLIENT_FAILED = "conduit.client_failed"
 
 _REQUEST_LINE = re.compile(rb"[!-~]+ [!-~\x80-\xff]+ HTTP/1\.[01]\r?\n")
 _HEAD_END = re.compile(rb"\n\r?\n")
@@ -74,6 +80,10 @@ class Stream(layers.HttpStream):
         if self.flow.metadata.pop(REPLACED, False):
             yield from self._replace_answer()
             return True
+        for waiting in self._paused_event_queue:
+            if isinstance(waiting, layers.RequestProtocolError):
+                self._client_failed(waiting.message)
+                break
         return (yield from super().check_killed(emit_error_hook))
 
     def _replace_answer(self) -> Commands:
@@ -181,6 +191,7 @@ class Stream(layers.HttpStream):
     ) -> Commands:
         """End a cut answer cleanly; answer in our own words where the provider failed before answering."""
         if not isinstance(event, layers.ResponseProtocolError):
+            self._client_failed(event.message)
             yield from super().handle_protocol_error(event)
         elif self.flow.metadata.get(CUT) and self.server_state == self.state_stream_response_body:
             yield from super().state_stream_response_body(layers.ResponseEndOfMessage(self.stream_id))
@@ -191,6 +202,10 @@ class Stream(layers.HttpStream):
             yield from self._answer_for_provider(event)
         else:
             yield from super().handle_protocol_error(event)
+
+    def _client_failed(self, message: str) -> None:
+        unreadable = message.startswith(_UNREADABLE_BODY) and not message.startswith(_CUT_BODY)
+        self.flow.metadata[CLIENT_FAILED] = unreadable
 
     def _answer_for_provider(self, event: layers.ResponseProtocolError) -> Commands:
         self.flow.response = None
@@ -230,6 +245,13 @@ class BoundedHttp1Server(layers.Http1Server):
         """Of what has come, as far as its first empty line."""
         end = _HEAD_END.search(begun)
         return end.start() if end else len(begun)
+
+    def read_body(self, event: events.Event) -> Commands:
+        """Answer a body whose framing breaks; mitmproxy closes without a word."""
+        for command in super().read_body(event):
+            if isinstance(command, commands.CloseConnection) and self.response is None:
+                yield commands.SendData(self.conn, _http1.make_error_response(400, ""))
+            yield command
 
     def wait(self, event: events.Event) -> Commands:
         """Bound what is sent ahead while an answer is awaited; it is kept until then."""

@@ -90,6 +90,25 @@ async def test_a_call_that_cannot_be_read_is_its_networks(gateway: Running) -> N
     assert (event["reason"], event["tenant_id"]) == ("request_malformed", str(tenant.id))
 
 
+async def test_a_body_whose_framing_breaks_is_the_callers_fault(gateway: Running) -> None:
+    answer = await talk(gateway, head(gateway, "transfer-encoding: chunked"), b"zz\r\n{}\r\n0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400")
+    (event,) = gateway.events()
+    assert (event["reason"], event["outcome"]) == ("request_malformed", "refused")
+    assert gateway.provider.seen == []
+
+
+async def test_a_body_that_is_broken_off_is_the_callers_doing(gateway: Running) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", gateway.ports["gateway"])
+    writer.write(head(gateway, "content-length: 100") + b"{")
+    await writer.drain()
+    writer.close()
+    async with asyncio.timeout(10):
+        while gateway.engine.calls_in_flight or len(gateway.engine.chain._connections):
+            await asyncio.sleep(0.01)
+    assert [event["outcome"] for event in gateway.events() if "reason" in event] == []
+
+
 @pytest.mark.parametrize("door", ["gateway", "proxy"])
 async def test_one_connection_too_many_is_refused_and_recorded(gateway: Running, door: str) -> None:
     bounds = gateway.engine.chain._entrance._bounds
