@@ -21,6 +21,7 @@ from addons.deadlines import Deadlines
 from addons.dialling import Dialling
 from addons.discovery import Discovery
 from addons.engine import Engine
+from addons.forgetting import Forgetting
 from addons.identity_tokens import IdentityTokens
 from addons.inspection import Inspection
 from addons.interception import Interception
@@ -162,14 +163,14 @@ def engine(
     """
     reservations = Reservations(limiter, workers=workers)
     connections = Connections()
-    listeners = configuration.listeners
-    own_ports = frozenset({listeners.proxy[1], listeners.gateway[1], listeners.transparent[1]})
     step_tokens = configuration.output_step_tokens
     identity = configuration.identity
     key_sets = KeySets(identity.issuers, configuration.upstreams.ca_bundle)
     tokens = IdentityTokens(identity.issuers, key_sets)
     revocations = Revocations(identity.client_crl_file, spool)
     health = CredentialHealth(spool)
+    exchange = TokenExchange(token_client(configuration.upstreams))
+    forgetting = Forgetting(vault, exchange, snapshots)
     made: dict[type[Step], Step] = {
         Interception: Interception(configuration, connections, snapshots),
         Attribution: Attribution(
@@ -180,7 +181,7 @@ def engine(
         Inspection: Inspection(configuration.bounds),
         Admission: Admission(reservations, output_step_tokens=step_tokens, sufficiency=identity.sufficiency),
         Accounts: Accounts(configuration.restrictions),
-        Credentials: Credentials(vault, TokenExchange(token_client(configuration.upstreams)), health),
+        Credentials: Credentials(vault, exchange, health),
         CredentialHealth: health,
         Metering: Metering(
             reservations, snapshots, output_step_tokens=step_tokens, cut_revoked=configuration.cut_revoked
@@ -193,7 +194,24 @@ def engine(
     }
     deadlines = Deadlines(configuration)
     revocation = Revocation(connections, snapshots, deadlines)
-    around = Surroundings(
+    around = _around(configuration, connections, snapshots, deadlines, spool)
+    chain = Chain([made[kind] for kind in STEPS], bounds=configuration.bounds, around=around)
+    watch = SessionWatch(connections, snapshots, deadlines, configuration.bounds)
+    revoking = [revocation.run] if configuration.cut_revoked else []
+    background = [key_sets.run, revocations.run, watch.run, forgetting.run, *revoking]
+    return Engine(configuration, chain, background=background)
+
+
+def _around(
+    configuration: Configuration,
+    connections: Connections,
+    snapshots: Snapshots,
+    deadlines: Deadlines,
+    spool: Spool,
+) -> Surroundings:
+    listeners = configuration.listeners
+    own_ports = frozenset({listeners.proxy[1], listeners.gateway[1], listeners.transparent[1]})
+    return Surroundings(
         connections=connections,
         deadlines=deadlines,
         dialling=Dialling(configuration.upstreams, connections, own_ports),
@@ -201,7 +219,3 @@ def engine(
         tunnels=Tunnels(spool),
         turned_away=TurnedAway(spool),
     )
-    chain = Chain([made[kind] for kind in STEPS], bounds=configuration.bounds, around=around)
-    watch = SessionWatch(connections, snapshots, deadlines, configuration.bounds)
-    revoking = [revocation.run] if configuration.cut_revoked else []
-    return Engine(configuration, chain, background=[key_sets.run, revocations.run, watch.run, *revoking])

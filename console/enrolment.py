@@ -24,6 +24,7 @@ from store.administrators import Enrolment, Invitation
 from store.claim import Purpose
 from store.door import Store
 from store.errors import OneTimeUseSpent
+from store.key_custody import share_kek
 from store.tenants import PLATFORM
 from vault import aead
 from vault.secret import Secret
@@ -103,15 +104,15 @@ class Enroller:
         secret = self._secret(chosen.token, chosen.sealed)
         now = self._clock()
         step = accepted_step(secret, chosen.code, now=now)
-        enrolment = Enrolment(
-            password_hash=await self._passwords.hash(chosen.password),
-            totp_secret=await self._factors.seal(
-                secret, tenant_id=invitation.tenant_id, name=invitation.name
-            ),
-            totp_step=step,
-        )
+        password_hash = await self._passwords.hash(chosen.password)
         try:
             async with self._store.platform(Purpose.SIGN_IN) as session:
+                # A rotation that did not see this row would leave it under a key that is then dropped.
+                await share_kek(session)
+                sealed = await self._factors.seal(
+                    secret, tenant_id=invitation.tenant_id, name=invitation.name
+                )
+                enrolment = Enrolment(password_hash=password_hash, totp_secret=sealed, totp_step=step)
                 made = await administrators.accept(
                     session, digest=digest(chosen.token), now=now, enrolment=enrolment
                 )

@@ -38,6 +38,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
 # Google's, and Azure's for browsers, which can set no header on a WebSocket.
 _KEY_PARAMETERS = frozenset({"key", "api-key"})
+_SIGNED_PARAMETER = "x-amz-credential"
 _PROTOCOL_KEY_PREFIX = "openai-insecure-api-key."
 
 
@@ -136,6 +137,13 @@ def find_keys(headers: Mapping[str, str], query: str) -> tuple[FoundKey, ...]:
         found.extend(
             FoundKey(f"?{name}", value) for name, value in parse_qsl(query) if name in _KEY_PARAMETERS
         )
+    if _SIGNED_PARAMETER in query.lower():
+        # A presigned URL: <access key id>/<date>/<region>/<service>/aws4_request
+        found.extend(
+            FoundKey(f"?{_SIGNED_PARAMETER}", value.partition("/")[0])
+            for name, value in parse_qsl(query)
+            if name.lower() == _SIGNED_PARAMETER
+        )
     return tuple(found)
 
 
@@ -146,7 +154,7 @@ def _from_authorization(value: str) -> str:
             return rest.strip()
         case "basic":
             return _from_basic(rest.strip())
-        case "aws4-hmac-sha256":
+        case "aws4-hmac-sha256" | "aws4-ecdsa-p256-sha256":
             # Credential=<access key id>/<date>/<region>/<service>/aws4_request, SignedHeaders=…, Signature=…
             found = _SIGV4_KEY.search(rest)
             return found[1] if found else value.strip()

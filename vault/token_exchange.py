@@ -10,7 +10,7 @@ that come at once cause one exchange. Tokens are held in memory alone.
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ import jwt
 from loguru import logger
 
 from policy.identifiers import CredentialId
+from policy.snapshot import Credential
 from vault.credential_kinds import GOOGLE_TOKEN_URI, Exchanged, GoogleServiceAccount
 from vault.errors import VaultError
 from vault.secret import Secret
@@ -74,6 +75,16 @@ class TokenExchange:
             self._ask(which, kind).add_done_callback(_tell_failure)
         with held.token.revealed() as text:
             return Secret(text)
+
+    def keep_only(self, credentials: Mapping[CredentialId, Credential]) -> None:
+        """Wipe the tokens of credentials that are gone, revoked or of a later version, and ended tokens."""
+        now = self._clock()
+        for which, held in list(self._held.items()):
+            credential = credentials.get(which[0])
+            live = credential is not None and not credential.revoked and credential.version <= which[1]
+            if not live or now >= held.ends_at:
+                held.token.wipe()
+                del self._held[which]
 
     def _ask(self, which: tuple[CredentialId, int], kind: Exchanged) -> asyncio.Task[_Held]:
         asking = self._asking.get(which)

@@ -7,7 +7,7 @@ nothing itself; it is given rows and gives rows back.
 import os
 import time
 from asyncio import Task, create_task, shield, sleep, to_thread
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from loguru import logger
@@ -25,6 +25,9 @@ from vault.secret import Secret
 # How long an unwrapped data key is held. With a remote source this is also how long its withdrawal there
 # takes to be felt here.
 DATA_KEY_HELD_S = 300.0
+
+# A call opens its credential right after its tenant's ring has been unlocked.
+JUST_UNLOCKED_S = 10.0
 
 # How soon a remote source that did not answer is asked again.
 RETRY_S = 2.0
@@ -198,6 +201,20 @@ class Vault:
         ring = self._rings.pop(tenant_id, None)
         if ring is not None:
             ring.wipe()
+
+    def keep_only(self, tenants: Mapping[TenantId, Tenant]) -> None:
+        """Wipe the data keys of tenants that have none any more, earlier rings, and those whose time is over.
+
+        An earlier ring that was unlocked just now is left: a call decided on the policy before is about to
+        use it.
+        """
+        unlocked_lately = self._clock() + DATA_KEY_HELD_S - JUST_UNLOCKED_S
+        for tenant_id, ring in list(self._rings.items()):
+            tenant = tenants.get(tenant_id)
+            if tenant is None or not tenant.data_key:
+                self.forget(tenant_id)
+            elif ring.held_until < unlocked_lately:
+                self._held(tenant)
 
     async def unlock(self, tenant: Tenant) -> None:
         """Hold the tenant's data keys ready; asks a remote key source in a thread. Raises as opening does.

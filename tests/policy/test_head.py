@@ -84,6 +84,11 @@ def test_the_access_key_of_a_signed_request_is_its_key():
         "AWS4-HMAC-SHA256 Credential=sk-cdtX/20261124/eu-central-1/bedrock/aws4_request, SignedHeaders=host"
     )
     assert [key.text for key in find_keys({"authorization": f"{signed}, Signature=00"}, "")] == ["sk-cdtX"]
+    several_regions = signed.replace("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256")
+    assert [key.text for key in find_keys({"authorization": several_regions}, "")] == ["sk-cdtX"]
+    presigned = "X-Amz-Date=1&X-Amz-Credential=sk-cdtX%2F20260101%2Feu%2Fbedrock%2Faws4_request"
+    (found,) = find_keys({}, presigned)
+    assert (found.place, found.text) == ("?x-amz-credential", "sk-cdtX")
     assert [key.text for key in find_keys({"authorization": "AWS4-HMAC-SHA256 nonsense"}, "")] == [
         "AWS4-HMAC-SHA256 nonsense"
     ]

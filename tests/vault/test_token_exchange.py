@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs
 
 import httpx
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from uuid_utils.compat import uuid7
 
 from policy.identifiers import CredentialId
+from tests.builders import a_credential, a_tenant
 from tests.vault.conftest import Clock
 from vault.credential_kinds import EntraClient, GoogleServiceAccount
 from vault.token_exchange import NoToken, TokenExchange
@@ -221,3 +222,17 @@ async def test_a_key_that_cannot_sign_is_no_token(exchange: TokenExchange, crede
 def test_a_client_that_follows_redirects_is_refused() -> None:
     with pytest.raises(ValueError, match="redirects"):
         TokenExchange(httpx.AsyncClient(follow_redirects=True))
+
+
+@pytest.mark.parametrize("changed", [{"revoked": True}, {"version": 2}, None], ids=str)
+async def test_a_token_is_wiped_when_its_credential_is_gone_revoked_or_rotated(
+    exchange: TokenExchange, provider: Provider, changed: dict[str, object] | None
+) -> None:
+    live = a_credential(a_tenant())
+    await exchange.token(live.id, live.version, ENTRA)
+    exchange.keep_only({live.id: live})
+    await exchange.token(live.id, live.version, ENTRA)
+    assert len(provider.asked) == 1
+    exchange.keep_only({live.id: replace(live, **changed)} if changed else {})  # type: ignore[arg-type]
+    await exchange.token(live.id, live.version, ENTRA)
+    assert len(provider.asked) == 2

@@ -9,12 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
+from tests.builders import a_credential, a_tenant
 from tests.vault.conftest import KEY, Opener, Safe
 from vault import key_file
 from vault.envelope import Binding
 from vault.errors import NotBound, Sealed, Unopenable
+from vault.kek import KeyDocument, LocalKeys
 from vault.secret import Secret
-from vault.vault import DATA_KEY_HELD_S, VERSION_OVERLAP_S, Vault
+from vault.vault import DATA_KEY_HELD_S, JUST_UNLOCKED_S, VERSION_OVERLAP_S, Vault
 
 
 def test_a_credential_opens_for_a_host_that_it_is_bound_to(safe: Safe) -> None:
@@ -227,3 +229,27 @@ def test_a_ring_rewrapped_after_a_rotation_opens_without_the_earlier_key(fresh_s
     assert reopened.open_credential(rewrapped, credential, host="api.openai.com").matches(KEY)
     with pytest.raises(Unopenable):
         fresh_safe.reopened().open_credential(tenant, credential, host="api.openai.com")
+
+
+def test_what_is_held_for_a_tenant_goes_with_its_data_key() -> None:
+    now = [0.0]
+    vault = Vault(LocalKeys(KeyDocument.fresh()), clock=lambda: now[0])
+    made = [a_tenant() for _ in range(3)]
+    tenants = {each.id: replace(each, data_key=vault.new_data_key(each.id)) for each in made}
+    for tenant in tenants.values():
+        vault.is_current(tenant, replace(a_credential(tenant), envelope=b"CDE1" + bytes(8)))
+    held = dict(vault._rings)
+    same, rotated, shredded = tenants
+    tenants[rotated] = replace(tenants[rotated], data_key=vault.with_new_data_key(tenants[rotated]))
+    tenants[shredded] = replace(tenants[shredded], data_key=b"")
+    vault.keep_only(tenants)
+    assert set(vault._rings) == {same, rotated}  # a call on the policy before may be about to use it
+    now[0] = JUST_UNLOCKED_S + 1
+    vault.keep_only(tenants)
+    assert set(vault._rings) == {same}
+    for gone in (rotated, shredded):
+        assert not any(any(key) for key in held[gone].keys.values())
+    assert all(any(key) for key in held[same].keys.values())
+    now[0] = DATA_KEY_HELD_S + 1
+    vault.keep_only(tenants)
+    assert vault._rings == {}
