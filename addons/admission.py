@@ -7,7 +7,7 @@ from addons.reservations import AllowanceSpent, LimiterUnavailable, Reservations
 from addons.session import Message
 from addons.step import Step
 from addons.visit import Visit
-from policy.admission import endpoint_allowed, placeholder_allowed
+from policy.admission import endpoint_allowed, placeholder_allowed, region_allowed
 from policy.allowance import Fallback
 from policy.ceilings import judge
 from policy.exchange import Call, Endpoint, Principal
@@ -102,7 +102,9 @@ class Admission(Step):
         refusal = None
         if principal is not None:
             refusal = insufficient(visit.snapshot, principal, endpoint.host, self._sufficiency)
-        return refusal or endpoint_allowed(endpoint, visit.keys, visit.exchange.justification)
+        refusal = refusal or endpoint_allowed(endpoint, visit.keys, visit.exchange.justification)
+        tenant = visit.snapshot.tenants.get(principal.tenant_id) if principal is not None else None
+        return refusal or (region_allowed(endpoint, tenant.residency) if tenant is not None else None)
 
     async def _reserve(
         self, visit: Visit, endpoint: Endpoint, call: Call, principal: Principal

@@ -51,6 +51,7 @@ class Permission(StrEnum):
     TENANT_SESSION_VIEW = "tenant:session:view"
     TENANT_SUFFICIENCY_SET = "tenant:sufficiency:set"
     TENANT_SUFFICIENCY_VIEW = "tenant:sufficiency:view"
+    TENANT_TENANT_SET = "tenant:tenant:set"
     TENANT_TENANT_VIEW = "tenant:tenant:view"
     TENANT_USAGE_VIEW = "tenant:usage:view"
     TENANT_USER_CREATE = "tenant:user:create"

@@ -32,6 +32,21 @@ def endpoint_allowed(
     return None
 
 
+def region_allowed(endpoint: Endpoint, residency: frozenset[str]) -> Refusal | None:
+    """Hold a call to the regions that the tenant's data may be processed in; an empty set allows every one.
+
+    An endpoint that is served ``global`` or from nobody knows where is in no region.
+    """
+    if not residency or endpoint.region in residency:
+        return None
+    return Refusal(
+        Reason.REGION_DENIED,
+        f"{endpoint.host} processes data elsewhere ({endpoint.region}) than your organisation allows"
+        f" ({', '.join(sorted(residency))}); use a provider's endpoint in one of these regions.",
+        "data-residency",
+    )
+
+
 def placeholder_allowed(
     placeholder: Placeholder, hosts: tuple[str, ...], endpoint: Endpoint, call: Call
 ) -> Refusal | None:

@@ -36,6 +36,7 @@ class Tenant:
     """An organisation or part of one. ``data_key`` is its data key, wrapped by the key-encryption key.
 
     ``keeps`` is ``None`` where nothing of what is said is kept, the default.
+    ``residency`` names the regions that its data may be processed in; empty: every one.
     ``allowance`` is how many micro-dollars an hour it lets pass while limits cannot be counted; ``None``
     lets nothing pass (``policy.allowance``).
     """
@@ -48,6 +49,7 @@ class Tenant:
     data_key: bytes
     keeps: KeepsContent | None = None
     allowance: MicroDollars | None = None
+    residency: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

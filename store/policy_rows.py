@@ -177,6 +177,7 @@ def _tenant(row: Row[Any], data_key: bytes) -> snapshot.Tenant:
         enabled,
         data_key,
         allowance=row.degraded_allowance,
+        residency=frozenset(row.data_residency),
     )
 
 

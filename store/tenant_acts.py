@@ -1,6 +1,8 @@
 """Acts about tenants, each with its event in the same transaction."""
 
+import re
 from asyncio import to_thread
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from policy.identifiers import TenantId
@@ -11,6 +13,9 @@ from store.claim import Purpose
 from store.door import Store
 from store.errors import AlreadyExists, InvalidRecord
 from vault.vault import Vault
+
+REGIONS_MAX = 50
+_REGION = re.compile(r"[a-z0-9][a-z0-9-]{1,39}")
 
 
 async def create_tenant(
@@ -74,6 +79,49 @@ async def set_allowance(
             target=tenant_id,
             mode=tenant.degraded_mode.value,
             allowance_micro_dollars=allowance,
+        )
+    return tenant
+
+
+async def set_residency(
+    store: Store, *, actor: Actor, tenant_id: TenantId, regions: Sequence[str]
+) -> tenants.Tenant:
+    """Name the regions that the tenant's data may be processed in; none: every one.
+
+    Raises ``InvalidRecord`` for what cannot be a region's name.
+    """
+    named = tuple(sorted(set(regions)))
+    if len(named) > REGIONS_MAX or not all(_REGION.fullmatch(region) for region in named):
+        raise InvalidRecord(f"at most {REGIONS_MAX} regions are named, each such as eu, us or gb")
+    async with store.tenant(tenant_id) as session:
+        before = await tenants.get(session, tenant_id=tenant_id)
+        tenant = await tenants.set_settings(
+            session,
+            tenant_id=tenant_id,
+            time_zone=before.time_zone,
+            data_residency=named,
+            degraded_allowance=before.degraded_allowance,
+        )
+        await record(
+            session, actor, "tenant.set_residency", tenant_id=tenant_id, target=tenant_id, regions=named
+        )
+    return tenant
+
+
+async def set_time_zone(store: Store, *, actor: Actor, tenant_id: TenantId, time_zone: str) -> tenants.Tenant:
+    """Say where the days and months of the tenant's budgets turn; ``time_zone`` is an IANA name."""
+    _check_time_zone(time_zone)
+    async with store.tenant(tenant_id) as session:
+        before = await tenants.get(session, tenant_id=tenant_id)
+        tenant = await tenants.set_settings(
+            session,
+            tenant_id=tenant_id,
+            time_zone=time_zone,
+            data_residency=before.data_residency,
+            degraded_allowance=before.degraded_allowance,
+        )
+        await record(
+            session, actor, "tenant.set_time_zone", tenant_id=tenant_id, target=tenant_id, time_zone=time_zone
         )
     return tenant
 

@@ -54,29 +54,64 @@ async def change(
     invocation: Invocation,
     tenant: Annotated[str, typer.Option(help="Name or id of the tenant.")],
     degraded_mode: Annotated[
-        DegradedModeName, typer.Option(help="While limits cannot be counted: refuse, or an allowance.")
-    ],
+        DegradedModeName | None,
+        typer.Option(help="While limits cannot be counted: refuse, or an allowance."),
+    ] = None,
     allowance_usd: Annotated[
         str | None, typer.Option(help="US dollars an hour that may then pass, over all workers.")
     ] = None,
+    data_residency: Annotated[
+        str | None, typer.Option(help="Regions that its data may be processed in: eu,gb; or any.")
+    ] = None,
+    time_zone: Annotated[
+        str | None, typer.Option(help="Where its budgets' days and months turn, such as Europe/Berlin.")
+    ] = None,
+    enabled: Annotated[
+        bool | None, typer.Option("--enable/--disable", help="Let its calls through, or stop them all.")
+    ] = None,
 ) -> None:
-    """Say what becomes of a tenant's calls while the store of its limits (Valkey) is lost."""
+    """Change a tenant's settings: only those that are given, one after the other."""
     from conduit import lookup
     from conduit.instance import actor, opened
     from policy.money import parse_dollars
     from store import tenant_acts
 
-    if (degraded_mode is DegradedModeName.LOCAL_ALLOWANCE) is (allowance_usd is None):
+    local = degraded_mode is DegradedModeName.LOCAL_ALLOWANCE
+    if local is (allowance_usd is None):
         raise typer.BadParameter("--allowance-usd belongs to --degraded-mode local_allowance")
+    if (degraded_mode, data_residency, time_zone, enabled) == (None, None, None, None):
+        raise typer.BadParameter("say what to change")
+    regions = None if data_residency is None else _regions(data_residency)
     async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
-        changed = await tenant_acts.set_allowance(
-            instance.store,
-            actor=actor(),
-            tenant_id=owner.tenant_id,
-            allowance=parse_dollars(allowance_usd) if allowance_usd is not None else None,
-        )
+        changed = await lookup.tenant(instance.store, tenant)
+        how: dict[str, Any] = {"actor": actor(), "tenant_id": changed.tenant_id}
+        if degraded_mode is not None:
+            allowance = parse_dollars(allowance_usd) if allowance_usd is not None else None
+            changed = await tenant_acts.set_allowance(instance.store, **how, allowance=allowance)
+        if regions is not None:
+            changed = await tenant_acts.set_residency(instance.store, **how, regions=regions)
+        if time_zone is not None:
+            changed = await tenant_acts.set_time_zone(instance.store, **how, time_zone=time_zone)
+        if enabled is not None:
+            changed = await tenant_acts.set_tenant_enabled(instance.store, **how, enabled=enabled)
     invocation.show(_document(changed))
+
+
+def _regions(text: str) -> list[str]:
+    """The regions of a list; one that no catalogued endpoint is in would allow nothing, so it is an error."""
+    from conduit.instance import CATALOGUE_FOLDER
+    from store.catalogue import load_catalogue
+
+    named = [word.strip().lower() for word in text.split(",") if word.strip()]
+    if named == ["any"]:
+        return []
+    catalogue = load_catalogue(CATALOGUE_FOLDER / "ai_endpoints.csv")
+    known = {entry.region for entry in catalogue.entries}
+    unknown = sorted(set(named) - known)
+    if unknown or not named:
+        wrong = ", ".join(unknown) or "nowhere"
+        raise CommandFailed(f"no AI endpoint is in {wrong}; known: {', '.join(sorted(known))}")
+    return named
 
 
 async def delete(
@@ -112,6 +147,7 @@ def _document(tenant: Any) -> dict[str, object]:
         "name": tenant.name,
         "region": tenant.region,
         "time_zone": tenant.time_zone,
+        "data_residency": list(tenant.data_residency),
         "degraded_mode": tenant.degraded_mode.value,
         "degraded_allowance_micro_dollars": tenant.degraded_allowance,
         "enabled": tenant.enabled,

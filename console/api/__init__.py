@@ -31,6 +31,7 @@ ROUTER = Router(
         tenants.list_all,
         tenants.create,
         tenants.show,
+        tenants.change,
         tenants.set_allowance,
         people.list_users,
         people.create_user,

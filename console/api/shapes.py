@@ -102,11 +102,19 @@ class NewTenant(Given):
     time_zone: str = Field("UTC", max_length=60)
 
 
+class TenantSettings(Given):
+    """``data_residency`` names regions, such as ``eu``; an empty list allows every one."""
+
+    time_zone: str | None = Field(None, min_length=1, max_length=60)
+    data_residency: list[str] | None = Field(None, max_length=50)
+
+
 class Tenant(Shown):
     tenant_id: UUID
     name: str
     region: str
     time_zone: str
+    data_residency: tuple[str, ...]
     degraded_mode: str
     degraded_allowance: int | None
     enabled: bool

@@ -6,7 +6,7 @@ from uuid import UUID
 from litestar import Request, get, post, put
 from litestar.params import FromPath, JSONBody
 
-from console.api.shapes import PROBLEMS, NewAllowance, NewTenant, Tenant
+from console.api.shapes import PROBLEMS, NewAllowance, NewTenant, Tenant, TenantSettings
 from console.people import requires
 from console.permissions import Permission
 from console.services import services_of
@@ -57,3 +57,20 @@ async def set_allowance(
         store, actor=actor_of(request, via="api"), tenant_id=tenant.tenant_id, allowance=allowance
     )
     return Tenant.model_validate(changed)
+
+
+@put(
+    "/tenants/{tenant_id:uuid}/settings", guards=[requires(Permission.TENANT_TENANT_SET)], responses=PROBLEMS
+)
+async def change(
+    request: Request[Any, Any, Any], tenant_id: FromPath[UUID], data: JSONBody[TenantSettings]
+) -> Tenant:
+    """Where the tenant's days turn, and where its data may be processed; what is left out stays."""
+    store = services_of(request).store
+    tenant = await known_tenant(store, tenant_id)
+    how: dict[str, Any] = {"actor": actor_of(request, via="api"), "tenant_id": tenant.tenant_id}
+    if data.time_zone is not None:
+        tenant = await tenant_acts.set_time_zone(store, **how, time_zone=data.time_zone)
+    if data.data_residency is not None:
+        tenant = await tenant_acts.set_residency(store, **how, regions=data.data_residency)
+    return Tenant.model_validate(tenant)

@@ -371,3 +371,22 @@ def test_a_product_without_a_restriction_header_is_named(program: Program, tenan
     refused = program("accounts", "set", "nothing", "--tenant", tenant, "--allow", "a")
     assert refused.code == 1
     assert "chatgpt" in refused.err
+
+
+def test_a_tenants_settings_are_changed_one_by_one(program: Program, tenant: str) -> None:
+    changed = program.json("tenant", "set", "--tenant", tenant, "--data-residency", "eu,us")
+    assert changed["data_residency"] == ["eu", "us"]
+    changed = program.json("tenant", "set", "--tenant", tenant, "--time-zone", "Asia/Tokyo", "--disable")
+    assert (changed["time_zone"], changed["enabled"]) == ("Asia/Tokyo", False)
+    assert changed["data_residency"] == ["eu", "us"]
+    changed = program.json("tenant", "set", "--tenant", tenant, "--data-residency", "any", "--enable")
+    assert (changed["data_residency"], changed["enabled"]) == ([], True)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--data-residency", "europe"), ("--data-residency", ","), ("--time-zone", "Berlin")]
+)
+def test_settings_that_cannot_be_meant_are_refused(
+    program: Program, tenant: str, arguments: tuple[str, ...]
+) -> None:
+    assert program("tenant", "set", "--tenant", tenant, *arguments).code == 1

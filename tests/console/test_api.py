@@ -286,3 +286,16 @@ async def test_an_endpoint_is_reviewed_and_reopened(
     assert (await program.get(place)).json()["stage"] == "new"
     assert (await program.get(f"{at}/never.example")).status_code == 404
     assert {each["tenant"] for each in (await program.get("/api/v1/inventory")).json()} >= {seen["tenant"]}
+
+
+async def test_a_tenants_settings_are_changed_by_itself(app: Litestar, services: Services) -> None:
+    tenant_id = await a_tenant(services)
+    client = await bearer(services, app, Role.TENANT_ADMINISTRATOR, tenant_id)
+    at = f"/api/v1/tenants/{tenant_id}"
+    changed = await client.put(f"{at}/settings", json={"data_residency": ["eu"]})
+    assert changed.json()["data_residency"] == ["eu"]
+    await client.put(f"{at}/settings", json={"time_zone": "Asia/Tokyo"})
+    shown = (await client.get(at)).json()
+    assert (shown["data_residency"], shown["time_zone"]) == (["eu"], "Asia/Tokyo")
+    refused = await client.put(f"{at}/settings", json={"data_residency": ["no such thing"]})
+    assert refused.status_code == 422

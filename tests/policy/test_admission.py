@@ -1,6 +1,6 @@
 import pytest
 
-from policy.admission import endpoint_allowed, placeholder_allowed
+from policy.admission import endpoint_allowed, placeholder_allowed, region_allowed
 from policy.exchange import EndpointState
 from policy.refusals import Reason
 from tests.builders import (
@@ -53,3 +53,19 @@ def test_a_placeholder_is_held_to_its_models(model, allowed):
     placeholder = bound(models=frozenset({"gpt-4o-mini"}))
     refusal = placeholder_allowed(placeholder, ("api.openai.com",), an_endpoint(), a_call(model=model))
     assert (refusal is None) is allowed
+
+
+@pytest.mark.parametrize(
+    ("region", "residency", "allowed"),
+    [
+        ("eu", {"eu", "gb"}, True),
+        ("us", {"eu", "gb"}, False),
+        ("global", {"eu"}, False),
+        ("unknown", {"eu"}, False),
+        ("us", set(), True),
+    ],
+)
+def test_data_stays_in_the_regions_that_the_tenant_allows(region, residency, allowed):
+    refusal = region_allowed(an_endpoint(region=region), frozenset(residency))
+    assert (refusal is None) is allowed
+    assert refusal is None or refusal.reason is Reason.REGION_DENIED
