@@ -71,6 +71,7 @@ ROUTER = Router(
         record.usage_of_tenant,
         record.events_of_all,
         record.events_of_tenant,
+        record.trace_of_placeholder,
         content.show_policy,
         content.set_policy,
         content.list_kept,

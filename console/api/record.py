@@ -2,26 +2,25 @@
 
 import json
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from litestar import Request, get
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, FromQuery
 
-from console.api.shapes import PROBLEMS, Event, Usage
+from console.api.shapes import PROBLEMS, Event, Trace, Usage
 from console.people import person_of, requires
 from console.permissions import Permission
+from console.searches import question_of, search_of
 from console.services import services_of
 from console.sessions import actor_of
 from console.views import known_tenant, note_look, reading
-from policy.identifiers import TenantId
-from store import events, usage
-from store.events import Search
+from policy.identifiers import PlaceholderId, TenantId
+from store import events, placeholders, usage
+from store.trace import trace
 from store.usage import Grouping
 
-EVENTS_MAX = 1000
 Since = FromQuery[datetime | None]
-Most = Annotated[int, QueryParameter(ge=1, le=EVENTS_MAX)]
 
 
 @get("/usage", guards=[requires(Permission.PLATFORM_USAGE_VIEW)], responses=PROBLEMS)
@@ -49,27 +48,40 @@ async def usage_of_tenant(
 
 
 @get("/events", guards=[requires(Permission.PLATFORM_EVENT_VIEW)], responses=PROBLEMS)
-async def events_of_all(
-    request: Request[Any, Any, Any],
-    until: Since = None,
-    kind: FromQuery[str | None] = None,
-    limit: Most = 100,
-) -> list[Event]:
-    """The last events of every tenant and of the platform, newest first."""
-    return await _events(request, None, Search(until=until, kind=kind), limit)
+async def events_of_all(request: Request[Any, Any, Any]) -> list[Event]:
+    """The events of every tenant and of the platform that a question asks for, newest first.
+
+    The query: `since`, `until` (RFC 3339), `kind`, `placeholder` (an id), `host`, `model`, `address`,
+    `decision` (`allow`, `deny`), `reason`, `outcome`, `finding`, and `limit` (1 to 1000, else 100).
+    """
+    return await _events(request, None)
 
 
 @get("/tenants/{tenant_id:uuid}/events", guards=[requires(Permission.TENANT_EVENT_VIEW)], responses=PROBLEMS)
-async def events_of_tenant(
-    request: Request[Any, Any, Any],
-    tenant_id: FromPath[UUID],
-    until: Since = None,
-    kind: FromQuery[str | None] = None,
-    limit: Most = 100,
-) -> list[Event]:
-    """The tenant's last events, newest first."""
+async def events_of_tenant(request: Request[Any, Any, Any], tenant_id: FromPath[UUID]) -> list[Event]:
+    """The tenant's events that a question asks for, newest first: as for all, and by `user` or `credential`.
+
+    Those are names or ids.
+    """
     tenant = await known_tenant(services_of(request).store, tenant_id)
-    return await _events(request, tenant.tenant_id, Search(until=until, kind=kind), limit)
+    return await _events(request, tenant.tenant_id)
+
+
+@get(
+    "/tenants/{tenant_id:uuid}/placeholders/{placeholder_id:uuid}/trace",
+    guards=[requires(Permission.TENANT_PLACEHOLDER_VIEW)],
+    responses=PROBLEMS,
+)
+async def trace_of_placeholder(
+    request: Request[Any, Any, Any], tenant_id: FromPath[UUID], placeholder_id: FromPath[UUID]
+) -> Trace:
+    """Everything that a placeholder touched: endpoints, models, addresses, refusals, money, when."""
+    tenant = await known_tenant(services_of(request).store, tenant_id)
+    await _note(request, tenant.tenant_id)
+    identity = PlaceholderId(placeholder_id)
+    async with reading(services_of(request).store, tenant.tenant_id) as session:
+        await placeholders.get(session, placeholder_id=identity)
+        return Trace.model_validate(await trace(session, placeholder_id=identity))
 
 
 async def _usage(
@@ -88,12 +100,12 @@ async def _usage(
     return [Usage.model_validate(total) for total in found]
 
 
-async def _events(
-    request: Request[Any, Any, Any], tenant_id: TenantId | None, search: Search, limit: int
-) -> list[Event]:
+async def _events(request: Request[Any, Any, Any], tenant_id: TenantId | None) -> list[Event]:
+    question = question_of(request.query_params)
     await _note(request, tenant_id)
     async with reading(services_of(request).store, tenant_id) as session:
-        found = await events.latest(session, limit=limit, search=search)
+        search = await search_of(session, question, tenant_id=tenant_id)
+        found = await events.latest(session, limit=question.limit, search=search) if search else []
     return [
         Event(tenant_id=item.tenant_id, sequence=item.sequence, event=json.loads(item.body)) for item in found
     ]

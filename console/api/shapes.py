@@ -506,6 +506,35 @@ class OpenedContent(Shown):
     answer_content_type: str
 
 
+class Touched(Shown):
+    """One host, model, address, reason or outcome that a placeholder's events name."""
+
+    value: str
+    events: int
+    first_at: datetime
+    last_at: datetime
+
+
+class Trace(Shown):
+    """What a placeholder touched. ``unpriced`` calls have no known price and are not in the cost."""
+
+    placeholder_id: UUID
+    events: int
+    refused: int
+    first_at: datetime | None
+    last_at: datetime | None
+    hosts: list[Touched]
+    models: list[Touched]
+    addresses: list[Touched]
+    reasons: list[Touched]
+    outcomes: list[Touched]
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cost_micro_dollars: int
+    unpriced: int
+
+
 class Event(Shown):
     """A link of the tenant's chain; ``event`` is what was written down."""
 
