@@ -1,5 +1,7 @@
 """A coached endpoint in a browser: asks for a reason on a page, and remembers it for some hours."""
 
+from uuid import UUID
+
 from mitmproxy import http
 
 from addons.answering import wants_html
@@ -9,6 +11,7 @@ from policy import coaching
 from policy.answers import Answer, coaching_page
 from policy.coaching import Caller
 from policy.exchange import EndpointState
+from policy.identifiers import TenantId
 from policy.refusals import Reason, Refusal
 from vault.errors import Sealed
 from vault.vault import Vault
@@ -72,11 +75,12 @@ class Coaching(Step):
         if back is None or not reason:
             visit.page = self._page(visit, caller, back or "/", problem="State a reason in a sentence.")
             return _once_more("State a reason for the use of this service.")
-        expires_s = int(started_at.timestamp()) + coaching.GRANT_S
+        lifetime_s = visit.snapshot.branding_of(TenantId(UUID(caller.tenant))).hours * 3600
+        expires_s = int(started_at.timestamp()) + lifetime_s
         grant = coaching.seal("grant", caller, reason, expires_s, self._vault.digest)
         exchange.justification = reason
         secure = visit.destination is not None and visit.destination.scheme == "https"
-        set_cookie = coaching.cookie(grant, secure=secure)
+        set_cookie = coaching.cookie(grant, lifetime_s=lifetime_s, secure=secure)
         headers = (("location", back), ("set-cookie", set_cookie), ("cache-control", "no-store"))
         visit.page = Answer(303, (*headers, ("x-conduit-request-id", str(exchange.id))), b"")
         return Refusal(Reason.COACHED, "A reason was stated; the browser goes on.", "reason-stated")
@@ -84,7 +88,11 @@ class Coaching(Step):
     def _page(self, visit: Visit, caller: Caller, back: str, problem: str = "") -> Answer:
         expires_s = int(visit.exchange.timing.started_at.timestamp()) + coaching.TICKET_S
         ticket = coaching.seal("ticket", caller, back, expires_s, self._vault.digest)
-        return coaching_page(caller.host, ticket=ticket, request_id=str(visit.exchange.id), problem=problem)
+        branding = visit.snapshot.branding_of(TenantId(UUID(caller.tenant)))
+        request_id = str(visit.exchange.id)
+        return coaching_page(
+            caller.host, branding=branding, ticket=ticket, request_id=request_id, problem=problem
+        )
 
 
 def _caller(visit: Visit) -> Caller | None:

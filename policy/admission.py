@@ -1,5 +1,6 @@
 """May they: the rules that need no counter. Counted limits are the limiter's, asked after these."""
 
+from policy import coaching
 from policy.attribution import PresentedKey, misused, unvaulted_key
 from policy.exchange import Call, Endpoint, EndpointState
 from policy.operations import PAST_THE_GATEWAY
@@ -23,8 +24,9 @@ def endpoint_allowed(
     if endpoint.state is EndpointState.COACHED and not justification:
         return Refusal(
             Reason.COACHED,
-            f"{endpoint.host} may be used after you state a reason: send the header "
-            "x-conduit-justification with one sentence, and the call goes through and is recorded.",
+            f"{endpoint.host} may be used after you state a reason, which is recorded: send the header "
+            "x-conduit-justification with one sentence, or state it in a browser at "
+            f"{endpoint.scheme}://{endpoint.host}{coaching.PATH}.",
             "endpoint-state",
         )
     if endpoint.state is EndpointState.SANCTIONED and any(key.digest is None for key in keys):

@@ -13,6 +13,7 @@ from http import HTTPStatus
 
 from policy import coaching
 from policy.amazon_events import MEDIA_TYPE, exception_message
+from policy.branding import Branding
 from policy.exchange import Shape
 from policy.refusals import Reason, Refusal
 from policy.session_messages import Dialect
@@ -102,11 +103,12 @@ dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; f
 label {{ display: block; font-weight: 600; }}
 textarea {{ box-sizing: border-box; width: 100%; font: inherit; padding: .5rem; }}
 button {{ font: inherit; padding: .5rem 1.25rem; margin: .75rem 0 1.5rem; }}
+header {{ display: flex; align-items: center; gap: .75rem; padding: 1rem 0; }}
 dd {{ margin: 0; overflow-wrap: anywhere; font-family: ui-monospace, monospace; }}
 </style>
 </head>
 <body>
-<main>
+{banner}<main>
 <h1>{title}</h1>
 <p>{message}</p>
 {form}<dl>
@@ -118,19 +120,20 @@ dd {{ margin: 0; overflow-wrap: anywhere; font-family: ui-monospace, monospace; 
 </html>
 """
 # No more than the browser's own controls: reachable by keyboard, named for screen readers.
-_FORM = """<form method="post" action="{action}">
+_FORM = """{advice}<form method="post" action="{action}">
 {problem}<label for="reason">Reason</label>
-<p id="hint">One sentence. It is recorded with your name or address, and holds for {hours} hours.</p>
+<p id="hint">One sentence. It is recorded with your name or address, and holds for {hours}.</p>
 <textarea id="reason" name="reason" rows="3" maxlength="{length_max}" required aria-describedby="{described}"
 {invalid}></textarea>
 <input type="hidden" name="ticket" value="{ticket}">
-<button type="submit">Continue for this reason</button>
+<button type="submit" style="background:{colour};color:{ink};border:1px solid {ink}">
+Continue for this reason</button>
 </form>
 """
 _PROBLEM = """<p id="problem" role="alert"><strong>{text}</strong></p>
 """
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
-_FORM_POLICY = f"{_PAGE_POLICY}; form-action 'self'"
+_FORM_POLICY = f"{_PAGE_POLICY}; form-action 'self'; img-src data:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,20 +173,25 @@ def render(
     return Answer(refusal.status, tuple(headers), _json(_error(refusal, shape, request_id)))
 
 
-def coaching_page(host: str, *, ticket: str, request_id: str, problem: str = "") -> Answer:
+def coaching_page(
+    host: str, *, branding: Branding, ticket: str, request_id: str, problem: str = ""
+) -> Answer:
     """The page on which a browser's user states why ``host`` is to be used; see ``policy.coaching``.
 
     ``problem`` is what was wrong with the last attempt, read out at once.
     """
-    message = f"{host} may be used after you state a reason. The use is recorded."
+    message = f"Your organisation asks why you use {host}. State a reason, and you can go on."
     form = _FORM.format(
         action=escape(coaching.PATH),
+        advice=_advice(branding),
         problem=_PROBLEM.format(text=escape(problem)) if problem else "",
-        hours=coaching.GRANT_S // 3600,
+        hours=f"{branding.hours} hours" if branding.hours > 1 else "one hour",
         length_max=coaching.REASON_LENGTH_MAX,
         described="problem hint" if problem else "hint",
         invalid='aria-invalid="true"' if problem else "",
         ticket=escape(ticket),
+        colour=branding.colour,
+        ink=branding.ink,
     )
     refusal = Refusal(Reason.COACHED, message, "endpoint-state")
     headers = [
@@ -192,7 +200,21 @@ def coaching_page(host: str, *, ticket: str, request_id: str, problem: str = "")
         ("cache-control", "no-store"),
         *_page_headers(_FORM_POLICY),
     ]
-    return Answer(refusal.status, tuple(headers), _page(refusal, request_id, form))
+    return Answer(refusal.status, tuple(headers), _page(refusal, request_id, form, _banner(branding)))
+
+
+def _banner(branding: Branding) -> str:
+    """Whose page it is; nothing where nobody has said."""
+    if not branding.name and not branding.logo:
+        return ""
+    logo = f'<img src="{branding.logo_url}" alt="" height="40">' if branding.logo else ""
+    style = f"border-top:.5rem solid {branding.colour}"
+    return f'<header style="{style}">{logo}<strong>{escape(branding.name)}</strong></header>\n'
+
+
+def _advice(branding: Branding) -> str:
+    parts = (("Use instead", branding.alternative), ("Questions", branding.contact))
+    return "".join(f"<p><strong>{title}:</strong> {escape(text)}</p>\n" for title, text in parts if text)
 
 
 def stream_ending(
@@ -332,10 +354,11 @@ def _page_headers(policy: str) -> list[tuple[str, str]]:
     ]
 
 
-def _page(refusal: Refusal, request_id: str, form: str = "") -> bytes:
-    """``form`` is markup of ours, everything in it escaped already."""
+def _page(refusal: Refusal, request_id: str, form: str = "", banner: str = "") -> bytes:
+    """``form`` and ``banner`` are markup of ours, everything in them escaped already."""
     return _PAGE.format(
         form=form,
+        banner=banner,
         title=escape(_TITLES[refusal.reason]),
         message=escape(refusal.message),
         code=escape(refusal.reason.value),

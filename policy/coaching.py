@@ -18,7 +18,6 @@ from policy.exchange import Client, Principal
 
 PATH = "/.well-known/conduit-coaching"
 COOKIE = "conduit-reason"
-GRANT_S = 8 * 3600
 TICKET_S = 3600
 REASON_LENGTH_MAX = 500
 # What is carried round a cookie or a form; browsers keep cookies of up to 4,096 bytes.
@@ -80,10 +79,10 @@ def without_grant(cookies: Iterable[str]) -> tuple[str | None, str]:
     return grant, "; ".join(pair for pair in pairs if pair not in ours)
 
 
-def cookie(grant: str, *, secure: bool) -> str:
+def cookie(grant: str, *, lifetime_s: int, secure: bool) -> str:
     """The ``set-cookie`` value that hands a grant to the browser (RFC 6265)."""
     guard = "; Secure" if secure else ""
-    return f"{COOKIE}={grant}; Path=/; Max-Age={GRANT_S}; HttpOnly; SameSite=Lax{guard}"
+    return f"{COOKIE}={grant}; Path=/; Max-Age={lifetime_s}; HttpOnly; SameSite=Lax{guard}"
 
 
 def read_form(body: bytes) -> tuple[str, str]:

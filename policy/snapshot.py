@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from policy.branding import Branding, TenantBranding
 from policy.catalogue import Catalogue, Entry
 from policy.exchange import EndpointState, IdentitySource, Principal
 from policy.identifiers import CredentialId, PlaceholderId, TenantId, UserId
@@ -19,6 +20,7 @@ from policy.money import MicroDollars
 from policy.price_rules import PriceRule, Terms, terms_of
 
 Network = IPv4Network | IPv6Network
+PLAIN = Branding()
 Address = IPv4Address | IPv6Address
 
 
@@ -211,6 +213,7 @@ class PolicySnapshot:
     _sessions: Mapping[tuple[TenantId, int, int], tuple[AddressSession, ...]] = field(repr=False)
     _exceptions: Mapping[tuple[TenantId, str], tuple[EndpointException, ...]] = field(repr=False)
     _accounts: Mapping[tuple[TenantId, str], tuple[str, ...]] = field(repr=False)
+    _brandings: Mapping[TenantId, Branding] = field(repr=False)
     _sufficient: Mapping[tuple[TenantId, str], frozenset[IdentitySource]] = field(repr=False)
     _terms: Mapping[TenantId | None, Terms] = field(repr=False)
 
@@ -285,6 +288,10 @@ class PolicySnapshot:
         """The accounts of ``product`` that the tenant has stated to be its own; empty: it has stated none."""
         return self._accounts.get((tenant, product), ())
 
+    def branding_of(self, tenant: TenantId) -> Branding:
+        """How the tenant's coaching page looks: as it has said, else plain."""
+        return self._brandings.get(tenant, PLAIN)
+
     def terms_of(self, tenant: TenantId) -> Terms:
         """What the tenant pays: its own price rules, and the operator's."""
         own = self._terms.get(tenant)
@@ -328,6 +335,7 @@ class Records:
     accounts: Iterable[AccountList] = ()
     sufficient: Iterable[SufficientSources] = ()
     prices: Iterable[PriceRule] = ()
+    brandings: Iterable[TenantBranding] = ()
 
 
 def build(
@@ -371,6 +379,7 @@ def build(
         _sessions=_by_address(records.sessions),
         _exceptions=exceptions,
         _accounts={(each.tenant_id, each.product): each.accounts for each in records.accounts},
+        _brandings={each.tenant_id: each.branding for each in records.brandings},
         _sufficient={(each.tenant_id, each.host): each.sources for each in records.sufficient},
         _terms=_terms_by_tenant(records.prices),
     )

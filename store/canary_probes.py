@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from policy.branding import Branding
 from policy.catalogue import build
 from policy.endpoints import Defaults
 from policy.exchange import EndpointState, IdentitySource
@@ -28,6 +29,7 @@ from store import (
     administrators,
     alerts,
     approvals,
+    branding,
     console_sessions,
     consumption,
     content,
@@ -118,6 +120,7 @@ async def furnish(session: AsyncSession, tenant_id: TenantId, *, number: int) ->
     )
     await endpoints.set_rule(session, host=host, state=EndpointState.BLOCKED)
     await accounts.put(session, product="canary", accounts=[name])
+    await branding.put(session, branding=Branding(name))
     await sufficiency.put(session, host=host, sources=[IdentitySource.NETWORK])
     exception = await endpoints.add_exception(
         session,
@@ -218,6 +221,7 @@ async def state_of(session: AsyncSession) -> tuple[object, ...]:
         await endpoints.seen(session),
         await endpoints.exceptions(session),
         await accounts.every(session),
+        await branding.find(session),
         await sufficiency.every(session),
         await prices.every(session),
         await approvals.every(session),
@@ -389,6 +393,9 @@ PROBES: tuple[Probe, ...] = (
         aims=False,
     ),
     Probe(accounts.put, lambda s, _: accounts.put(s, product="canary", accounts=["theirs"]), aims=False),
+    Probe(branding.put, lambda s, _: branding.put(s, branding=Branding("theirs")), aims=False),
+    Probe(branding.find, lambda s, _: branding.find(s)),
+    Probe(branding.clear, lambda s, _: branding.clear(s), aims=False),
     Probe(accounts.every, lambda s, _: accounts.every(s)),
     Probe(accounts.clear, lambda s, _: accounts.clear(s, product="other"), aims=False),
     Probe(

@@ -17,6 +17,7 @@ from sqlalchemy import Row, Select, TableClause, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from policy import snapshot
+from policy.branding import Branding, TenantBranding
 from policy.catalogue import Catalogue
 from policy.exchange import EndpointState, IdentitySource
 from policy.identifiers import TenantId
@@ -26,6 +27,7 @@ from store.limits import limit_of
 from store.tables import (
     ACCOUNT_LIST,
     ADDRESS_SESSION,
+    BRANDING,
     CONTENT_POLICY,
     CREDENTIAL,
     ENDPOINT_EXCEPTION,
@@ -102,6 +104,13 @@ async def read_records(
         sessions=[
             snapshot.AddressSession(row.tenant_id, row.address, row.user_name, row.started_at, row.expires_at)
             async for row in _rows(session, of(ADDRESS_SESSION).where(ADDRESS_SESSION.c.expires_at > now))
+        ],
+        brandings=[
+            TenantBranding(
+                row.tenant_id,
+                Branding(row.name, row.colour, row.logo, row.contact, row.alternative, row.hours),
+            )
+            async for row in _rows(session, of(BRANDING))
         ],
         accounts=[
             snapshot.AccountList(row.tenant_id, row.product, tuple(row.accounts))

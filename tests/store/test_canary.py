@@ -12,6 +12,7 @@ from store import (
     administrators,
     alerts,
     approvals,
+    branding,
     console_sessions,
     content,
     credentials,
@@ -34,6 +35,7 @@ from store.door import Store
 from tests.store.conftest import broken
 
 REPOSITORIES = (
+    branding,
     accounts,
     address_sessions,
     administrators,
