@@ -93,6 +93,32 @@ async def test_no_answer_holds_a_secret(program: httpx.AsyncClient, services: Se
         assert "envelope" not in text
 
 
+def a_limit(**changed: object) -> dict[str, object]:
+    return {"kind": "tokens", "amount": 5, "window": "day"} | changed
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"limits": [a_limit(window=None)]},
+        {"limits": [a_limit(window="rolling")]},
+        {"limits": [a_limit(alert_at=[100, 50])]},
+        {"limits": [a_limit(burst=5)]},
+        {"limits": [a_limit()], "model": "a*b"},
+        {"limits": [a_limit()], "model": "gpt\u00004"},
+        {"limits": [a_limit()], "team_id": str(uuid4())},
+        {"limits": [a_limit()], "team_id": str(uuid4()), "user_id": str(uuid4())},
+    ],
+)
+async def test_a_limit_that_cannot_be_is_refused_and_none_is_set(
+    program: httpx.AsyncClient, services: Services, body: dict[str, object]
+) -> None:
+    at = f"/api/v1/tenants/{await a_tenant(services)}/limits"
+    answer = await program.post(at, json=body)
+    assert answer.status_code in (404, 409, 422), answer.text
+    assert (await program.get(at)).json() == []
+
+
 @pytest.mark.parametrize(
     ("path", "body", "field"),
     [
@@ -102,6 +128,12 @@ async def test_no_answer_holds_a_secret(program: httpx.AsyncClient, services: Se
         ("limits", {"limits": [{"kind": "concurrent", "amount": True}]}, "amount"),
         ("limits", {"limits": [{"kind": "concurrent", "amount": "5"}]}, "amount"),
         ("limits", {"limits": [{"kind": "concurrent", "amount": 2**53}]}, "amount"),
+        ("limits", {"limits": [a_limit(alert_at=[True])]}, "alert_at"),
+        ("limits", {"limits": [a_limit(alert_at=[50.5])]}, "alert_at"),
+        ("limits", {"limits": [a_limit(window="rolling", hours=8785)]}, "hours"),
+        ("limits", {"limits": [a_limit(window="year")]}, "window"),
+        ("limits", {"limits": [a_limit(burst=0)]}, "burst"),
+        ("limits", {"limits": [a_limit(cap=5)]}, "cap"),
         ("networks", {"network": "10.0.0.1/8"}, "network"),
         ("invitations", {"name": "ada", "role": "nobody"}, "role"),
     ],

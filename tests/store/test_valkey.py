@@ -5,6 +5,7 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import redis
 from redis.asyncio import Redis
 
 from conduit.embedded_valkey import _program
-from policy.limits import Granted, Refused
+from policy.limits import Granted, LimitKind, LimitScope, Refused, Window
 from policy.money import MicroDollars
 from store.valkey import InvalidAddress, connect
 from store.valkey_batches import Batches
@@ -97,7 +98,9 @@ async def tenants(request: pytest.FixtureRequest) -> AsyncIterator[list[Tenant]]
 
 async def test_the_limiter_holds_wherever_its_state_stands(tenants: list[Tenant]) -> None:
     for tenant in tenants:
-        limits = (tenant.budget(100), tenant.concurrent(1), tenant.requests(50), tenant.tokens(500))
+        rolling = replace(tenant.budget(100, window=Window.ROLLING), hours=24)
+        counted = tenant.limit(LimitKind.TOKENS, 500, LimitScope.TEAM, Window.WEEK)
+        limits = (rolling, tenant.budget(100), tenant.concurrent(1), tenant.requests(50), counted)
         first = tenant.demand(*limits, tokens=10, cost=60)
         assert isinstance(await tenant.limiter.reserve(first), Granted)
         assert isinstance(await tenant.limiter.reserve(tenant.demand(*limits, cost=1)), Refused)
