@@ -1,20 +1,18 @@
-"""Events as other systems read them: a CSV line, CEF, OCSF. Pure; docs/record-format.md has the mapping.
+"""Events as other systems read them: a CSV line, CEF; OCSF is ``policy.event_ocsf``. Pure.
 
-None of these can be verified: that needs the canonical text, which only the JSON lines keep.
+docs/record-format.md has the mappings. None of these can be verified: that needs the canonical text, which
+only the JSON lines keep.
 """
 
 import json
-from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from policy.event import SCHEMA, Event
 from policy.spreadsheet import line
 
 VENDOR = "APIConduit"
 PRODUCT = "conduit"
-OCSF_VERSION = "1.5.0"
 
 CSV_COLUMNS = (
     *("sequence", "at", "kind", "id", "tenant", "user", "team", "cost_centre", "placeholder_id"),
@@ -77,8 +75,8 @@ _CEF_LABELLED: tuple[tuple[str, str, str], ...] = (
 def cef_line(event: Event) -> str:
     """One line of ArcSight's Common Event Format, version 0, as it travels in a syslog message."""
     name = event.get("action") or event.get("reason") or event.get("outcome") or event["kind"]
-    header = ("CEF:0", VENDOR, PRODUCT, SCHEMA, event["kind"], name, _severity(event))
-    fields: dict[str, object] = {"rt": _milliseconds(event)}
+    header = ("CEF:0", VENDOR, PRODUCT, SCHEMA, event["kind"], name, weight(event))
+    fields: dict[str, object] = {"rt": milliseconds(event)}
     address = event.get("source_address")
     if isinstance(address, str):
         fields |= {"c6a2": address, "c6a2Label": "sourceAddress"} if ":" in address else {"src": address}
@@ -105,7 +103,7 @@ def _cef_value(value: object) -> str:
 _LINE_ENDS = dict.fromkeys((*range(0x20), 0x7F, 0x85, 0x2028, 0x2029), " ")
 
 
-def _severity(event: Event) -> int:
+def weight(event: Event) -> int:
     """0 to 10: what was let through 2, acts 3, refusals 5, lost and cut calls 6, incidents 8."""
     if event["kind"] == "incident":
         return 8
@@ -116,85 +114,7 @@ def _severity(event: Event) -> int:
     return 3 if event["kind"] == "act" else 2
 
 
-# OCSF
-
-_ACTIVITY = {"POST": (1, "Create"), "GET": (2, "Read"), "HEAD": (2, "Read"), "PUT": (3, "Update")} | {
-    "PATCH": (3, "Update"),
-    "DELETE": (4, "Delete"),
-}
-_OCSF_SEVERITY = {2: (1, "Informational"), 3: (1, "Informational"), 5: (3, "Medium"), 6: (3, "Medium")} | {
-    8: (4, "High")
-}
-
-
-def ocsf_line(event: Event) -> str:
-    """One OCSF event as a line of JSON: API Activity (class 6003), for every kind."""
-    return json.dumps(ocsf(event), ensure_ascii=False, separators=(",", ":")) + "\n"
-
-
-def ocsf(event: Event) -> dict[str, Any]:
-    """The OCSF event. What has no attribute there stands in ``unmapped``, so nothing is lost."""
-    activity, activity_name = _ACTIVITY.get(str(event.get("method")), (99, "Other"))
-    severity, severity_name = _OCSF_SEVERITY[_severity(event)]
-    failed = bool(event.get("reason")) or event.get("outcome") not in (None, "finished")
-    found: dict[str, Any] = {
-        "class_uid": 6003,
-        "class_name": "API Activity",
-        "category_uid": 6,
-        "category_name": "Application Activity",
-        "activity_id": activity,
-        "activity_name": activity_name,
-        "type_uid": 600_300 + activity,
-        "time": _milliseconds(event),
-        "severity_id": severity,
-        "severity": severity_name,
-        "status_id": 2 if failed else 1,
-        "status": "Failure" if failed else "Success",
-        "status_code": event.get("reason") or event.get("outcome"),
-        "status_detail": event.get("message"),
-        "metadata": {
-            "uid": event["id"],
-            "version": OCSF_VERSION,
-            "log_version": str(SCHEMA),
-            "product": {"name": PRODUCT, "vendor_name": VENDOR},
-            "tenant_uid": event.get("tenant_id"),
-            "sequence": event.get("sequence"),
-            "event_code": event["kind"],
-        },
-        "actor": {"user": {"uid": event.get("user_id"), "name": event.get("user") or event.get("actor")}},
-        "api": {
-            "operation": event.get("operation") or event.get("action") or event["kind"],
-            "service": {"name": event.get("provider")},
-            "request": {"uid": event["id"]},
-            "response": {"code": event.get("status")},
-        },
-        "src_endpoint": {"ip": event.get("source_address")},
-        "dst_endpoint": {"hostname": event.get("host"), "port": event.get("port")},
-        "http_request": {"http_method": event.get("method"), "url": {"path": event.get("path")}},
-        "unmapped": {name: value for name, value in event.items() if name not in _OCSF_MAPPED},
-    }
-    return _without_nothing(found)
-
-
-_OCSF_MAPPED = frozenset(
-    (
-        *("id", "at", "kind", "sequence", "tenant_id", "user_id", "user", "actor", "operation", "action"),
-        *("provider", "status", "source_address", "host", "port", "method", "path", "reason", "message"),
-    )
-)
-
-
-def _without_nothing(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Without absent attributes, and without objects that hold none."""
-    kept = {
-        name: _without_nothing(item) if isinstance(item, dict) and name != "unmapped" else item
-        for name, item in value.items()
-    }
-    # `actor`, `api` and `src_endpoint` are required of the class, even where nothing is known.
-    required = ("actor", "api", "src_endpoint")
-    return {name: item for name, item in kept.items() if name in required or item not in (None, {})}
-
-
-def _milliseconds(event: Event) -> int:
+def milliseconds(event: Event) -> int:
+    """When it was, in milliseconds since 1970."""
     moment = datetime.fromisoformat(str(event["at"]))
     return int(moment.timestamp()) * 1000 + moment.microsecond // 1000

@@ -202,7 +202,8 @@ async def export(
 
 
 async def _exported(instance: "Instance", tenant: TenantId, out: Path, kind: Format) -> dict[str, object]:
-    from policy.event_formats import CSV_COLUMNS, cef_line, csv_line, ocsf_line
+    from policy.event_formats import CSV_COLUMNS, cef_line, csv_line
+    from policy.event_ocsf import ocsf_line
     from policy.spreadsheet import line
     from store.checkpoint import pinned_keys, signing_key
     from store.export import Lines, export_lines, export_record
