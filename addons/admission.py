@@ -16,6 +16,7 @@ from policy.limits import CEILINGS, MONEY, REASONS, Demand, Limit, LimitKind, Re
 from policy.money import MicroDollars
 from policy.pricing import Unpriced, ceiling
 from policy.refusals import Reason, Refusal
+from policy.session_messages import Dialect
 from policy.sufficiency import OperatorRule, insufficient
 
 
@@ -59,9 +60,32 @@ class Admission(Step):
         if session is None or session.meter is None or said is None or call is None:
             return None
         model = said.model or session.meter.model
-        if model == call.model and model is not None:
-            return None
-        return self._named(visit, replace(call, model=model), budgeted=session.budgeted)
+        refusal = None
+        if model != call.model or model is None:
+            refusal = self._named(visit, replace(call, model=model), budgeted=session.budgeted)
+        if refusal is None and (said.starts or said.model is not None):
+            refusal = self._answer_allowed(visit, session.meter.next_call(said.call, said))
+        return refusal
+
+    def _answer_allowed(self, visit: Visit, answer: Call) -> Refusal | None:
+        """Hold one answer of a session to the ceilings of single calls: it is what a call is elsewhere."""
+        principal, endpoint = visit.exchange.principal, visit.exchange.endpoint
+        if principal is None or endpoint is None:
+            raise TypeError("a session has a principal and an endpoint")
+        limits = visit.snapshot.limits_for(
+            principal.tenant_id, principal.user_id, principal.placeholder_id, answer.model
+        )
+        ceilings = [each for each in limits if each.kind in CEILINGS]
+        if visit.placeholder is None:
+            ceilings = [each for each in ceilings if each.kind not in MONEY]
+        try:
+            allowance = judge(ceilings, answer, lambda step: self._cost(visit, endpoint, answer, step))
+        except Unpriced:
+            return _unpriced(answer.model)
+        if isinstance(allowance, Refused):
+            return _limited(allowance)
+        visit.allowance = allowance
+        return None
 
     def _named(self, visit: Visit, call: Call, *, budgeted: bool) -> Refusal | None:
         endpoint, placeholder = visit.exchange.endpoint, visit.placeholder
@@ -116,9 +140,9 @@ class Admission(Step):
             # These are about money that our keys spend.
             limits = tuple(limit for limit in limits if limit.kind not in MONEY)
         try:
-            # A session cannot be cut within an answer: it is held to a ceiling as what comes whole.
-            held_to = replace(call, stream=call.stream and visit.session is None)
-            allowance = judge(limits, held_to, lambda step: self._cost(visit, endpoint, call, step))
+            allowance = None
+            if not _names_later(visit, call):
+                allowance = judge(limits, call, lambda step: self._cost(visit, endpoint, call, step))
             if isinstance(allowance, Refused):
                 return _limited(allowance)
             visit.allowance = allowance
@@ -144,7 +168,6 @@ class Admission(Step):
         budgeted = any(limit.kind is LimitKind.BUDGET_MICRO_DOLLARS for limit in limits)
         if visit.session is not None:
             visit.session.budgeted = budgeted
-        # A session may name its model in its first message: it is held to its price then.
         named = visit.session is None or call.model is not None
         return Demand(
             reservation=visit.exchange.id,
@@ -171,6 +194,12 @@ class Admission(Step):
         """By the prices of the moment at which the call began, by which it is settled too."""
         began, terms = visit.exchange.timing.started_at, visit.terms
         return ceiling(endpoint.provider, call.model, call, began, step_tokens=step, terms=terms)
+
+
+def _names_later(visit: Visit, call: Call) -> bool:
+    """Whether this session's first message names its model: it is held to prices and ceilings then."""
+    session = visit.session
+    return session is not None and session.dialect is not Dialect.OTHER and call.model is None
 
 
 def _unpriced(model: str | None) -> Refusal:

@@ -56,7 +56,7 @@ class GrowingReservation:
     def note(self, output_tokens: int, now: datetime) -> bool:
         """Take note of how much has flowed; false when the stream must end now."""
         if self._allowance is not None and output_tokens > self._allowance.tokens:
-            self.refusal = _at_its_ceiling(self._allowance)
+            self.refusal = at_its_ceiling(self._allowance)
             return False
         # A task that never waits ends before it can be kept: tasks of this loop are eager.
         asking = self._asking is not None and not self._asking.done()
@@ -119,7 +119,8 @@ class GrowingReservation:
             self.refusal = Refusal(answer.reason, message, f"limit:{answer.limit.id}", answer.retry_after_s)
 
 
-def _at_its_ceiling(allowance: OutputAllowance) -> Refusal:
+def at_its_ceiling(allowance: OutputAllowance) -> Refusal:
+    """The refusal of an answer that has come to the most output that one call may have."""
     limit = allowance.limit
     message = f"One call of this {limit.scope} may have at most {described(limit)}; this answer ends there."
     return Refusal(REASONS[limit.kind], message, f"limit:{limit.id}")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from mitmproxy import http
 
-from addons.growth import GrowingReservation, SessionReservation, UnboundedAnswer
+from addons.growth import GrowingReservation, SessionReservation, UnboundedAnswer, at_its_ceiling
 from addons.protocol import CUT
 from addons.reservations import Reservations
 from addons.session import Message, Session
@@ -83,9 +83,11 @@ class Metering(Step):
             meter.sent(said)
         else:
             meter.received(message.content, text=message.text)
+        if said is None and visit.allowance is not None and meter.longest_answer > visit.allowance.tokens:
+            return at_its_ceiling(visit.allowance)
+        step = meter.next_step(said.call if said else None, self._step)
         if session.reservation is None:
             return None
-        step = meter.next_step(said.call if said else None, self._step)
         if said is not None and (said.starts or said.model is not None):
             return await session.reservation.require(meter.used(), step)
         return await session.reservation.keep(meter.used(), step)
@@ -145,7 +147,10 @@ class Metering(Step):
         elif visit.meter is not None and exchange.call is not None:
             exchange.usage = _consumed(visit, visit.meter, exchange.call)
         usage, grant = exchange.usage, exchange.grant
-        if usage is not None and usage.cost is not None and grant is not None and grant.cost > 0:
+        held = grant is not None and (
+            grant.cost > 0 or (visit.session is not None and visit.session.budgeted)
+        )
+        if usage is not None and usage.cost is not None and held:
             exceeding = usage.cost - self._limiter.held(exchange.id)
             exchange.overshoot = MicroDollars(max(0, exceeding))
 

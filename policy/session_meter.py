@@ -119,6 +119,18 @@ class SessionMeter:
         priced = _sum(self._priced, self._price(under_way, None, None))
         return Used(tokens, priced.amount if priced is not None else MicroDollars(0))
 
+    @property
+    def longest_answer(self) -> int:
+        """Output tokens of the longest answer under way, estimated."""
+        return max((self._estimate(each).get("output_tokens", 0) for each in self._open.values()), default=0)
+
+    def next_call(self, call: Call | None, said: Said) -> Call:
+        """The answer that ``said`` asks for: ``call`` where it states bounds, else the conversation."""
+        if call is not None:
+            return replace(call, model=call.model or self.model, stream=True)
+        context = self._context_tokens + said.text_tokens
+        return Call("session", said.model or self.model, True, context, None, 1, False, 0)
+
     def next_step(self, call: Call | None, step_tokens: int) -> Used:
         """The most that the next answer may use: ``call`` where it is known, else the conversation so far.
 

@@ -199,3 +199,41 @@ async def test_a_session_is_settled_once_however_many_see_its_end(launched, monk
             await asyncio.sleep(0.01)
         assert len(settled) == 1
         assert [event.get("outcome") for event in gateway.events()][1:] == ["finished"]
+
+
+def a_ceiling(gateway: Running, kind: LimitKind, amount: int) -> Limit:
+    (tenant,) = gateway.snapshots.current.tenants
+    return Limit(LimitId(uuid7()), tenant, LimitScope.TENANT, tenant, kind, amount)
+
+
+async def test_an_answer_is_cut_at_the_output_that_one_call_may_have(launched):  # noqa: F811
+    async with launched(Realtime(deltas=("word " * 20,) * 100, ends=False)) as gateway:
+        limited(gateway, a_ceiling(gateway, LimitKind.OUTPUT_TOKENS_PER_CALL, 500))
+        client = await open_realtime(gateway)
+        client.send(TEXT, CREATE)
+        assert await refused(client) == "tokens_limited"
+        assert 500 < (await ended(gateway))["output_tokens"] <= 500 + 34
+
+
+async def test_answers_within_the_ceiling_pass_however_many(launched):  # noqa: F811
+    async with launched(Realtime()) as gateway:
+        limited(gateway, a_ceiling(gateway, LimitKind.OUTPUT_TOKENS_PER_CALL, 125))
+        client = await open_realtime(gateway)
+        for _ in range(3):
+            await answered(client)
+        assert (await closed(gateway, client))["outcome"] == "finished"
+
+
+@pytest.mark.parametrize(("stated", "reason"), [(10_000, "tokens_limited"), (400, None)])
+async def test_what_an_answer_states_is_held_to_the_ceiling(launched, stated, reason):  # noqa: F811
+    there = Realtime()
+    async with launched(there) as gateway:
+        limited(gateway, a_ceiling(gateway, LimitKind.OUTPUT_TOKENS_PER_CALL, 500))
+        client = await open_realtime(gateway, target=RESPONSES)
+        asked = {"type": "response.create", "model": "gpt-5-mini", "input": "hi", "max_output_tokens": stated}
+        client.send(TEXT, json.dumps(asked))
+        if reason is None:
+            assert json.loads((await client.hear())[1])["type"] == "response.created"
+        else:
+            assert await refused(client) == reason
+            assert there.heard == []
