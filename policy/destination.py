@@ -68,6 +68,8 @@ def _to_a_label(name: str) -> str:
 
 def _literal(text: str, kind: type[IPv4Address] | type[IPv6Address]) -> IPv4Address | IPv6Address:
     try:
+        if "%" in text:  # a zone means something on one machine alone (RFC 6874)
+            raise ValueError
         return kind(text)
     except ValueError as error:
         raise InvalidDestination(f"{text!r} is not an address in its standard form") from error

@@ -162,6 +162,98 @@ def test_the_gateway_as_a_way_into_its_own_machine(attacker: Attacker, authority
     assert reply.status != 200, reply.raw[:600]
 
 
+ODD_AUTHORITIES = {
+    "zone": "[fe80::1%25eth0]:443",
+    "zone-unescaped": "[fe80::1%lo]:443",
+    "zone-on-a-public-address": "[2606:4700::1111%25eth0]:443",
+    "ideographic-full-stops": "api\u3002openai\u3002com:443",
+    "full-stop-before-another": "api.openai.com\u3002evil.test:443",
+    "full-width": "\uff41\uff50\uff49.openai.com:443",
+    "ligature": "api.openai.\ufb01:443",
+    "sharp-s": "stra\u00dfe.openai.com:443",
+    "joiner": "api.open\u200dai.com:443",
+    "soft-hyphen": "api.open\u00adai.com:443",
+    "right-to-left": "api.\u202eiaoenpo.com:443",
+    "bad-a-label": "xn--a.openai.com:443",
+    "a-label-of-ascii": "xn--api-.openai.com:443",
+    "label-too-long": "a" * 64 + ".openai.com:443",
+    "name-too-long": ".".join(["a" * 60] * 5) + ":443",
+    "empty-label": "api..openai.com:443",
+    "leading-dot": ".api.openai.com:443",
+    "two-trailing-dots": "api.openai.com..:443",
+    "percent": "api%2eopenai.com:443",
+    "nul": "api.openai.com\x00.evil.test:443",
+    "port-0": "api.openai.com:0",
+    "port-too-large": "api.openai.com:65979",
+    "port-negative": "api.openai.com:-443",
+    "port-in-other-digits": "api.openai.com:\u0664\u0664\u0663",
+    "no-port": "api.openai.com",
+    "scheme": "https://api.openai.com:443",
+    "path": "api.openai.com:443/v1",
+    "user": "a@api.openai.com:443",
+}
+
+
+@pytest.mark.parametrize("kind", ODD_AUTHORITIES)
+def test_a_tunnel_to_a_name_with_two_readings(attacker: Attacker, kind: str) -> None:
+    """Refused; or it is read as one name, and what the tunnel then carries is held to that."""
+    authority = ODD_AUTHORITIES[kind].encode("utf-8").decode("latin-1")
+    head = f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode("latin-1")
+    reply = attacker.proxy_in_two(head, request(headers=[attacker.bearer]))
+    attacker.assert_refused(reply)
+
+
+ODD_SERVER_NAMES = {
+    "long": "a" * 63 + ("." + "b" * 63) * 2 + ".openai.com",
+    "an-address": "127.0.0.1",
+    "underscore": "api_.openai.com",
+    "below-the-provider": "x.api.openai.com",
+    "of-another-provider": HOSTS["anthropic"],
+}
+
+
+@pytest.mark.parametrize("kind", ODD_SERVER_NAMES)
+def test_a_server_name_of_another_in_a_tunnel_to_the_provider(attacker: Attacker, kind: str) -> None:
+    raw = request(headers=[attacker.bearer])
+    attacker.assert_refused(attacker.tunnel(f"{GOOD}:443", ODD_SERVER_NAMES[kind], raw))
+
+
+RAW_SERVER_NAMES = {
+    "sixty-thousand-bytes": b"a" * 60_000,
+    "nul": b"api.openai.com\x00.evil.test",
+    "trailing-dot": b"api.openai.com.",
+    "empty": b"",
+    "not-ascii": "api.op\u0435nai.com".encode(),
+    "space": b"api.openai.com evil.test",
+    "with-port": b"api.openai.com:443",
+}
+
+
+def client_hello(*names: bytes) -> bytes:
+    """A ClientHello that names these (RFC 8446 section 4.1.2, RFC 6066 section 3), in records as needed."""
+    listed = b"".join(b"\x00" + len(name).to_bytes(2) + name for name in names)
+    named = len(listed).to_bytes(2) + listed
+    extensions = b"\x00\x00" + len(named).to_bytes(2) + named
+    body = b"\x03\x03" + bytes(32) + b"\x00" + b"\x00\x02\x13\x01" + b"\x01\x00"
+    body += len(extensions).to_bytes(2) + extensions
+    message = b"\x01" + len(body).to_bytes(3) + body
+    pieces = [message[start : start + 16000] for start in range(0, len(message), 16000)]
+    return b"".join(b"\x16\x03\x01" + len(piece).to_bytes(2) + piece for piece in pieces)
+
+
+@pytest.mark.parametrize("kind", RAW_SERVER_NAMES)
+def test_a_server_name_that_is_none(attacker: Attacker, kind: str) -> None:
+    """Neither a hang nor a way out; the hello offers too little for a handshake, whatever it names."""
+    head = f"CONNECT {GOOD}:443 HTTP/1.1\r\nHost: {GOOD}:443\r\n\r\n".encode()
+    reply = attacker.proxy_in_two(head, client_hello(RAW_SERVER_NAMES[kind]))
+    attacker.assert_refused(reply)
+
+
+def test_two_server_names(attacker: Attacker) -> None:
+    head = f"CONNECT {GOOD}:443 HTTP/1.1\r\nHost: {GOOD}:443\r\n\r\n".encode()
+    attacker.assert_refused(attacker.proxy_in_two(head, client_hello(GOOD.encode(), EVIL.encode())))
+
+
 @pytest.mark.parametrize("authority", ["127.0.0.1:{console}", "localhost:{console}", "169.254.169.254:80"])
 def test_a_plain_request_for_the_gateways_own_machine(attacker: Attacker, authority: str) -> None:
     ports = {name: str(port) for name, port in attacker.office.product.ports.items()}
