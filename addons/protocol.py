@@ -28,6 +28,9 @@ ANSWER_HEAD_BYTES_MAX = 64 * 1024
 # each packet, up to 16 MiB.
 CLIENT_HELLO_BYTES_MAX = 32 * 1024
 
+# Dropped, but parsed before; h11 sets no bound.
+TRAILERS_BYTES_MAX = 16 * 1024
+
 # What a client may send ahead while the answer to its request is awaited.
 AHEAD_BYTES_MAX = 256 * 1024
 
@@ -227,7 +230,10 @@ class BoundedHttp1Server(layers.Http1Server):
         """Refuse a head over the bound before it is complete, and a request line with two readings."""
         client = self.context.client
         watcher = watcher_of(client)
-        begun = bytes(self.buf).lstrip(b"\r\n")
+        came = bytes(self.buf)
+        begun = came.lstrip(b"\r\n")
+        if len(begun) < len(came):  # empty lines before a request (RFC 9112 section 2.2); h11 stops at each
+            self.buf.maybe_extract_at_most(len(came) - len(begun))
         if b"\n" in begun and not _REQUEST_LINE.match(begun):
             yield from self._refuse(400, "valid-framing")
             return
@@ -293,8 +299,11 @@ class WithoutTrailers:
     def __init__(self, reader: Any) -> None:
         self._reader = reader
 
-    def __call__(self, *arguments: Any) -> Any:
-        event = self._reader(*arguments)
+    def __call__(self, buffer: Any) -> Any:
+        event = self._reader(buffer)
+        in_trailers = event is None and getattr(self._reader, "_reading_trailer", False)
+        if in_trailers and len(buffer) > TRAILERS_BYTES_MAX:
+            raise h11.RemoteProtocolError("the trailers are too long")
         return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) and event.headers else event
 
     def read_eof(self) -> Any:

@@ -80,6 +80,8 @@ def read_fields(fields: Iterable[tuple[bytes, bytes]], count_max: int = HEADER_C
         if not _NAME.match(raw_name):
             raise AmbiguousHead("a header name holds illegal bytes")
         name = raw_name.decode("ascii").lower()
+        if "_" in name and _is_decisive(name.replace("_", "-")):
+            raise AmbiguousHead("a header name is another's but for an underscore")  # alike to CGI and WSGI
         if _ILLEGAL_IN_VALUE.search(raw_value):
             raise AmbiguousHead(f"the header {name} holds control bytes")
         value = raw_value.decode("latin-1")
@@ -92,6 +94,10 @@ def read_fields(fields: Iterable[tuple[bytes, bytes]], count_max: int = HEADER_C
         raise AmbiguousHead(f"there are more than {count_max} headers")
     _check_connection(headers)
     return headers
+
+
+def _is_decisive(name: str) -> bool:
+    return name in _SINGLE or name.startswith("x-conduit-")
 
 
 def check_answer(fields: Iterable[tuple[bytes, bytes]]) -> None:
@@ -107,7 +113,7 @@ def _check_connection(headers: Mapping[str, str]) -> None:
     if nominated is None:
         return
     for name in nominated.lower().split(","):
-        if name.strip() in _SINGLE or name.strip().startswith("x-conduit-"):
+        if _is_decisive(name.strip()):
             raise AmbiguousHead(f"the header connection names {name.strip()}")
 
 

@@ -113,6 +113,9 @@ LINES = {
     "two-authorizations": "Content-Length: 5\r\nAuthorization: Bearer other",
     "two-hosts": "Content-Length: 5\r\nHost: evil.test",
     "hop-by-hop-authorization": "Content-Length: 5\r\nConnection: authorization",
+    "framing-with-underscore": "Content-Length: 5\r\nTransfer_Encoding: chunked",
+    "length-with-underscores": "Content-Length: 5\r\nContent_Length: 6",
+    "authorization-with-underscore": "Content-Length: 5\r\nX_Api_Key: other",
     "hop-by-hop-of-ours": "Content-Length: 5\r\nConnection: x-conduit-identity",
 }
 

@@ -142,6 +142,21 @@ def test_trailers_that_carry_authority(attacker: Attacker) -> None:
         assert b"Bearer x" not in connection.raw
 
 
+def test_trailers_without_end(attacker: Attacker) -> None:
+    """They are dropped, and not held until they end."""
+    chunk = f"{len(BODY):x}\r\n".encode() + BODY + b"\r\n0\r\n" + b"X-A: b\r\n" * 200_000
+    headers = [attacker.bearer, ("Transfer-Encoding", "chunked")]
+    attacker.assert_refused(
+        attacker.gateway(request(attacker.path(), headers, chunk, host=attacker.gateway_host)), 400
+    )
+
+
+@pytest.mark.parametrize("count", [1, 5000])
+def test_empty_lines_before_a_request_are_passed_over(attacker: Attacker, count: int) -> None:
+    raw = request(attacker.path(), [attacker.bearer], host=attacker.gateway_host)
+    assert attacker.gateway(b"\r\n" * count + raw).status == 200
+
+
 def test_two_requests_in_one_write_are_two_calls(attacker: Attacker) -> None:
     good = request(attacker.path(), [attacker.bearer], host=attacker.gateway_host)
     bad = request("/anthropic/v1/messages", [attacker.bearer], host=attacker.gateway_host)
