@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from loguru import logger
 
+from addons.snapshots import Snapshots
 from addons.step import Step
 from addons.visit import Visit
 from policy.credential_health import Standing, accepted, refused, rests, standing, tried
@@ -24,8 +25,11 @@ class CredentialHealth(Step):
 
     name = "credential health"
 
-    def __init__(self, spool: Spool, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, spool: Spool, snapshots: Snapshots, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._spool = spool
+        self._snapshots = snapshots
         self._clock = clock
         self._seen: dict[CredentialId, Standing] = {}
         self._untold: list[Event] = []
@@ -59,6 +63,9 @@ class CredentialHealth(Step):
         credential, response = visit.credential, visit.flow.response
         if credential is None or response is None or not visit.answer_head_seen:
             return
+        current = self._snapshots.current.credentials.get(credential.id)
+        if current is None or current.revoked or current.version != credential.version:
+            return  # it was rotated or revoked under the call: what is said of it matters to nobody any more
         status = visit.exchange.status or response.status_code
         if 200 <= status < 300 or status == 101:
             self._accepted(visit, credential)
@@ -69,8 +76,10 @@ class CredentialHealth(Step):
 
     def _accepted(self, visit: Visit, credential: Credential) -> None:
         known = self._standing(credential)
-        if known is not None and known.refused:
-            self._seen[credential.id] = now_known = accepted(known, self._clock())
+        if known is None or not known.refused:
+            return
+        self._seen[credential.id] = now_known = accepted(known, self._clock())
+        if not now_known.refused:
             self._tell(CREDENTIAL_ACCEPTED, Severity.NOTICE, visit, credential, now_known)
 
     def _refused(self, visit: Visit, credential: Credential, status: int) -> None:

@@ -168,7 +168,7 @@ def engine(
     key_sets = KeySets(identity.issuers, configuration.upstreams.ca_bundle)
     tokens = IdentityTokens(identity.issuers, key_sets)
     revocations = Revocations(identity.client_crl_file, spool)
-    health = CredentialHealth(spool)
+    health = CredentialHealth(spool, snapshots)
     exchange = TokenExchange(token_client(configuration.upstreams))
     forgetting = Forgetting(vault, exchange, snapshots)
     made: dict[type[Step], Step] = {

@@ -53,7 +53,13 @@ def refused(credential: Credential, seen: Standing | None, now: datetime) -> Sta
 
 
 def accepted(before: Standing, now: datetime) -> Standing:
-    """The standing of a refused credential after the provider has taken it."""
+    """The standing after the provider has taken a credential.
+
+    A refused one is not well before its first rest is over: else a provider that says yes and no in turns
+    would have every worker told, and the policy replaced, with each call.
+    """
+    if not before.refused or now < before.at + FIRST_REST:
+        return before
     return replace(before, at=now, refused=False)
 
 

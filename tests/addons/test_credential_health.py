@@ -1,13 +1,16 @@
 """What a provider says of one key of a pool decides which key the next calls get."""
 
+import asyncio
 import json
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from addons.credential_health import CredentialHealth
+from policy.credential_health import FIRST_REST
 from policy.identifiers import CredentialId
 from policy.snapshot import Credential, Health
 from tests.addons.running import Running
@@ -64,6 +67,12 @@ class Pool:
         """The key of one call that the provider refuses."""
         self.gateway.provider.play(HOST, answer or Answer.error("openai", 401))
         return (await self.used(1, **headers))[0]
+
+    def later(self, by: timedelta) -> None:
+        """Let the health's clock go on."""
+        steps = self.gateway.engine.chain.steps
+        health = next(step for step in steps if isinstance(step, CredentialHealth))
+        health._clock = lambda: datetime.now(UTC) + by
 
     def incidents(self) -> list[dict[str, Any]]:
         return [event for event in self.gateway.events() if event["kind"] == "incident"]
@@ -129,7 +138,32 @@ async def test_with_none_fit_calls_still_go_and_a_success_makes_it_well(pool: Po
     while len({each["detail"]["credential_id"] for each in pool.incidents()}) < 2:
         await pool.refuse_one()
     assert await pool.ask() == 200
+    assert "credential.accepted" not in [
+        each["action"] for each in pool.incidents()
+    ]  # it rests at least once
+    pool.later(FIRST_REST)
+    assert await pool.ask() == 200
     assert [each["action"] for each in pool.incidents()].count("credential.accepted") == 1
+
+
+async def test_one_that_rested_is_given_to_one_call_to_try_it(pool: Pool) -> None:
+    refused = await pool.refuse_one()
+    pool.later(FIRST_REST)
+    pool.gateway.provider.play(HOST, *(Answer.error("openai", 500) for _ in range(40)))
+    assert (await pool.used(30)).count(refused) == 1
+
+
+async def test_a_refusal_that_comes_after_rotation_is_not_told(pool: Pool) -> None:
+    gate = Answer.error("openai", 401).held(before=0)
+    pool.gateway.provider.play(HOST, gate)
+    asking = asyncio.create_task(pool.ask())
+    while not pool.gateway.provider.seen:
+        await asyncio.sleep(0.01)
+    pool.state(version=2)
+    assert gate.gate is not None
+    gate.gate.open()
+    assert await asking == 401
+    assert pool.incidents() == []
 
 
 async def test_what_another_worker_met_counts_here_too(pool: Pool) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
 from policy.attribution import Presented, attribute, revoked_since
-from policy.credential_health import REST_MAX, accepted, refused, rests, standing, tried
+from policy.credential_health import FIRST_REST, REST_MAX, accepted, refused, rests, standing, tried
 from policy.credential_pool import choose
 from policy.exchange import Principal
 from policy.identifiers import ExchangeId
@@ -82,9 +82,16 @@ def test_a_refused_one_rests_then_one_call_tries_it_and_in_vain_it_rests_longer(
 def test_a_success_ends_it_and_a_next_refusal_counts_as_another():
     credential = a_credential(TENANT)
     known = refused(credential, None, NOW)
-    well = accepted(known, NOW + SECOND)
-    assert not rests(well, NOW + SECOND)
-    assert refused(credential, well, NOW + 2 * SECOND).refusals == 2
+    later = NOW + FIRST_REST
+    well = accepted(known, later)
+    assert not rests(well, later)
+    assert refused(credential, well, later + SECOND).refusals == 2
+
+
+def test_a_provider_that_says_yes_and_no_in_turns_changes_the_standing_once_a_rest():
+    known = refused(a_credential(TENANT), None, NOW)
+    assert accepted(known, NOW + SECOND) == known
+    assert not accepted(known, NOW + FIRST_REST).refused
 
 
 def test_the_later_of_two_workers_words_stands():
@@ -93,10 +100,11 @@ def test_the_later_of_two_workers_words_stands():
     theirs = replace(credential, health=Health(NOW, NOW + SECOND, 1))
     assert not rests(standing(theirs, mine), NOW + SECOND)
     stale = replace(credential, health=Health(NOW - SECOND, None, 1))
-    well = accepted(mine, NOW + SECOND)
-    assert not rests(standing(stale, well), NOW + SECOND)
-    again = replace(credential, health=Health(NOW + 2 * SECOND, NOW + SECOND, 2))
-    assert rests(standing(again, well), NOW + 2 * SECOND)
+    later = NOW + FIRST_REST
+    well = accepted(mine, later)
+    assert not rests(standing(stale, well), later)
+    again = replace(credential, health=Health(later + SECOND, NOW + SECOND, 2))
+    assert rests(standing(again, well), later + SECOND)
 
 
 def test_a_word_about_an_earlier_version_says_nothing_of_this_one():
