@@ -181,6 +181,29 @@ async def test_reconciling_adds_to_a_rolling_window_only_what_it_misses(tenant: 
         assert not await fits(tenant, limit, 31)
 
 
+async def test_a_clock_that_goes_back_frees_nothing_of_a_rolling_window(tenant: Tenant, clock: Clock) -> None:
+    limit = rolling(tenant, 100)
+    assert await use(tenant, limit, 100)
+    for _ in range(5):
+        clock.pass_s(-20 * HOUR_S)
+        assert not await fits(tenant, limit, 1)
+        clock.pass_s(HOUR_S)
+        assert not await fits(tenant, limit, 1)
+
+
+async def test_a_clock_that_leaps_empties_a_rolling_window_until_the_rows_are_asked(
+    tenant: Tenant, clock: Clock
+) -> None:
+    limit = rolling(tenant, 100)
+    assert await use(tenant, limit, 60)
+    clock.pass_s(72 * HOUR_S)  # the server's alone: by the worker's, the rows are of this moment
+    assert await fits(tenant, limit, 100)
+    tenant.usage.spent = {LimitScope.TENANT: 60}
+    await tenant.limiter.reconcile(tenant.id, (limit,), tenant.demand().zone)
+    assert not await fits(tenant, limit, 41)
+    assert await fits(tenant, limit, 40)
+
+
 async def test_a_burst_bounds_what_comes_at_once_and_the_rate_what_comes_in_a_minute(
     tenant: Tenant, clock: Clock
 ) -> None:

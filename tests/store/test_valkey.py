@@ -1,20 +1,25 @@
 """The limiter on one server, behind Sentinels and on a cluster, by its URL alone."""
 
 import asyncio
+import os
+import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import redis
 from redis.asyncio import Redis
 
 from conduit.embedded_valkey import _program
-from policy.limits import Granted, LimitKind, LimitScope, Refused, Window
+from policy.identifiers import ExchangeId
+from policy.limits import Demand, Granted, LimitKind, LimitScope, Refused, Window
 from policy.money import MicroDollars
+from store.limiter import LimiterUnavailable
 from store.valkey import InvalidAddress, connect
 from store.valkey_batches import Batches
 from tests.store.limiting import Tenant
@@ -108,6 +113,45 @@ async def test_the_limiter_holds_wherever_its_state_stands(tenants: list[Tenant]
         assert isinstance(await tenant.limiter.reserve(tenant.demand(*limits, cost=41)), Refused)
         assert isinstance(await tenant.limiter.reserve(tenant.demand(*limits, cost=40)), Granted)
         await tenant.limiter.reconcile(tenant.id, limits, tenant.demand().zone)
+
+
+async def test_a_replica_that_takes_over_keeps_what_was_used(short_path: Path) -> None:
+    with running(short_path / "primary", "") as primary:
+        following = f"replicaof 127.0.0.1 {primary}\nrepl-diskless-sync-delay 0\n"
+        watching = (
+            f"sentinel monitor limits 127.0.0.1 {primary} 1\nsentinel down-after-milliseconds limits 300\n"
+            "sentinel failover-timeout limits 2000\n"
+        )
+        with (
+            running(short_path / "replica", following) as replica,
+            running(short_path / "sentinel", watching, "--sentinel") as port,
+            redis.Redis(port=primary) as first,
+            redis.Redis(port=port) as sentinel,
+        ):
+            until(lambda: first.info("replication")["connected_slaves"] == 1)
+            until(lambda: sentinel.execute_command("SENTINEL", "REPLICAS", "limits"))
+            tenant = Tenant(f"redis+sentinel://127.0.0.1:{port}/limits")
+            limits = (tenant.budget(100), replace(tenant.budget(100, window=Window.ROLLING), hours=24))
+            demand = tenant.demand(*limits, cost=60)
+            await tenant.limiter.reserve(demand)
+            await tenant.limiter.settle(demand.reservation, tokens=0, cost=MicroDollars(60))
+            until(lambda: first.wait(1, 1000) == 1)
+            os.kill(first.info("server")["process_id"], signal.SIGKILL)
+            with redis.Redis(port=replica) as second:
+                until(lambda: second.info("replication")["role"] == "master")
+            over, fitting = (tenant.demand(*limits, cost=cost) for cost in (41, 40))
+            assert isinstance(await once_back(tenant, over), Refused)
+            assert isinstance(await once_back(tenant, fitting), Granted)
+            await tenant.close()
+
+
+async def once_back(tenant: Tenant, demand: Demand) -> Granted | Refused:
+    """Ask until the limiter has found the new primary; what is not answered holds nothing."""
+    while True:
+        try:
+            return await tenant.limiter.reserve(replace(demand, reservation=ExchangeId(uuid4())))
+        except LimiterUnavailable:
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize(
