@@ -38,7 +38,7 @@ from store.shipper import Shipper
 from store.usage import Grouping, totals
 from store.valkey import connect
 from tests.faults.spending_worker import AGES_AGO, AGES_AHEAD, PATIENCE_S, budget_of
-from tests.faults.test_lost_parts import processes, running, until, works
+from tests.faults.test_lost_parts import processes, running, until
 from tests.faults.test_record_survives_kills import a_tenant
 from tests.standins.office import Office
 from tests.standins.recordings import load
@@ -134,7 +134,7 @@ def killed_while_spending(spool: Path, tenant: TenantId, valkey_url: str, *, aft
 @pytest.mark.timeout(60 + 30 * WORKER_KILLS)
 @pytest.mark.skipif(not WORKER_KILLS, reason="CONDUIT_TEST_WORKER_KILLS says how many")
 def test_killed_workers_of_the_product_leak_nothing_and_the_books_agree(tmp_path: Path) -> None:
-    with running(tmp_path, workers=2) as office:
+    with running(tmp_path, workers=4) as office:
         tenant = ("--tenant", office.tenant)
         office.product.cli("limit", "set", *tenant, "--budget-usd", "1000000", "--window", "month")
         office.in_force()
@@ -163,7 +163,7 @@ def pending(office: Office) -> bool:
 
 
 def killed_under_load(office: Office) -> int:
-    """Kill a worker, wait for the next to serve, again and again, while callers call; complete answers."""
+    """Kill a worker again and again while callers call; the number of complete answers."""
     chance, stop, answered = random.Random(9), threading.Event(), [0] * CALLERS
     callers = [
         threading.Thread(target=keep_calling, args=(office, stop, answered, number))
@@ -174,10 +174,9 @@ def killed_under_load(office: Office) -> int:
     try:
         for _ in range(WORKER_KILLS):
             time.sleep(chance.random())
-            workers = processes(office, "conduit.worker")
-            os.kill(chance.choice(workers), signal.SIGKILL)
-            until(lambda before=set(workers): bool(set(processes(office, "conduit.worker")) - before), "none")
-            until(lambda: works(office), "no worker serves")
+            # A worker that dies at once is started again after a pause, so some others go on meanwhile.
+            until(lambda: len(processes(office, "conduit.worker")) > 1, "no second worker", timeout_s=90)
+            os.kill(chance.choice(processes(office, "conduit.worker")), signal.SIGKILL)
     finally:
         stop.set()
         for caller in callers:
