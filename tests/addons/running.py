@@ -38,7 +38,7 @@ from vault.secret import Secret
 from vault.sources import KeySource, open_vault
 from vault.vault import Vault
 
-_HOSTS = {"google": ("generativelanguage.googleapis.com",)}
+_HOSTS = {"google": ("generativelanguage.googleapis.com",), "anthropic": ("api.anthropic.com",)}
 REAL_KEY = "sk-proj-REALKEYREALKEYREALKEYREALKEY"
 
 
