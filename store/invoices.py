@@ -29,8 +29,9 @@ class LineKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InvoiceLine:
-    """One user's calls of one model at one price. Cost in micro-dollars, without the ``unpriced`` calls.
+    """One user's calls of one model at one price, in the team and for the cost centre of that time.
 
+    Cost is in micro-dollars, without the ``unpriced`` calls.
     ``user`` is ``None`` where nobody was named; ``estimated`` is how many calls no provider reported on.
     ``list_micro_dollars`` is before the discount; of a correction, what the calls would have been now.
     """
@@ -138,4 +139,4 @@ def _described(kind: LineKind, counts: Mapping[str, Any], price: tuple[Any, ...]
 def _with_people(rows: FromClause) -> FromClause:
     used, member, team = USAGE.c, MEMBER.c, TEAM.c
     named = rows.outerjoin(MEMBER, (member.tenant_id == used.tenant_id) & (member.id == used.member_id))
-    return named.outerjoin(TEAM, (team.tenant_id == member.tenant_id) & (team.id == member.team_id))
+    return named.outerjoin(TEAM, (team.tenant_id == used.tenant_id) & (team.id == used.team_id))

@@ -50,6 +50,7 @@ class Grouping(StrEnum):
     """By what usage is summed; each is a column."""
 
     TENANT = "tenant_id"
+    TEAM = "team_id"
     USER = "member_id"
     PLACEHOLDER = "placeholder_id"
     CREDENTIAL = "credential_id"

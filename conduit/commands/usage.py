@@ -71,7 +71,7 @@ async def show(
         raise typer.BadParameter("--user needs --tenant")
     now = datetime.now(UTC)
     start = lookup.moment(since, now=now, forward=False)
-    grouping = usage.Grouping.USER if by is By.TEAM else usage.Grouping[by.name]
+    grouping = usage.Grouping[by.name]
     rows: list[dict[str, Any]] = []
     async with opened(invocation) as instance:
         for owner in await lookup.every_tenant(instance.store, tenant):
@@ -95,24 +95,15 @@ async def show(
 
 
 async def _named(session: "AsyncSession", totals: "list[Total]", by: By) -> list[dict[str, Any]]:
-    """Sums with people's words for what they are of; a team's is that of those who are in it now."""
+    """Sums with people's words for what they are of; a team is the one in which the user was then."""
     from store import members, teams
 
     if by not in (By.USER, By.TEAM):
         name = by.value.replace("-", "_")
         return [{name: _text(total.subject), **_sums(total)} for total in totals]
-    people: dict[Any, members.Member] = {item.id: item for item in await members.every(session)}
-    if by is By.USER:
-        names: dict[Any, str] = {key: item.name for key, item in people.items()}
-        return [{"user": names.get(total.subject), **_sums(total)} for total in totals]
-    named = {item.id: item.name for item in await teams.every(session)}
-    found: dict[str | None, dict[str, int]] = {}
-    for total in totals:
-        holder = people.get(total.subject)
-        team = named.get(holder.team_id) if holder and holder.team_id else None
-        so_far = found.setdefault(team, dict.fromkeys(_SUMS, 0))
-        found[team] = {name: so_far[name] + amount for name, amount in _sums(total).items()}
-    return [{"team": team, **sums} for team, sums in found.items()]
+    known = await members.every(session) if by is By.USER else await teams.every(session)
+    names: dict[Any, str] = {item.id: item.name for item in known}
+    return [{by.value: names.get(total.subject), **_sums(total)} for total in totals]
 
 
 def _text(subject: object) -> str | None:
