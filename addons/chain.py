@@ -24,6 +24,7 @@ from addons.deadlines import Deadlines
 from addons.dialling import Dialling, Undialable
 from addons.entrance import Entrance
 from addons.inspection import too_large
+from addons.interception import TlsRefused
 from addons.protocol import CLIENT_FAILED, CUT, INVALID, REPLACED, TOO_LARGE, CloseAtOnce
 from addons.relay import Relay, unreadable
 from addons.session import Message
@@ -35,11 +36,14 @@ from addons.turned_away import TurnedAway
 from addons.visit import KEY, Visit, visit_of
 from policy.decoding import Undecodable
 from policy.destination import InvalidDestination, canonical_authority
+from policy.evasion import distrusted
 from policy.exchange import Exchange, Mode, Outcome, Timing
 from policy.identifiers import ExchangeId
 from policy.refusals import Reason, Refusal
 
 # Read by `addons.engine`, which then begins no TLS.
+# How mitmproxy tells of a client's alert, and of one that hangs up over the certificate.
+_DISTRUST = ("does not trust", "disconnected during the handshake", "certificate unknown", "unknown ca")
 _REFUSED_TLS = "conduit.refused_tls"
 
 
@@ -120,7 +124,7 @@ class Chain:
             if data.ignore_connection:
                 self.deadlines.head_came(data.context.client)
         except Exception as problem:
-            if not isinstance(problem, InvalidDestination):
+            if not isinstance(problem, InvalidDestination | TlsRefused):
                 logger.opt(exception=True).error("a TLS connection was refused because a step failed")
             data.ignore_connection = False
             setattr(data.context.client, _REFUSED_TLS, True)
@@ -128,7 +132,7 @@ class Chain:
 
     def _record_refused_tls(self, client: connection.Client, problem: Exception) -> None:
         facts = self._connections.of(client)
-        refusal = _fault()
+        refusal = problem.refusal if isinstance(problem, TlsRefused) else _fault()
         if isinstance(problem, InvalidDestination):
             message = "The names that this TLS connection claims cannot be read as one."
             refusal = Refusal(Reason.REQUEST_MALFORMED, message, "one-destination")
@@ -144,8 +148,14 @@ class Chain:
             self._connections.of(data.context.client).certificate = _fault()
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
-        """Note what was no TLS."""
+        """Note what was no TLS, and who does not take our certificate."""
         self._entrance.tls_failed(data)
+        client, error = data.conn, data.conn.error or ""
+        if not isinstance(client, connection.Client) or not any(word in error for word in _DISTRUST):
+            return
+        facts = self._connections.of(client)
+        if not facts.ends_here:
+            self._tunnels.distrusted(client, facts, distrusted(), self._snapshots.current)
 
     def next_layer(self, data: layer.NextLayer) -> None:
         """Close what is neither TLS nor HTTP."""

@@ -1,7 +1,7 @@
 """What the operator decided that the data plane needs; built once by ``conduit.worker``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from policy.catalogue import Catalogue, Provider
 from policy.certificates import ClientAuthorities
 from policy.destination import Destination
 from policy.endpoints import Defaults
+from policy.evasion import Evasions
 from policy.sufficiency import OperatorRule
 from policy.tokens import Issuer
 
@@ -93,3 +94,4 @@ class Configuration:
     authority_directory: Path
     identity: Identity = Identity()
     restrictions: tuple[Restriction, ...] = ()
+    evasions: Evasions = field(default_factory=Evasions)

@@ -33,7 +33,8 @@ class ClientConnection:
 
     Who it belongs to: ``source`` is the address that a CONNECT came from where a trusted hop stands between;
     ``proxy`` the credentials of that CONNECT; ``certificate`` what the client showed to a door of ours, or
-    the refusal that it deserves; ``principal`` whose undecrypted tunnel it is.
+    the refusal that it deserves; ``principal`` whose undecrypted tunnel it is. ``is_ai`` is true once its
+    names alone said so.
     """
 
     mode: Mode
@@ -48,6 +49,7 @@ class ClientConnection:
     proxy: ProxyCredentials | None = None
     certificate: VerifiedCertificate | Refusal | None = None
     principal: Principal | None = None
+    is_ai: bool = False
 
     @property
     def ends_here(self) -> bool:

@@ -13,6 +13,16 @@ from addons.connections import Connections
 from addons.snapshots import Snapshots
 from addons.step import Step
 from policy.destination import InvalidDestination, canonical_host
+from policy.evasion import refused_hello
+from policy.refusals import Refusal
+
+
+class TlsRefused(Exception):
+    """This TLS connection ends here, and the refusal is written down."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
 
 
 class Interception(Step):
@@ -32,8 +42,10 @@ class Interception(Step):
         if facts.ends_here:
             return  # TLS to a listener of ours
         names = self._names(hello, client)
-        if any(self._is_ai(name) for name in names):
+        facts.is_ai = any(self._is_ai(name) for name in names)
+        if facts.is_ai:
             return
+        self._refuse_evasion(hello.client_hello, names)
         if self._configuration.decrypt_unknown and not any(self._excluded(name) for name in names):
             return
         address = hello.context.server.address
@@ -43,6 +55,15 @@ class Interception(Step):
         facts.tunnel = names[0] if names else address[0]
         facts.tunnel_started_at = datetime.now(UTC)
         facts.dialable.add((address[0], address[1]))
+
+    def _refuse_evasion(self, hello: tls.ClientHello, names: list[str]) -> None:
+        """Nothing that hides its name is tunnelled, since a tunnel is known by its name alone."""
+        kinds = [kind for kind, _ in hello.extensions]
+        refusal = refused_hello(
+            names, named=bool(hello.sni), extensions=kinds, evasions=self._configuration.evasions
+        )
+        if refusal is not None:
+            raise TlsRefused(refusal)
 
     def _names(self, hello: tls.ClientHelloData, client: connection.Client) -> list[str]:
         """The names that this connection claims, canonical; one that has no single reading is refused."""

@@ -229,7 +229,7 @@ class _Rehearsal:
     async def _secured(self) -> bool:
         context = Context(self._client, options.Options())
         hello = SimpleNamespace(
-            context=context, client_hello=SimpleNamespace(sni=_HOST), ignore_connection=False
+            context=context, client_hello=SimpleNamespace(sni=_HOST, extensions=[]), ignore_connection=False
         )
         await self._hook("tls_clienthello", hello)
         self.noted.left = hello.ignore_connection

@@ -52,6 +52,24 @@ class Tunnels:
         if decoy is not None and decoy.honeytoken:
             self._write(decoy_used(decoy, seen, now, use=use, host=seen.connect_host))
 
+    def distrusted(
+        self,
+        client: connection.Client,
+        facts: ClientConnection,
+        refusal: Refusal,
+        snapshot: PolicySnapshot,
+    ) -> None:
+        """TLS that a client broke off over our certificate; in the inventory, if it was to an AI host."""
+        seen = client_facts(client, facts)
+        seen = replace(seen, connect_host=seen.connect_host or seen.sni)
+        whose = facts.principal or snapshot.tenant_at(plain(ip_address(seen.address)))
+        event = tunnel_event(
+            ExchangeId(uuid7()), datetime.now(UTC), whose=whose, client=seen, refusal=refusal
+        )
+        if facts.is_ai:
+            event |= {"verdict": "ai", "score": 100, "evidence": ["client does not take the certificate"]}
+        self._write(event)
+
     def _write(self, event: Event) -> None:
         try:
             self._spool.append({"type": "ended", "event": event})

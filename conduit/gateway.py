@@ -47,6 +47,7 @@ from conduit.token_client import token_client
 from policy.catalogue import Provider
 from policy.destination import Destination, canonical_authority
 from policy.endpoints import Defaults
+from policy.evasion import Evasions
 from policy.exchange import Shape
 from store.catalogue import load_catalogue, load_providers, load_restrictions
 from store.limiter import Limiter
@@ -95,6 +96,11 @@ def configuration(settings: Settings, data: Path) -> Configuration:
         defaults=Defaults(settings.endpoints.default_catalogued, settings.endpoints.default_unknown),
         decrypt_unknown=settings.discovery.decrypt_unknown,
         exclusions=tuple(settings.discovery.exclusions),
+        evasions=Evasions(
+            nameless=settings.discovery.nameless_tls == "refuse",
+            resolvers=settings.discovery.doh_resolvers,
+            fronts=settings.discovery.ech_fronts,
+        ),
         output_step_tokens=settings.limits.output_step_tokens,
         cut_revoked=settings.snapshot.cut_revoked,
         authority_directory=data / "ca",

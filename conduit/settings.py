@@ -143,6 +143,22 @@ class Discovery(Section):
     decrypt_unknown: bool = Field(
         False, description="Look inside TLS to hosts outside the catalogue. Plain HTTP is always looked at."
     )
+    nameless_tls: Literal["refuse", "tunnel"] = Field(
+        "refuse",
+        description="TLS that names no host (no SNI, to an address): nobody can tell where it goes.",
+    )
+    doh_resolvers: tuple[HostName, ...] = Field(
+        (
+            *("dns.google", "dns64.dns.google", "cloudflare-dns.com", "mozilla.cloudflare-dns.com"),
+            *("chrome.cloudflare-dns.com", "one.one.one.one", "dns.quad9.net", "doh.opendns.com"),
+            *("dns.nextdns.io", "dns.adguard-dns.com"),
+        ),
+        description="Resolvers over HTTPS that are refused, so that clients ask the network's own.",
+    )
+    ech_fronts: tuple[HostName, ...] = Field(
+        ("cloudflare-ech.com",),
+        description="Names in the clear of Encrypted Client Hello, refused where it is used.",
+    )
     exclusions: tuple[HostName, ...] = Field(
         (), description="Hosts never decrypted, whatever else is set; `*.bank.example` covers subdomains."
     )

@@ -1,0 +1,60 @@
+"""Ways by which TLS hides where it goes, known at its ClientHello: refused, for no later step sees them.
+
+The names of DNS over HTTPS are refused so that clients fall back to the network's own resolver, which gives
+no keys for Encrypted Client Hello (RFC 9849). With such keys the name in the clear is that of a front alone.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from policy.refusals import Reason, Refusal
+
+# The extension's number (RFC 9849 section 5). Browsers also send it empty of meaning (GREASE), so that alone
+# it tells nothing.
+ENCRYPTED_CLIENT_HELLO = 0xFE0D
+
+
+@dataclass(frozen=True, slots=True)
+class Evasions:
+    """What is refused: TLS without a name, these resolvers, and these names of fronts."""
+
+    nameless: bool = True
+    resolvers: tuple[str, ...] = ()
+    fronts: tuple[str, ...] = ()
+
+
+def refused_hello(
+    names: Sequence[str], *, named: bool, extensions: Collection[int], evasions: Evasions
+) -> Refusal | None:
+    """Why a TLS connection to what is no catalogued AI host may not be tunnelled; ``None`` if it may.
+
+    ``names`` are all that it claims, canonical; ``named`` tells that it has an SNI.
+    """
+    if any(name in evasions.resolvers for name in names):
+        return _refusal("DNS over HTTPS is not let through; use the network's own resolver.", "doh")
+    if any(name in evasions.fronts for name in names) and ENCRYPTED_CLIENT_HELLO in extensions:
+        return _refusal("A connection that encrypts where it goes is not let through.", "ech")
+    if evasions.nameless and not named and all(map(_is_address, names)):
+        return _refusal("A TLS connection has to name its host (SNI).", "nameless")
+    return None
+
+
+def distrusted() -> Refusal:
+    """What is written down of a client that does not take our certificate: it pins its provider's, or has not
+    been given the gateway's authority.
+    """
+    message = "The client did not take the gateway's certificate; it pins another, or does not know ours."
+    return Refusal(Reason.SHADOW_ENDPOINT, message, "client-distrusts")
+
+
+def _refusal(message: str, kind: str) -> Refusal:
+    return Refusal(Reason.SHADOW_ENDPOINT, message, f"evasion:{kind}")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True

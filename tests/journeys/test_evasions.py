@@ -1,0 +1,80 @@
+"""What an employee tries who does not want to be seen, in network namespaces, each by a real client."""
+
+import json
+
+import pytest
+
+from tests.standins.namespaces import PROVIDER_ADDRESS, Namespaces, prefix, run
+from tests.standins.office import HOSTS, ORDINARY_HOST, Office
+
+# What each tries, from the client's machine; it prints what came of it.
+TLS = """
+import socket, ssl, sys, json
+host, name, verify = sys.argv[1], sys.argv[2], sys.argv[3]
+context = ssl.create_default_context(cafile=verify) if verify != "no" else ssl._create_unverified_context()
+context.check_hostname = verify != "no"
+try:
+    with socket.create_connection((host, 443), timeout=10) as plain:
+        with context.wrap_socket(plain, server_hostname=name or None) as secured:
+            print(json.dumps({"result": "connected"}))
+except (OSError, ssl.SSLError) as error:
+    print(json.dumps({"result": "refused", "why": type(error).__name__}))
+"""
+UDP = """
+import socket, sys, json
+probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+probe.settimeout(5)
+probe.connect((sys.argv[1], int(sys.argv[2])))
+try:
+    probe.send(b"\\xc0" + bytes(1199)); probe.recv(1)
+    print(json.dumps({"result": "answered"}))
+except OSError as error:
+    print(json.dumps({"result": "refused", "why": type(error).__name__}))
+"""
+
+
+class Employee:
+    """A machine of the client's network."""
+
+    def __init__(self, office: Office, net: Namespaces) -> None:
+        self.office, self._net = office, net
+
+    def tries(self, script: str, *words: str) -> dict[str, str]:
+        found: dict[str, str] = json.loads(run(*prefix(self._net.client), "python3", "-c", script, *words))
+        return found
+
+    def tls(self, name: str, *, to: str = PROVIDER_ADDRESS, verify: str = "no") -> str:
+        return self.tries(TLS, to, name, verify)["result"]
+
+
+@pytest.fixture(scope="module")
+def employee(network: tuple[Office, Namespaces]) -> Employee:
+    office, net = network
+    office.provider.forget()
+    return Employee(office, net)
+
+
+def test_an_ordinary_name_is_let_through(employee: Employee) -> None:
+    assert employee.tls(ORDINARY_HOST) == "connected"
+
+
+@pytest.mark.parametrize(("name", "rule"), [("", "evasion:nameless"), ("dns.google", "evasion:doh")])
+def test_tls_that_hides_where_it_goes_is_refused_and_listed(employee: Employee, name: str, rule: str) -> None:
+    assert employee.tls(name) == "refused"
+    event = employee.office.event(kind="tunnel", rule=rule)
+    assert (event["decision"], event["reason"]) == ("deny", "shadow_endpoint")
+
+
+def test_a_client_that_pins_its_providers_certificate_is_refused_and_listed(employee: Employee) -> None:
+    """It trusts the provider's own authority alone, as an application does that pins."""
+    provider = str(employee.office.authority.ca_file)
+    assert employee.tls(HOSTS["openai"], verify=provider) == "refused"
+    employee.office.event(kind="tunnel", rule="client-distrusts", host=HOSTS["openai"])
+    assert employee.tls(HOSTS["openai"], verify=str(employee.office.ca_file)) == "connected"
+
+
+@pytest.mark.parametrize(("port", "what"), [("443", "QUIC"), ("853", "DNS over QUIC")])
+def test_udp_to_where_it_would_not_be_seen_is_refused_at_once(
+    employee: Employee, port: str, what: str
+) -> None:
+    assert employee.tries(UDP, PROVIDER_ADDRESS, port)["why"] != "TimeoutError", what
