@@ -106,8 +106,7 @@ async def test_a_session_opens_with_the_real_key_and_its_messages_pass(echoing):
     assert event["bytes_up"] > len(CLEAR) < event["bytes_down"]
 
 
-async def test_a_session_opens_through_the_proxy(echoing):
-    gateway, there = echoing
+async def open_through_the_proxy(gateway: Running) -> Peer:
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.ports["proxy"])
     writer.write(b"CONNECT api.openai.com:443 HTTP/1.1\r\nhost: api.openai.com:443\r\n\r\n")
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
@@ -116,9 +115,22 @@ async def test_a_session_opens_through_the_proxy(echoing):
     place = f"authorization: Bearer {gateway.placeholder}"
     client.raw(handshake("/v1/realtime?model=gpt-realtime", "api.openai.com", place))
     await client.read_head()
+    return client
+
+
+async def test_a_session_opens_through_the_proxy(echoing):
+    gateway, there = echoing
+    client = await open_through_the_proxy(gateway)
     client.send(TEXT, CLEAR)
     assert (client.status, await client.hear()) == (101, (TEXT, CLEAR))
     assert REAL_KEY in there.peers[0].head
+
+
+async def test_a_revoked_placeholder_closes_a_silent_session_within_a_tunnel(echoing):
+    gateway, _ = echoing
+    client = await open_through_the_proxy(gateway)
+    change(gateway, revoked=True)
+    assert await refused(client) == "placeholder_revoked"
 
 
 async def test_a_key_in_the_subprotocol_is_swapped_and_the_answer_names_the_clients_own(launched):
