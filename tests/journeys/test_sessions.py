@@ -1,5 +1,6 @@
 """Realtime sessions of the unmodified SDKs, in every mode, from the machine to the provider."""
 
+from tests.journeys.test_accounting import newcomer
 from tests.standins.office import Place
 from tests.standins.realtime import LIVE_USAGE, REALTIME_USAGE
 
@@ -22,6 +23,15 @@ def test_a_live_session_goes_through_with_the_key_swapped(intercepted: Place) ->
     assert seen.keys == (intercepted.office.keys["google"],)
     event = intercepted.office.event(operation="live", mode=mode_of(intercepted), outcome="finished")
     assert event["output_tokens"] == LIVE_USAGE["responseTokenCount"]
+
+
+def test_what_a_session_cost_is_in_the_usage(gateway_place: Place) -> None:
+    place = gateway_place
+    user, placeholder = newcomer(place, "session-reader")
+    place.machine.call("realtime", model="gpt-realtime", key=placeholder)
+    place.office.event(operation="realtime", user=user, outcome="finished")
+    used = place.office.product.cli("usage", "--tenant", place.office.tenant, "--user", user)
+    assert (used["requests"], used["micro_dollars"]) == (1, 6_966)
 
 
 def mode_of(place: Place) -> str:
