@@ -29,7 +29,7 @@ from console.tokens import digest
 from store import administrators
 from store.acts import Actor
 from store.canary import Attempt, Breach, CannotTry
-from store.canary_probes import Rows
+from store.canary_rows import Rows
 from store.claim import Purpose
 from store.door import Store
 

@@ -14,7 +14,8 @@ from loguru import logger
 
 from policy.identifiers import TenantId
 from store import tenants
-from store.canary_probes import PROBES, Probe, Rows, furnish, rows_of, state_of
+from store.canary_probes import PROBES
+from store.canary_rows import Probe, Rows, furnish, rows_of, state_of
 from store.claim import Purpose
 from store.door import Store
 from store.errors import (

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from policy.identifiers import TenantId
 from policy.snapshot import Credential, Tenant
 from store.canary import Attempt, Breach, CannotTry
-from store.canary_probes import Rows
+from store.canary_rows import Rows
 from vault.envelope import Binding
 from vault.errors import NotBound, Sealed, Unopenable
 from vault.secret import Secret

@@ -21,7 +21,7 @@ from policy.snapshot import (
     User,
     build,
 )
-from store.canary_probes import Rows
+from store.canary_rows import Rows
 from store.tenants import CANARIES
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)

@@ -13,7 +13,8 @@ from console.people import Person
 from console.permissions import Permission
 from store import tenants
 from store.canary import Canary, CannotTry
-from store.canary_probes import PROBES, Rows
+from store.canary_probes import PROBES
+from store.canary_rows import Rows
 from store.claim import Purpose
 from store.door import Store
 from store.tenants import CANARIES

@@ -9,7 +9,7 @@ from conduit.data_folder import DataFolder
 from conduit.embedded_postgres import EmbeddedPostgres, programs
 from policy.identifiers import TenantId
 from store.backup import backup, restore
-from store.canary_probes import furnish, state_of
+from store.canary_rows import furnish, state_of
 from store.door import Store
 from store.errors import BackupFailed
 from store.guard import inspect_schema

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from policy.identifiers import TenantId
 from store import custody, erasure, events, members, tenants
 from store.acts import Actor, record
-from store.canary_probes import furnish, state_of
+from store.canary_rows import furnish, state_of
 from store.claim import Purpose
 from store.door import Store
 from store.errors import EraseRefused, InvalidRecord, TenancyViolation

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from policy.identifiers import TenantId
 from store import credentials, custody, members, placeholders
-from store.canary_probes import furnish, state_of
+from store.canary_rows import furnish, state_of
 from store.claim import Purpose, purpose_claim, tenant_claim
 from store.door import Store
 from store.migrations.row_security import TENANT_ROLES

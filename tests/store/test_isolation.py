@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from policy.exchange import EndpointState
 from store import endpoints
 from store.canary import shows
-from store.canary_probes import PROBES, Probe, Rows, furnish, state_of
+from store.canary_probes import PROBES
+from store.canary_rows import Probe, Rows, furnish, state_of
 from store.claim import Purpose
 from store.door import Store
 from store.errors import (
