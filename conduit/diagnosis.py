@@ -25,6 +25,7 @@ OPEN_FILES_MIN = 4096
 DISK_BYTES_MIN = 1024**3
 CONNECT_TIMEOUT_S = 2.0
 EXPIRY_WARNING_DAYS = 90
+SPOOL_WARNING_SHARE = 0.05
 
 
 class Result(StrEnum):
@@ -199,6 +200,20 @@ async def _engine_of_limits(folder: Path, settings: Settings) -> Finding:
     return Finding("limiter", Result.OK, f"{name.removesuffix('_version')} {found[name]}")
 
 
+def _spool(folder: Path, _settings: Settings) -> Finding:
+    """Whether records reach the database: what waits is refused calls to come."""
+    from store.spool import BYTES_MAX
+    from store.spool_folder import waiting
+
+    waits = waiting(folder / "spool")
+    detail = f"{waits} of at most {BYTES_MAX} bytes wait for the database"
+    if waits > BYTES_MAX * SPOOL_WARNING_SHARE:
+        return Finding(
+            "spool", Result.FAIL if waits > BYTES_MAX * 9 // 10 else Result.WARN, detail, "mend the database"
+        )
+    return Finding("spool", Result.OK, detail)
+
+
 async def _witnesses(invocation: Invocation) -> Finding:
     """Whether what was signed has reached all who are to witness it."""
     from conduit import witnesses
@@ -319,4 +334,5 @@ CHECKS: tuple[tuple[str, Check], ...] = (
 RUNNING_CHECKS: tuple[tuple[str, Check], ...] = (
     ("listeners", _listeners),
     ("limiter", _engine_of_limits),
+    ("spool", _spool),
 )

@@ -18,11 +18,15 @@ from console.health import Check, Unready
 from store.canary import INTERVAL_S
 from store.claim import Purpose
 from store.door import Store
+from store.spool import BYTES_MAX
+from store.spool_folder import waiting
 from store.valkey import Client
 from vault.vault import Vault
 
 # Below this the spool's writers are about to refuse calls (store.spool keeps 4 MiB of ballast each).
 SPOOL_FREE_BYTES_MIN = 64 * 1024 * 1024
+# Beyond this an instance whose database is away should get no new traffic (the bound is BYTES_MAX).
+SPOOL_WAITING_MAX = BYTES_MAX * 9 // 10
 # Two runs of the canary may fail before its silence counts.
 ISOLATION_AGE_MAX = timedelta(seconds=3 * INTERVAL_S)
 
@@ -74,7 +78,10 @@ def _spool(folder: Path) -> str:
     space = os.statvfs(folder)
     if space.f_bavail * space.f_frsize < SPOOL_FREE_BYTES_MIN:
         raise Unready("the spool's disk is nearly full")
-    return "writable"
+    waits = waiting(folder)
+    if waits > SPOOL_WAITING_MAX:
+        raise Unready(f"{waits} bytes of records wait for the database; calls are refused soon")
+    return f"writable, {waits} bytes wait for the database"
 
 
 async def _vault(vault: Vault) -> str:

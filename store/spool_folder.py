@@ -57,6 +57,11 @@ def size(directory: Path, start: Position = START) -> int:
     return total - start.offset if total else 0
 
 
+def waiting(root: Path) -> int:
+    """The bytes of all writers' records that wait for the database, by the shipper's own notes."""
+    return sum(size(each, shipped_position(each)) for each in root.glob("[!.]*") if each.is_dir())
+
+
 def announce(directory: Path, position: Position) -> None:
     """Tell the writer how far its records have come, for its figures."""
     unfinished = directory / f".{SHIPPED}"

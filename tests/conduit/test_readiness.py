@@ -16,6 +16,9 @@ from conduit.readiness import checks
 from console.health import Check, Unready
 from store.door import Store
 from store.errors import StoreError
+from store.frames import Position
+from store.spool import Spool
+from store.spool_folder import announce
 from store.valkey import connect
 from tests.standins.product import free_port
 from vault.kek import KeyDocument, LocalKeys
@@ -112,3 +115,19 @@ async def test_isolation_that_did_not_hold_or_was_not_tried_is_not_ready(
     path.write_text(json.dumps({"at": (datetime.now(UTC) - age).isoformat(), "held": held, "probes": 2}))
     with pytest.raises(Unready, match=why):
         await every["isolation"]()
+
+
+async def test_back_pressure_shows_before_calls_are_refused(
+    every: dict[str, Check], data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records that no shipper takes: the sentence says how many bytes, and over the bound it is not ready."""
+    spool = Spool(data / "spool", "worker")
+    spool.append({"type": "ended", "event": {"id": "x" * 500}})
+    waits = int((await every["spool"]()).split(", ")[1].split()[0])
+    assert waits > 500
+    monkeypatch.setattr("conduit.readiness.SPOOL_WAITING_MAX", waits - 1)
+    with pytest.raises(Unready, match="wait for the database"):
+        await every["spool"]()
+    announce(spool.directory, Position(1, waits))
+    assert "0 bytes wait" in await every["spool"]()
+    spool.close()
