@@ -12,7 +12,7 @@ from litestar.plugins.pydantic import PydanticPlugin
 from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 
-from console import door_pages, inventory_page, overview_page, probes, proxy_files, record_page
+from console import content_page, door_pages, inventory_page, overview_page, probes, proxy_files, record_page
 from console.api import ROUTER
 from console.forgery import ForgeryCheck, configuration
 from console.headers import before_send
@@ -39,6 +39,10 @@ def create_app(services: Services) -> Litestar:
             inventory_page.page,
             inventory_page.detail,
             inventory_page.review,
+            content_page.page,
+            content_page.ask,
+            content_page.decide,
+            content_page.look,
             record_page.page,
             record_page.touched,
             door_pages.sign_in_page,

@@ -105,3 +105,29 @@ async def test_two_administrators_open_what_was_said(
     assert (said["event_id"], said["question"], said["answer"]) == (str(event_id), "what is it?", "nothing")
     (shown,) = (await bob.browser.get(f"{at}/content-openings")).json()
     assert (shown["state"], shown["requested_by"]) == ("approved", ada.person.name)
+
+
+async def test_the_page_leads_through_the_same_steps(
+    app: Litestar, services: Services, tenant: TenantId, role_secrets: RoleSecrets
+) -> None:
+    ada, bob = await somebody(app, services, tenant), await somebody(app, services, tenant)
+    at = f"/content?tenant={tenant}"
+    assert "Nothing of what is said is kept" in (await ada.browser.get(at)).text
+    await ada.put(f"/api/v1/tenants/{tenant}/content-policy", {"keep": True})
+    event_id = await kept(services, role_secrets, tenant)
+
+    async def submit(who: Somebody, path: str, **fields: str) -> httpx.Response:
+        sent = {**fields, "_csrf_token": who.browser.cookies["conduit-form"]}
+        return await who.browser.post(f"{path}?tenant={tenant}", data=sent)
+
+    assert (await submit(ada, "/content", event_id=str(event_id), reason="incident 12")).status_code == 303
+    (opening,) = (await ada.browser.get(f"/api/v1/tenants/{tenant}/content-openings")).json()
+    assert "Your code" not in (await ada.browser.get(at)).text  # nobody decides about their own
+    assert "Your code" in (await bob.browser.get(at)).text
+    own = await submit(ada, f"/content/{opening['id']}/decision", decision="approve", code=ada.person.code())
+    assert own.status_code == 422
+    done = await submit(bob, f"/content/{opening['id']}/decision", decision="approve", code=bob.person.code())
+    assert done.status_code == 303
+    shown = await submit(ada, f"/content/{opening['id']}")
+    assert (shown.status_code, "what is it?" in shown.text) == (200, True)
+    assert (await submit(bob, f"/content/{opening['id']}")).status_code == 409
