@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from policy.exchange import EndpointState
 from policy.snapshot import EndpointException, EndpointRule
-from tests.addons.running import Running, with_exceptions, with_rules
+from tests.addons.running import Running, running, with_exceptions, with_rules
 from tests.standins.wire import certificate
 
 
@@ -72,6 +72,16 @@ async def test_tls_that_is_not_ai_is_never_decrypted(gateway: Running):
     proxy = f"http://127.0.0.1:{gateway.ports['proxy']}"
     shown = await asyncio.to_thread(certificate, "bank.example", 443, proxy)
     assert shown["sha256"] == gateway.provider.authority.fingerprint("bank.example")
+
+
+async def test_an_exclusion_never_lets_a_provider_through_undecrypted(short_path, valkey_url, provider):
+    exclusions = {"decrypt_unknown": True, "exclusions": ["api.openai.com", "*.openai.com", "bank.example"]}
+    async with running(short_path, valkey_url, provider, discovery=exclusions) as gateway:
+        async with gateway.client(proxied=True) as client:
+            url = "https://api.openai.com/v1/models"
+            answer = await client.get(url, headers={"authorization": f"Bearer {gateway.placeholder}"})
+        assert answer.status_code == 200
+        assert {event["kind"] for event in gateway.events()} == {"call"}
 
 
 async def test_a_tunnel_is_recorded_by_its_name_alone(gateway: Running):
