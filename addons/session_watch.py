@@ -5,6 +5,7 @@ and nobody may have anything to say any more; a step that acts on messages alone
 """
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -18,8 +19,11 @@ from addons.sessions import silent_for_too_long
 from addons.snapshots import Snapshots
 from addons.visit import Visit
 from addons.websocket import EndSession
+from policy.admission import endpoint_allowed
 from policy.attribution import expired, revoked_since
+from policy.exchange import EndpointState, Principal
 from policy.refusals import Reason, Refusal
+from policy.snapshot import PolicySnapshot
 
 
 class SessionWatch:
@@ -60,8 +64,22 @@ class SessionWatch:
         if current is not visit.judged_by:
             used = visit.exchange.credential_id
             refusal = revoked_since(current, principal, visit.placeholder, now, used=used)
+            refusal = refusal or _blocked_since(visit, principal, current, now)
             if refusal is not None:
                 return refusal
             visit.judged_by = current
         over = expired(visit.placeholder, now) if visit.placeholder is not None else None
         return over or silent_for_too_long(session, self._bounds)
+
+
+def _blocked_since(
+    visit: Visit, principal: Principal, current: PolicySnapshot, now: datetime
+) -> Refusal | None:
+    """Whether somebody has decided meanwhile that the endpoint is blocked, for this caller too."""
+    endpoint = visit.exchange.endpoint
+    if endpoint is None:
+        return None
+    blocked = current.endpoint_state(principal.tenant_id, endpoint.host) is EndpointState.BLOCKED
+    if not blocked or current.exception_for(principal, endpoint.host, now) is not None:
+        return None
+    return endpoint_allowed(replace(endpoint, state=EndpointState.BLOCKED), (), None)

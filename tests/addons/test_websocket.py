@@ -16,8 +16,9 @@ import pytest
 import pytest_asyncio
 from h2.settings import SettingCodes
 
-from policy.snapshot import TenantNetwork
-from tests.addons.running import REAL_KEY, Running, running
+from policy.exchange import EndpointState
+from policy.snapshot import EndpointRule, TenantNetwork
+from tests.addons.running import REAL_KEY, Running, running, with_rules
 from tests.builders import a_snapshot
 from tests.standins.sessions import (
     BINARY,
@@ -510,6 +511,24 @@ async def test_a_policy_that_changes_something_else_leaves_a_session_open(echoin
     client = await open_realtime(gateway)
     gateway.snapshots.current = replace(gateway.snapshots.current, version=2)
     (visit,) = gateway.engine.chain._connections.open_visits()
+    while visit.judged_by is not gateway.snapshots.current:
+        await asyncio.sleep(0.01)
+    client.send(TEXT, CLEAR)
+    assert await client.hear() == (TEXT, CLEAR)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"), [(EndpointState.BLOCKED, "shadow_endpoint"), (EndpointState.MONITORED, None)]
+)
+async def test_an_endpoint_that_is_blocked_meanwhile_closes_its_sessions(echoing, state, reason):
+    gateway, _ = echoing
+    client = await open_realtime(gateway)
+    (visit,) = gateway.engine.chain._connections.open_visits()
+    rule = EndpointRule(None, "api.openai.com", state)
+    gateway.snapshots.current = with_rules(gateway.snapshots.current, rule)
+    if reason is not None:
+        assert await refused(client) == reason
+        return
     while visit.judged_by is not gateway.snapshots.current:
         await asyncio.sleep(0.01)
     client.send(TEXT, CLEAR)
