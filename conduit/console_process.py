@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from typing import NoReturn
 
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
@@ -34,6 +35,7 @@ from console.step_up import StepUp
 from store.door import Store
 from store.valkey import connect
 from vault import aead
+from vault.vault import Vault
 
 CONNECTIONS = 8
 LISTEN_TIMEOUT_S = 20.0
@@ -41,6 +43,7 @@ LOOK_S = 0.02
 # For answers under way; live streams are told to end.
 STOP_TIMEOUT_S = 3
 HEADER_READ_TIMEOUT_MS = 10_000
+WIPE_EVERY_S = 30.0
 
 
 def main() -> None:
@@ -62,8 +65,16 @@ async def serve(boot: Boot) -> None:
         address = boot.settings.listen.console
         await stack.enter_async_context(listening(create_app(services), address))
         stack.callback(services.live.end)
+        stack.callback(asyncio.create_task(wipe_keys(services.vault)).cancel)
         announce_ready()
         await stopping.wait()
+
+
+async def wipe_keys(vault: Vault) -> NoReturn:
+    """Hold no tenant's data key for longer than its time, also where nobody seals for it again."""
+    while True:
+        await asyncio.sleep(WIPE_EVERY_S)
+        vault.forget_ended()
 
 
 def assembled(boot: Boot, store: Store) -> Services:

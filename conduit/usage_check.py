@@ -106,6 +106,7 @@ class UsageChecker:
             sealed = await key_custody.sealed_credential(session, key)
         await self.vault.unlock(tenant)
         secret = self.vault.open_credential(tenant, sealed, host=key.hosts[0])
+        self.vault.forget(tenant.id)  # nothing else is opened for it here before the next check
         source = Source(key.provider, key.hosts[0], secret)
         try:
             async with asyncio.timeout(self.settings.timeout_s):

@@ -202,6 +202,12 @@ class Vault:
         if ring is not None:
             ring.wipe()
 
+    def forget_ended(self) -> None:
+        """Wipe the data keys whose time is over; for a process that holds no policy to compare with."""
+        for tenant_id, ring in list(self._rings.items()):
+            if self._clock() >= ring.held_until:
+                self.forget(tenant_id)
+
     def keep_only(self, tenants: Mapping[TenantId, Tenant]) -> None:
         """Wipe the data keys of tenants that have none any more, earlier rings, and those whose time is over.
 

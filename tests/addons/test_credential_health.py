@@ -183,3 +183,15 @@ async def test_rotation_makes_it_well(pool: Pool) -> None:
     pool.credentials[refused] = replace(credential, envelope=sealed)
     pool.state()
     assert refused in await pool.used(16)
+
+
+async def test_a_pools_placeholder_goes_to_its_hosts_alone(pool: Pool) -> None:
+    headers = {"x-api-key": pool.gateway.placeholder}
+    async with pool.gateway.client() as client:
+        url = pool.gateway.url("anthropic", "/v1/messages")
+        refused = await client.post(
+            url, json={"model": "m", "messages": [], "max_tokens": 5}, headers=headers
+        )
+    assert refused.status_code == 403
+    assert pool.gateway.provider.seen == []
+    assert len(await pool.used(1)) == 1

@@ -250,6 +250,10 @@ def test_what_is_held_for_a_tenant_goes_with_its_data_key() -> None:
     for gone in (rotated, shredded):
         assert not any(any(key) for key in held[gone].keys.values())
     assert all(any(key) for key in held[same].keys.values())
+    now[0] = DATA_KEY_HELD_S - 1
+    vault.forget_ended()
+    assert set(vault._rings) == {same}
     now[0] = DATA_KEY_HELD_S + 1
-    vault.keep_only(tenants)
+    vault.forget_ended()
     assert vault._rings == {}
+    assert not any(any(key) for key in held[same].keys.values())
