@@ -34,6 +34,7 @@ class Interception(Step):
         self._configuration = configuration
         self._connections = connections
         self._snapshots = snapshots
+        self._exclusions = frozenset(configuration.exclusions)
 
     def client_hello(self, hello: tls.ClientHelloData) -> None:
         """Decrypt or tunnel. An exception here closes the connection (see the chain)."""
@@ -74,10 +75,10 @@ class Interception(Step):
         return names
 
     def _excluded(self, name: str) -> bool:
-        return any(
-            name == pattern or (pattern.startswith("*.") and name.endswith(pattern[1:]))
-            for pattern in self._configuration.exclusions
-        )
+        if name in self._exclusions:
+            return True
+        labels = name.split(".")
+        return any(f"*.{'.'.join(labels[start:])}" in self._exclusions for start in range(1, len(labels)))
 
     def _is_ai(self, name: str) -> bool:
         """Whether the name alone says AI: catalogued and not mixed, or decided on by an administrator."""

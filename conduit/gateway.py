@@ -49,7 +49,7 @@ from policy.destination import Destination, canonical_authority
 from policy.endpoints import Defaults
 from policy.evasion import Evasions
 from policy.exchange import Shape
-from store.catalogue import load_catalogue, load_providers, load_restrictions
+from store.catalogue import load_catalogue, load_exclusions, load_providers, load_restrictions
 from store.limiter import Limiter
 from store.spool import Spool
 from vault.token_exchange import TokenExchange
@@ -95,7 +95,7 @@ def configuration(settings: Settings, data: Path) -> Configuration:
         providers=providers,
         defaults=Defaults(settings.endpoints.default_catalogued, settings.endpoints.default_unknown),
         decrypt_unknown=settings.discovery.decrypt_unknown,
-        exclusions=tuple(settings.discovery.exclusions),
+        exclusions=_exclusions(settings),
         evasions=Evasions(
             nameless=settings.discovery.nameless_tls == "refuse",
             resolvers=settings.discovery.doh_resolvers,
@@ -107,6 +107,12 @@ def configuration(settings: Settings, data: Path) -> Configuration:
         identity=identity_of(settings.identity),
         restrictions=load_restrictions(CONFIG / "account_restrictions.csv"),
     )
+
+
+def _exclusions(settings: Settings) -> tuple[str, ...]:
+    """The operator's list never takes the place of the shipped one: leaving it empty empties nothing."""
+    shipped = load_exclusions(CONFIG / "never_decrypted.csv") if settings.discovery.shipped_exclusions else ()
+    return (*shipped, *settings.discovery.exclusions)
 
 
 def _refuse_clear_text(name: str, origin: Destination) -> None:

@@ -160,7 +160,14 @@ class Discovery(Section):
         description="Names in the clear of Encrypted Client Hello, refused where it is used.",
     )
     exclusions: tuple[HostName, ...] = Field(
-        (), description="Hosts never decrypted, whatever else is set; `*.bank.example` covers subdomains."
+        (),
+        description="Hosts outside the catalogue that are never decrypted, besides those that ship; "
+        "`*.bank.example` covers subdomains.",
+    )
+    shipped_exclusions: bool = Field(
+        True,
+        description="Never decrypt what `config/never_decrypted.csv` names: banking, health, insurance, law, "
+        "government.",
     )
 
 

@@ -96,3 +96,15 @@ def load_restrictions(path: Path) -> tuple[Restriction, ...]:
                 raise InvalidCatalogue(f"line {line} of the account restrictions: no host, or listed twice")
             found[made.product] = made
     return tuple(found.values())
+
+
+def load_exclusions(path: Path) -> tuple[str, ...]:
+    """Hosts that are never looked into, by the file of those that ship; raises ``InvalidCatalogue``."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file, strict=True)
+        if tuple(rows.fieldnames or ()) != ("host", "category"):
+            raise InvalidCatalogue("the list of what is never decrypted has the columns host, category")
+        found = tuple(row["host"] for row in rows)
+    if not found:
+        raise InvalidCatalogue("the list of what is never decrypted is empty")
+    return found
