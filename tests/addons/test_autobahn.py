@@ -1,10 +1,10 @@
 """The cases of the Autobahn test suite (crossbario/autobahn-testsuite), through the gateway.
 
 A scripted client sends what the suite's fuzzing client sends; the provider echoes. The suite itself wants
-Python 2.7. Here are sections 1 to 7, 9 with its sizes bounded (``CONDUIT_AUTOBAHN_BYTES``; the suite goes to
-16 MB) and 10. Where a section repeats one kind of case (6.2 to 6.23), some stand for all of it. Section 8
-is empty in the suite. 12 and 13 are about compression, which the gateway does not negotiate: that a
-compressed frame is then an error is a case.
+Python 2.7. Here are sections 1 to 7, 9 with its sizes bounded (``CONDUIT_TEST_AUTOBAHN_BYTES``; the suite
+goes to 16 MB) and 10. Where a section repeats one kind of case (6.2 to 6.23), some stand for all of it.
+Section 8 is empty in the suite. 12 and 13 are about compression, which the gateway does not negotiate: that
+a compressed frame is then an error is a case.
 
 A case is what the client sends and what it must hear before the end. The suite lets a server that fails a
 connection leave out the close frame.
@@ -35,7 +35,7 @@ from tests.standins.sessions import (
     session_stand_in,
 )
 
-BYTES_MAX = int(os.environ.get("CONDUIT_AUTOBAHN_BYTES", str(1 << 20)))
+BYTES_MAX = int(os.environ.get("CONDUIT_TEST_AUTOBAHN_BYTES", str(1 << 20)))
 # An endpoint whose protocol is not known, so that a message need not be JSON.
 TARGET = "/openai/v1/anything"
 NORMAL = (CLOSE, (1000, ""))
