@@ -89,6 +89,8 @@ _BEDROCK_ACTIONS = {
 WITHOUT_OUTPUT = frozenset({"embeddings", "rerank", "moderations", "count_tokens", "models", "files"})
 # No provider bills for these.
 WITHOUT_PRICE = frozenset({"read", "models", "count_tokens", "moderations", "files"})
+# What these cost is not in their answer: it comes about later, where no call of ours sees it.
+BILLED_LATER = frozenset({"batches"})
 # These carry files, so the body need not be JSON.
 WITH_FILES = frozenset(
     {"audio_transcriptions", "audio_translations", "images_edits", "images_variations", "files"}

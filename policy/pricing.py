@@ -21,7 +21,7 @@ from policy.money import (
     MicroDollars,
     from_dollars,
 )
-from policy.operations import WITHOUT_PRICE
+from policy.operations import BILLED_LATER, WITHOUT_PRICE
 from policy.price_data import VERSION
 from policy.price_rules import LIST_PRICES, OverridePrices, PriceRule, PriceSource, Terms, discounted
 
@@ -110,6 +110,8 @@ def ceiling(
     """
     if call.operation in WITHOUT_PRICE:
         return MicroDollars(0)
+    if call.operation in BILLED_LATER:
+        raise Unpriced("What a batch costs is known only once it has been worked off.")
     override = terms.override(provider, model, at)
     if override is not None and override.prices is not None:
         rates = _override_rates(override.prices)

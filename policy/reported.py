@@ -62,6 +62,10 @@ _CACHED_KINDS = frozenset(
     }
 )
 _RESPONSES_ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
+# The last event of a stream of a transcription, of an image.
+_MEDIA_ENDS = frozenset(
+    {"transcript.text.done", "image_generation.completed", "image_edit.completed", "speech.audio.done"}
+)
 _NOT_TEXT_DELTAS = ("audio.delta", "partial_image")
 
 type Document = Mapping[str, object]
@@ -103,6 +107,11 @@ class Reading:
         groq = document.get("x_groq")
         if isinstance(groq, dict):
             self._merge(groq.get("usage"))
+        kind = document.get("type")
+        if kind in _MEDIA_ENDS:
+            self.complete = True
+        elif isinstance(document.get("delta"), str):
+            self._deliver([document.get("delta")])
         for choice in _objects(document.get("choices")):
             self._deliver([choice.get("delta"), choice.get("message"), choice.get("text")])
             self.complete = self.complete or choice.get("finish_reason") is not None
@@ -204,7 +213,7 @@ class Units(dict[str, int]):
 
 def units(shape: Shape, operation: str, provider: str | None, usage: Document) -> Units | None:
     """Normalise a provider's usage object; ``None`` where it holds no usable counts."""
-    cleaned, sound = _cleaned(usage)
+    cleaned, sound = _cleaned(_named_as_chat(usage) if operation in _TRANSCRIPTIONS else usage)
     root = "usageMetadata" if shape is Shape.GEMINI else "usage"
     for extractor in _extractors(shape, operation, provider):
         path = [extractor.root] if isinstance(extractor.root, str) else list(extractor.root)
@@ -228,6 +237,19 @@ def units(shape: Shape, operation: str, provider: str | None, usage: Document) -
         counts.sound = sound
         return counts
     return None
+
+
+# What OpenAI's transcriptions report has no extractor; by other names it is what a chat reports.
+_TRANSCRIPTIONS = frozenset({"audio_transcriptions", "audio_translations"})
+_CHAT_NAMES = {
+    "input_tokens": "prompt_tokens",
+    "input_token_details": "prompt_tokens_details",
+    "output_tokens": "completion_tokens",
+}
+
+
+def _named_as_chat(usage: Document) -> Document:
+    return {_CHAT_NAMES.get(name, name): value for name, value in usage.items()}
 
 
 # Where the provider has no extractor of its own, that of the API whose shape it speaks.

@@ -93,6 +93,11 @@ def test_what_no_provider_bills_costs_nothing_and_needs_no_price() -> None:
     assert ceiling("openai", None, Call("models", None, False, 0, 0, 1, False, 0), AT) == 0
 
 
+def test_what_a_batch_will_cost_is_never_guessed() -> None:
+    with pytest.raises(Unpriced):
+        ceiling("google", "gemini-2.5-pro", Call("batches", "gemini-2.5-pro", False, 9, 9, 1, False, 9), AT)
+
+
 @given(models, usages())
 def test_the_price_is_that_of_the_price_library(model: tuple[str, str], used: Usage) -> None:
     expected = genai_prices.calc_price(
