@@ -14,7 +14,7 @@ from loguru import logger
 from addons.configuration import Bounds
 from addons.connections import Connections
 from addons.deadlines import Deadlines
-from addons.revocation import LOOK_EVERY_S
+from addons.rejudgement import LOOK_EVERY_S
 from addons.sessions import silent_for_too_long
 from addons.snapshots import Snapshots
 from addons.visit import Visit

@@ -30,8 +30,8 @@ from addons.measurement import Measurement
 from addons.metering import Metering
 from addons.record import Record
 from addons.redaction import Redaction
+from addons.rejudgement import Rejudgement
 from addons.reservations import Reservations
-from addons.revocation import Revocation
 from addons.revocations import Revocations
 from addons.session_watch import SessionWatch
 from addons.settlement import Settlement
@@ -205,11 +205,11 @@ def engine(
         Measurement: Measurement(),
     }
     deadlines = Deadlines(configuration)
-    revocation = Revocation(connections, snapshots, deadlines)
+    rejudgement = Rejudgement(connections, snapshots, deadlines)
     around = _around(configuration, connections, snapshots, deadlines, spool)
     chain = Chain([made[kind] for kind in STEPS], bounds=configuration.bounds, around=around)
     watch = SessionWatch(connections, snapshots, deadlines, configuration.bounds)
-    revoking = [revocation.run] if configuration.cut_revoked else []
+    revoking = [rejudgement.run] if configuration.cut_revoked else []
     background = [key_sets.run, revocations.run, watch.run, forgetting.run, *revoking]
     return Engine(configuration, chain, background=background)
 

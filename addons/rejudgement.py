@@ -24,7 +24,7 @@ from policy.snapshot import PolicySnapshot
 LOOK_EVERY_S = 0.2
 
 
-class Revocation:
+class Rejudgement:
     """Looks over the open calls of this worker."""
 
     def __init__(self, connections: Connections, snapshots: Snapshots, deadlines: Deadlines) -> None:
