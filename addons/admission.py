@@ -115,8 +115,9 @@ class Admission(Step):
             raise TypeError("a session has a principal and a call")
         whose = principal.tenant_id, principal.user_id, principal.placeholder_id
         reserved = visit.snapshot.limits_for(*whose, before.model)
+        uncounted = CEILINGS if visit.placeholder is not None else CEILINGS | MONEY
         for limit in visit.snapshot.limits_for(*whose, call.model):
-            if limit not in reserved and (visit.placeholder is not None or limit.kind not in MONEY):
+            if limit not in reserved and limit.kind not in uncounted:
                 message = f"{call.model} has limits of its own; name the model when the session is opened."
                 return Refusal(REASONS[limit.kind], message, f"limit:{limit.id}")
         return None

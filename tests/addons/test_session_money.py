@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 from uuid_utils.compat import uuid7
@@ -111,6 +112,27 @@ async def test_a_model_that_is_named_in_the_session_is_held_to_its_price(launche
         client = await open_realtime(gateway, target=RESPONSES)
         named = {"model": model} if model else {}
         client.send(TEXT, json.dumps({"type": "response.create", "input": "hi", **named}))
+        if reason is None:
+            assert json.loads((await client.hear())[1])["type"] == "response.created"
+        else:
+            assert await refused(client) == reason
+            assert there.heard == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "pattern", "reason"),
+    [
+        (LimitKind.REQUESTS_PER_MINUTE, "gpt-5*", "rate_limited"),
+        (LimitKind.REQUESTS_PER_MINUTE, "gpt-4*", None),
+        (LimitKind.INPUT_TOKENS_PER_CALL, "gpt-5*", None),
+    ],
+)
+async def test_a_model_with_its_own_limits_is_named_at_the_handshake(launched, kind, pattern, reason):  # noqa: F811
+    there = Realtime()
+    async with launched(there) as gateway:
+        limited(gateway, replace(a_ceiling(gateway, kind, 10**6), model=pattern))
+        client = await open_realtime(gateway, target=RESPONSES)
+        client.send(TEXT, '{"type":"response.create","model":"gpt-5-mini","input":"hi"}')
         if reason is None:
             assert json.loads((await client.hear())[1])["type"] == "response.created"
         else:
