@@ -136,7 +136,7 @@ async def test_nobody_approves_their_own_opening(
 
 @pytest.mark.parametrize("what", ["undecided", "refused", "another reader", "an hour later", "another act"])
 async def test_nothing_opens_without_a_fresh_approval_for_the_reader(
-    store: Store, gateway: Store, vault: Vault, keeping: TenantId, what: str
+    store: Store, gateway: Store, vault: Vault, keeping: TenantId, postgres_url: str, what: str
 ) -> None:
     opening = await asked(store, keeping, await kept(store, gateway, vault, keeping))
     if what != "undecided":
@@ -146,14 +146,38 @@ async def test_nothing_opens_without_a_fresh_approval_for_the_reader(
         "another act": "action = 'other'",
     }
     if what in changed:
-        async with store.tenant(keeping) as session:
-            await session.execute(
-                text(f"UPDATE conduit.approval SET {changed[what]} WHERE id = :id"),
-                {"id": opening.approval.id},
+        statement = f"UPDATE conduit.approval SET {changed[what]} WHERE id = %(id)s"
+        with psycopg.connect(postgres_url) as connection:
+            connection.execute("SET ROLE conduit_owner")
+            connection.execute(
+                "ALTER TABLE conduit.approval NO FORCE ROW LEVEL SECURITY, DISABLE TRIGGER USER"
             )
+            connection.execute(statement, {"id": opening.approval.id})
+            connection.execute("ALTER TABLE conduit.approval FORCE ROW LEVEL SECURITY, ENABLE TRIGGER USER")
     with pytest.raises(NotApproved):
         await looked(store, vault, keeping, opening, BOB if what == "another reader" else ALICE)
     assert ("content.open", "alice") not in await acts(store, keeping)
+
+
+REWRITTEN = (
+    "UPDATE conduit.approval SET subject = '00000000-0000-0000-0000-000000000009 x' WHERE id = :id",
+    "UPDATE conduit.approval SET decided_at = now() + interval '9 days' WHERE id = :id",
+    "UPDATE conduit.approval SET requested_by = 'eve' WHERE id = :id",
+    "INSERT INTO conduit.approval (tenant_id, id, action, subject, requested_by, decided_by, state,"
+    " decided_at, expires_at) SELECT tenant_id, gen_random_uuid(), action, subject, 'eve', 'bob', 'approved',"
+    " now(), expires_at FROM conduit.approval WHERE id = :id",
+)
+
+
+@pytest.mark.parametrize("statement", REWRITTEN)
+async def test_what_was_approved_stays_what_it_was(
+    store: Store, gateway: Store, vault: Vault, keeping: TenantId, statement: str
+) -> None:
+    opening = await asked(store, keeping, await kept(store, gateway, vault, keeping))
+    await decided(store, keeping, opening, BOB, approve=True)
+    with pytest.raises(TenancyViolation):
+        async with store.tenant(keeping) as session:
+            await session.execute(text(statement), {"id": opening.approval.id})
 
 
 @pytest.mark.parametrize("door", [Purpose.REPORTING, Purpose.ADMINISTRATION, None])
