@@ -70,7 +70,11 @@ def test_a_signed_catalogue_verifies_and_a_changed_one_does_not(catalogue: Path,
     assert run("verify", str(catalogue)).exit_code == 1
     made = json.loads(run("sign", str(catalogue), "--key", str(publisher)).stdout)
     checked = json.loads(run("verify", str(catalogue)).stdout)
-    assert checked == {"version": made["version"], "entries": 586, "verified": True}
+    assert checked == {
+        "version": made["version"],
+        "entries": len(load_catalogue(catalogue)),
+        "verified": True,
+    }
     catalogue.write_text(catalogue.read_text().replace(",opt-out,", ",no,", 1))
     assert run("verify", str(catalogue)).exit_code == 1
 

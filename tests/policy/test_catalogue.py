@@ -77,3 +77,20 @@ def test_every_public_origin_is_in_the_catalogue_under_its_provider():
         if provider.origin:
             host = provider.origin.removeprefix("https://")
             assert SHIPPED.find(host).provider == provider.id
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("ios.chat.openai.com", "www.poe.com", "www.deepseek.com", "chatgpt-com.translate.goog"),
+        *("www.chatgpt.com", "app.runwayml.com", "beta.character.ai"),
+    ],
+)
+def test_the_names_beside_a_products_own_are_known(host):
+    assert SHIPPED.find(host) is not None
+    assert not SHIPPED.find(host).mixed
+
+
+def test_a_search_engine_with_a_chat_is_not_looked_into_by_its_name():
+    assert SHIPPED.find("duckduckgo.com").mixed
+    assert SHIPPED.find("www.google.com") is None
