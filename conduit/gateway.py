@@ -201,7 +201,7 @@ def engine(
         Redaction: Redaction(),
         Content: Content(vault, spool),
         Record: Record(spool),
-        Settlement: Settlement(reservations),
+        Settlement: Settlement(reservations, spool),
         Measurement: Measurement(),
     }
     deadlines = Deadlines(configuration)

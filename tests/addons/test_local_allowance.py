@@ -71,6 +71,14 @@ async def test_calls_pass_up_to_the_share_are_marked_and_then_refused(hung: Runn
     assert refused["rule"] == "local-allowance"
 
 
+async def test_that_calls_pass_on_an_allowance_is_told_once(hung: Running) -> None:
+    hung.snapshots.current = with_allowance(hung.snapshots.current, 10**9)
+    for _ in range(2):
+        assert (await hung.ask()).status_code == 200
+    (told,) = [event for event in hung.events() if event["kind"] == "incident"]
+    assert (told["action"], told["severity"]) == ("limits.local_allowance", "warning")
+
+
 async def test_a_call_without_a_price_does_not_pass_on_an_allowance(hung: Running) -> None:
     policy = with_allowance(hung.snapshots.current, 10**9)
     (limits,) = policy._limits.values()
