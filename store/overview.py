@@ -25,13 +25,17 @@ EVENTS_MAX = 25
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over a period. ``refused`` are among ``calls``; ``unpriced`` calls have no known cost."""
+    """Sums over a period. ``refused`` are among ``calls``; ``unpriced`` calls have no known cost.
+
+    ``saved`` is what discounts took off.
+    """
 
     calls: int
     refused: int
     input_tokens: int
     output_tokens: int
     cost: MicroDollars
+    saved: MicroDollars
     unpriced: int
 
 
@@ -108,6 +112,7 @@ _USAGE = text("""
     SELECT coalesce(sum(input_tokens), 0) AS input_tokens,
            coalesce(sum(output_tokens), 0) AS output_tokens,
            coalesce(sum(cost_micro_dollars), 0) AS cost,
+           coalesce(sum(list_micro_dollars - cost_micro_dollars), 0) AS saved,
            count(*) FILTER (WHERE cost_micro_dollars IS NULL) AS unpriced
     FROM conduit.usage WHERE at >= :since AND at < :until""")
 
@@ -221,6 +226,7 @@ def _totals(calls: Row[Any], usage: Row[Any]) -> Totals:
         input_tokens=int(usage.input_tokens),
         output_tokens=int(usage.output_tokens),
         cost=MicroDollars(int(usage.cost)),
+        saved=MicroDollars(int(usage.saved)),
         unpriced=usage.unpriced,
     )
 
