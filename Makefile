@@ -21,8 +21,9 @@ RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 
 # Debian packages of the tests, the demo and the benchmark, as command:package. Not needed to run the product.
-DEBIAN := setpriv:util-linux useradd:passwd ip:iproute2 nft:nftables chromium:chromium wrk:wrk \
-  softhsm2-util:softhsm2 openssl:openssl pgbouncer:pgbouncer pg_createcluster:postgresql
+DEBIAN := setpriv:util-linux useradd:passwd ip:iproute2 nft:nftables chromium:chromium wrk:wrk
+test test-postgresql test-pgbouncer: DEBIAN += softhsm2-util:softhsm2 openssl:openssl pgbouncer:pgbouncer \
+  pg_createcluster:postgresql
 
 # Further words for the program or for pytest: make test ARGS="tests/policy -x"
 ARGS :=

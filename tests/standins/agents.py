@@ -25,6 +25,7 @@ FOLDER = ROOT / ".agents"
 NODE = FOLDER / "node" / "bin" / "node"
 MODULES = FOLDER / "node_modules"
 ANSWER_WITHIN_S = 90
+FETCHED_WITHIN_S = 120
 # What an agent would say to others than the gateway ends at once at a port where nobody listens.
 NOWHERE_ELSE = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1", "NO_COLOR": "1"}
 
@@ -34,8 +35,9 @@ def fetch(npm: list[str], folder: Path) -> None:
     for line in PINNED.read_text().splitlines():
         name, integrity = line.split()
         with tempfile.TemporaryDirectory() as place:
-            command = [*npm, "pack", name, "--json", "--ignore-scripts", "--pack-destination", place]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            command = [*npm, "pack", name, "--json", "--ignore-scripts", "--fetch-retries=1"]
+            command += ["--pack-destination", place]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=FETCHED_WITHIN_S)
             (archive,) = Path(place).glob("*.tgz")
             found = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
             if f"sha512-{found}" != integrity:
