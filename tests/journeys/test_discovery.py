@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import anthropic
 import httpx
+import httpx2
+import openai
 import pytest
 
 from tests.policy import later_traffic
@@ -17,7 +20,10 @@ from tests.standins.office import Office, settle, upstream_settings
 from tests.standins.product import Product
 from tests.standins.provider import StandIn
 
-UNKNOWN = ("llm-box.test", "llm-box-tls.test", "decided.test", "excepted.test")
+UNKNOWN = (
+    *("llm-box.test", "llm-box-tls.test", "decided.test", "excepted.test"),
+    *("sdk-openai.test", "sdk-anthropic.test"),
+)
 CHAT = {"model": "house-7b", "messages": [{"role": "user", "content": "Hello there, how are you?"}]}
 
 
@@ -90,6 +96,22 @@ def test_an_unknown_endpoint_is_listed_with_its_evidence(watched: Watched, url: 
     assert seen["score"] >= 60
     assert "path /chat/completions" in seen["evidence"]
     assert seen["first_seen"] == seen["last_seen"]
+
+
+def test_real_sdks_that_call_an_unknown_host_are_found(watched: Watched) -> None:
+    chat = openai.OpenAI(base_url="https://sdk-openai.test/v1", api_key="own", http_client=watched.plain)
+    chat.chat.completions.create(model="house-7b", messages=[{"role": "user", "content": "Hello there"}])
+    trust = ssl.create_default_context(cafile=watched.office.ca_file)
+    proxy = watched.office.product.url("proxy")
+    with httpx2.Client(proxy=proxy, verify=trust, trust_env=False, timeout=20) as client:
+        claude = anthropic.Anthropic(base_url="https://sdk-anthropic.test", api_key="own", http_client=client)
+        claude.messages.create(
+            model="house-7b", max_tokens=9, messages=[{"role": "user", "content": "Hello there"}]
+        )
+    for host in ("sdk-openai.test", "sdk-anthropic.test"):
+        seen = watched.found(host)
+        assert (seen["verdict"], seen["users"], seen["networks"], seen["stage"]) == ("ai", 0, 1, "new")
+        assert seen["risk"] == sum(part["points"] for part in seen["risk_parts"])
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
