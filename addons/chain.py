@@ -23,14 +23,15 @@ from addons.connections import ClientConnection, Connections, client_facts
 from addons.deadlines import Deadlines
 from addons.dialling import Dialling, Undialable
 from addons.entrance import Entrance
-from addons.inspection import too_large
+from addons.inspection import too_large, trailers_refused
 from addons.interception import TlsRefused
 from addons.protocol import CLIENT_FAILED, CUT, INVALID, REPLACED, TOO_LARGE, CloseAtOnce
-from addons.relay import Relay, unreadable
+from addons.relay import Relay, passed_trailers, unreadable
 from addons.session import Message
 from addons.sessions import note_end
 from addons.snapshots import Snapshots
 from addons.step import Step
+from addons.trailers import TRAILERS, TrailerHandling
 from addons.tunnels import Tunnels
 from addons.turned_away import TurnedAway
 from addons.visit import KEY, Visit, visit_of
@@ -38,12 +39,13 @@ from policy.decoding import Undecodable
 from policy.destination import InvalidDestination, canonical_authority
 from policy.evasion import distrusted
 from policy.exchange import Exchange, Mode, Outcome, Timing
+from policy.head import Fields
 from policy.identifiers import ExchangeId
 from policy.refusals import Reason, Refusal
 
-# Read by `addons.engine`, which then begins no TLS.
 # How mitmproxy tells of a client's alert, and of one that hangs up over the certificate.
 _DISTRUST = ("does not trust", "disconnected during the handshake", "certificate unknown", "unknown ca")
+# Read by `addons.engine`, which then begins no TLS.
 _REFUSED_TLS = "conduit.refused_tls"
 
 
@@ -226,8 +228,24 @@ class Chain:
         visit = Visit(flow, exchange, snapshot, judged_by=snapshot)
         flow.metadata[KEY] = visit
         flow.metadata[TOO_LARGE] = lambda: answering.refuse(visit, too_large(self.bounds.body_bytes_max))
+        flow.metadata[TRAILERS] = TrailerHandling(
+            refuses=lambda fields: self._refuses_trailers(visit, fields),
+            passed=lambda fields: passed_trailers(visit, fields),
+        )
         facts.open_visits[id(visit)] = visit
         return visit
+
+    def _refuses_trailers(self, visit: Visit, trailers: Fields) -> bool:
+        try:
+            refusal = trailers_refused(trailers)
+        except Exception:
+            logger.opt(exception=True).error(
+                "trailers could not be judged; {} was refused", visit.exchange.id
+            )
+            refusal = _fault()
+        if refusal is not None:
+            self._refuse(visit, refusal)
+        return refusal is not None
 
     async def _run(self, visit: Visit, phase: str) -> None:
         """Run one phase of all steps; the first refusal, exception or time-out ends it."""

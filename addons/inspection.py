@@ -10,6 +10,7 @@ from policy.attribution import misused, unvaulted_key
 from policy.data_classes import classes_in
 from policy.exchange import EndpointState
 from policy.handshake import EXTENSIONS, PROTOCOL, InvalidHandshake, asks_upgrade, check_request, protocols
+from policy.head import AmbiguousHead, Fields, check_trailers
 from policy.inspection import Malformed, inspect, may_ask_usage, operation_of, with_usage_asked
 from policy.operations import session_of
 from policy.refusals import Reason, Refusal
@@ -24,6 +25,20 @@ def too_large(bound: int) -> Refusal:
     return Refusal(
         Reason.REQUEST_TOO_LARGE, f"This request is over the limit of {bound} bytes; send less.", "body-size"
     )
+
+
+def trailers_refused(trailers: Fields) -> Refusal | None:
+    """The refusal of fields behind a body that could be taken for a part of the head, or hold a placeholder.
+
+    What is let pass is dropped: no provider reads any.
+    """
+    try:
+        check_trailers(trailers)
+    except AmbiguousHead as problem:
+        return malformed(f"The request cannot be read in one way: {problem}.", "strict-trailers")
+    if any(find(value.decode("latin-1")) for _, value in trailers):
+        return misused("A placeholder stands where no key belongs; it stays here.", "placeholder-place")
+    return None
 
 
 def _has_stray(visit: Visit) -> bool:

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import h11
 from mitmproxy import connection, flow, http
 from mitmproxy.proxy import commands, events, layer, mode_servers
 from mitmproxy.proxy.layers import http as layers
 from mitmproxy.proxy.layers import tls, websocket
 from mitmproxy.proxy.layers.http import _http1
 
+from addons import trailers
 from addons.connection_handler import Handler
 from addons.floods import BoundedHttp2Server
 from addons.watching import Commands, watcher_of
@@ -27,9 +27,6 @@ ANSWER_HEAD_BYTES_MAX = 64 * 1024
 # A ClientHello with post-quantum key shares has some 2 KiB. mitmproxy parses all that has come anew with
 # each packet, up to 16 MiB.
 CLIENT_HELLO_BYTES_MAX = 32 * 1024
-
-# Dropped, but parsed before; h11 sets no bound.
-TRAILERS_BYTES_MAX = 16 * 1024
 
 # What a client may send ahead while the answer to its request is awaited.
 AHEAD_BYTES_MAX = 256 * 1024
@@ -170,8 +167,25 @@ class Stream(layers.HttpStream):
     def _handle_event(self, event: events.Event) -> Commands:
         if isinstance(event, EndNow):
             yield from self._end_now()
+        elif isinstance(event, layers.RequestTrailers):
+            yield from self._judge_trailers(event)
+        elif isinstance(event, layers.ResponseTrailers):
+            # An answer of our own may have begun meanwhile; what is dropped needs no handling.
+            kept = trailers.passed(self.flow, event.trailers)
+            if kept is not None:
+                yield from super()._handle_event(layers.ResponseTrailers(self.stream_id, kept))
         else:
             yield from super()._handle_event(event)
+
+    def _judge_trailers(self, event: layers.RequestTrailers) -> Commands:
+        """Refuse those that could be taken for a part of the head; what is left decides nothing, and ends."""
+        reading = (self.state_consume_request_body, self.state_stream_request_body)
+        if self.client_state not in reading or not trailers.refuses(self.flow, event.trailers):
+            return
+        self.request_body_buf.clear()
+        if self.client_state == self.state_stream_request_body:
+            yield self._reset_provider()
+        yield from self._refuse_early()
 
     def _end_now(self) -> Commands:
         """The chain has refused a call that is under way, or cut its answer; its provider may be silent."""
@@ -257,6 +271,12 @@ class BoundedHttp1Server(layers.Http1Server):
         for command in super().read_body(event):
             if isinstance(command, commands.CloseConnection) and self.response is None:
                 yield commands.SendData(self.conn, _http1.make_error_response(400, ""))
+            ends = isinstance(command, layers.ReceiveHttp) and isinstance(
+                command.event, layers.RequestEndOfMessage
+            )
+            fields = getattr(self.body_reader, "trailers", ())
+            if ends and fields:
+                yield layers.ReceiveHttp(layers.RequestTrailers(self.stream_id, http.Headers(fields)))
             yield command
 
     def wait(self, event: events.Event) -> Commands:
@@ -291,24 +311,6 @@ class FinalAnswerHttp1Client(layers.Http1Client):
                 yield commands.CloseConnection(self.conn)
                 return
         yield from super().read_headers(event)
-
-
-class WithoutTrailers:
-    """A body reader that drops trailers (RFC 9110 6.5.1 allows it); mitmproxy hangs on them (issue 2474)."""
-
-    def __init__(self, reader: Any) -> None:
-        self._reader = reader
-
-    def __call__(self, buffer: Any) -> Any:
-        event = self._reader(buffer)
-        in_trailers = event is None and getattr(self._reader, "_reading_trailer", False)
-        if in_trailers and len(buffer) > TRAILERS_BYTES_MAX:
-            raise h11.RemoteProtocolError("the trailers are too long")
-        return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) and event.headers else event
-
-    def read_eof(self) -> Any:
-        """As the reader beneath."""
-        return self._reader.read_eof()
 
 
 class CloseAtOnce(layer.Layer):
@@ -369,7 +371,7 @@ def install(answer: Callable[[int, str], http.Response]) -> None:
     original_reader = _http1.make_body_reader
     original_hello = tls.ClientTLSLayer.receive_handshake_data
     replacements = (
-        (_http1, "make_body_reader", lambda size: WithoutTrailers(original_reader(size))),
+        (_http1, "make_body_reader", lambda size: trailers.WithoutTrailers(original_reader(size))),
         (_http1, "make_error_response", error_page),
         (layers, "HttpStream", Stream),
         (layers, "Http1Server", BoundedHttp1Server),

@@ -20,7 +20,8 @@ from policy.decoding import (
     decoder_for,
     is_plain,
 )
-from policy.head import check_answer
+from policy.head import Fields, check_answer
+from policy.redaction import scrub_headers
 from policy.refusals import Reason, Refusal
 
 # A JSON answer up to this size is handled whole: one pass instead of a call for each chunk.
@@ -127,6 +128,14 @@ class Relay:
         length = response.headers.pop("content-length", None)
         if length is not None and visit.flow.client_conn.alpn != b"h2":
             response.headers["transfer-encoding"] = "chunked"
+
+
+def passed_trailers(visit: Visit, trailers: Fields) -> Fields:
+    """What of the fields behind an answer's body reaches the client: without our key, or words of ours."""
+    if visit.exchange.refusal is not None:
+        return ()
+    kept = tuple(field for field in trailers if not field[0].lower().startswith((*_DROPPED, b"x-conduit-")))
+    return kept if visit.scrubber is None else scrub_headers(kept, visit.scrubber)
 
 
 def unreadable() -> Refusal:

@@ -32,6 +32,27 @@ _SINGLE = frozenset(
     }
 )
 
+# Fields of a head that have no meaning behind a body, or a dangerous one (RFC 9110 section 6.5.1): framing,
+# routing, identity, and what says how the body is to be read. Beside those of `_SINGLE`.
+_NEVER_TRAILING = frozenset(
+    {
+        "cache-control",
+        "connection",
+        "content-range",
+        "cookie",
+        "expect",
+        "forwarded",
+        "keep-alive",
+        "range",
+        "sec-websocket-protocol",
+        "te",
+        "trailer",
+        "upgrade",
+        "via",
+    }
+)
+_NEVER_TRAILING_PREFIXES = ("x-conduit-", "x-forwarded-", "x-amz-", "x-goog-", "proxy-")
+
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 # Where a provider's SDK may put its key: header name and the scheme before the key, if any.
@@ -40,6 +61,9 @@ _KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
 _KEY_PARAMETERS = frozenset({"key", "api-key"})
 _SIGNED_PARAMETER = "x-amz-credential"
 _PROTOCOL_KEY_PREFIX = "openai-insecure-api-key."
+
+
+type Fields = tuple[tuple[bytes, bytes], ...]
 
 
 class AmbiguousHead(ValueError):
@@ -98,6 +122,16 @@ def read_fields(fields: Iterable[tuple[bytes, bytes]], count_max: int = HEADER_C
 
 def _is_decisive(name: str) -> bool:
     return name in _SINGLE or name.startswith("x-conduit-")
+
+
+def check_trailers(fields: Fields) -> None:
+    """Refuse fields behind a body of which a reader could take one for a part of the head."""
+    for raw_name, raw_value in fields:
+        if not _NAME.match(raw_name) or _ILLEGAL_IN_VALUE.search(raw_value):
+            raise AmbiguousHead("a trailer holds illegal bytes")
+        name = raw_name.decode("ascii").lower().replace("_", "-")
+        if name in _SINGLE | _NEVER_TRAILING or name.startswith(_NEVER_TRAILING_PREFIXES):
+            raise AmbiguousHead(f"the field {name} stands behind the body")
 
 
 def check_answer(fields: Iterable[tuple[bytes, bytes]]) -> None:

@@ -8,13 +8,13 @@ import binascii
 import re
 from urllib.parse import quote_from_bytes
 
+from policy.head import Fields
+
 # A form shorter than this would scrub what only looks like the secret.
 FORM_BYTES_MIN = 8
 _PREFIX = 4
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _RESERVED = re.compile(rb"[^A-Za-z0-9_.~-]")
-
-type Fields = tuple[tuple[bytes, bytes], ...]
 
 
 class Scrubber:
