@@ -37,7 +37,7 @@ from addons.turned_away import TurnedAway
 from addons.visit import KEY, Visit, visit_of
 from policy.decoding import Undecodable
 from policy.destination import InvalidDestination, canonical_authority
-from policy.evasion import distrusted
+from policy.evasion import distrusted, unreachable
 from policy.exchange import Exchange, Mode, Outcome, Timing
 from policy.head import Fields
 from policy.identifiers import ExchangeId
@@ -180,8 +180,12 @@ class Chain:
         self.deadlines.connected(data.server)
 
     def server_connect_error(self, data: server_hooks.ServerConnectionHookData) -> None:
-        """The provider is not there."""
+        """The provider is not there, or is not dialled: a tunnel to it is written down as refused."""
         self.deadlines.connected(data.server)
+        facts = self._connections.find(data.client)
+        if facts is not None and facts.tunnel is not None:
+            self._tunnels.refused(data.client, facts, unreachable(), self._snapshots.current)
+            facts.tunnel = None
 
     async def client_disconnected(self, client: connection.Client) -> None:
         """End what mitmproxy left open on this connection."""

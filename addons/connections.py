@@ -76,6 +76,10 @@ class Connections:
         """The facts of an open connection; raises ``KeyError`` for one that never began."""
         return self._open[client.id]
 
+    def find(self, client: connection.Client) -> ClientConnection | None:
+        """The facts of a connection, ``None`` once it has ended."""
+        return self._open.get(client.id)
+
     def end(self, client: connection.Client) -> ClientConnection | None:
         """Forget a connection and give back what was known of it."""
         facts = self._open.pop(client.id, None)

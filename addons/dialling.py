@@ -38,11 +38,7 @@ class Dialling:
         request, destination = visit.flow.request, visit.destination
         if destination is None:
             raise TypeError("an exchange without a destination is not let go")
-        if visit.passes and facts.mode is Mode.TRANSPARENT:
-            # Not an AI call: it goes on to where its client sent it.
-            request.data.authority = b""
-        else:
-            address_to(request, self._upstreams.replaced.get(destination.host, destination))
+        address_to(request, self._upstreams.replaced.get(destination.host, destination))
         facts.dialable.add((request.host, request.port))
         visit.released = True
 
@@ -55,29 +51,36 @@ class Dialling:
         facts = self._connections.of(data.client)
         if (host, port) not in facts.dialable:
             raise Undialable("This destination was not let go by policy.")
-        # Behind the transparent door a client may go where its own network lets it, but not to ourselves.
-        chosen_by_client = facts.mode is Mode.TRANSPARENT and (host, port) == data.client.sockname[:2]
-        address, dialled_port = await self._resolve(host, port, chosen_by_client)
+        original = data.client.sockname[0] if facts.mode is Mode.TRANSPARENT else None
+        address, dialled_port = await self._resolve(host, port, original)
         server.asked = (host, port)  # read by addons.protocol, which reuses the connection by this name
         if facts.tunnel is None:
             server.sni = host
         server.address = (address, dialled_port)
 
-    async def _resolve(self, host: str, port: int, chosen_by_client: bool) -> tuple[str, int]:
+    async def _resolve(self, host: str, port: int, original: str | None) -> tuple[str, int]:
+        """The address to dial. ``original`` is the one that a redirected client chose.
+
+        It is dialled where it is one of the name's own. Then it may also be private: behind the transparent
+        door a client goes where its own network lets it, but not to ourselves.
+        """
         named = self._upstreams.resolve.get((host, port))
         if named is not None:
             return named
         if any(replacement.host == host and replacement.port == port for replacement in self._replacements()):
             return host if _is_address(host) else (await self._lookup(host, port))[0], port
         addresses = [host] if _is_address(host) else await self._lookup(host, port)
+        if original is not None and original in addresses:
+            self._check(original, port, chosen_by_client=True)
+            return original, port
         for address in addresses:
-            self._check(address, port, chosen_by_client)
+            self._check(address, port, chosen_by_client=False)
         return addresses[0], port
 
     def _replacements(self) -> list[Destination]:
         return list(self._upstreams.replaced.values())
 
-    def _check(self, text: str, port: int, chosen_by_client: bool) -> None:
+    def _check(self, text: str, port: int, *, chosen_by_client: bool) -> None:
         address = ip_address(text)
         problem = forbidden_address(address, self._upstreams.allowed_networks)
         if problem is None:

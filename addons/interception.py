@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from mitmproxy import connection, tls
 
 from addons.configuration import Configuration
-from addons.connections import Connections
+from addons.connections import ClientConnection, Connections
 from addons.snapshots import Snapshots
 from addons.step import Step
 from policy.destination import InvalidDestination, canonical_host
@@ -46,7 +46,7 @@ class Interception(Step):
         facts.is_ai = any(self._is_ai(name) for name in names)
         if facts.is_ai:
             return
-        self._refuse_evasion(hello.client_hello, names)
+        self._refuse_evasion(hello.client_hello, names, facts)
         if self._configuration.decrypt_unknown and not any(self._excluded(name) for name in names):
             return
         address = hello.context.server.address
@@ -55,13 +55,19 @@ class Interception(Step):
         hello.ignore_connection = True
         facts.tunnel = names[0] if names else address[0]
         facts.tunnel_started_at = datetime.now(UTC)
-        facts.dialable.add((address[0], address[1]))
+        # What is dialled is what was named, whatever address the client chose: else a false name would lead
+        # anywhere.
+        hello.context.server.address = (facts.tunnel, address[1])
+        facts.dialable.add((facts.tunnel, address[1]))
 
-    def _refuse_evasion(self, hello: tls.ClientHello, names: list[str]) -> None:
+    def _refuse_evasion(self, hello: tls.ClientHello, names: list[str], facts: ClientConnection) -> None:
         """Nothing that hides its name is tunnelled, since a tunnel is known by its name alone."""
         kinds = [kind for kind, _ in hello.extensions]
         refusal = refused_hello(
-            names, named=bool(hello.sni), extensions=kinds, evasions=self._configuration.evasions
+            names,
+            connect=facts.connect.host if facts.connect is not None else None,
+            extensions=kinds,
+            evasions=self._configuration.evasions,
         )
         if refusal is not None:
             raise TlsRefused(refusal)

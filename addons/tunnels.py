@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 from addons.connections import ClientConnection, client_facts
 from policy.decoys import decoy_used
 from policy.event import Event, tunnel_event
+from policy.exchange import Client
 from policy.forwarding import plain
 from policy.identifiers import ExchangeId
 from policy.refusals import Refusal
@@ -40,12 +41,13 @@ class Tunnels:
         refusal: Refusal,
         snapshot: PolicySnapshot,
     ) -> None:
-        """A CONNECT, or TLS, that was not let through; whose it is, the source network says, if anything.
+        """A CONNECT, or TLS, that was not let through or led nowhere; whose it is, the source network says,
+        unless the caller is known.
 
         A honeytoken in its credentials raises the alarm.
         """
-        seen, use, now = client_facts(client, facts), ExchangeId(uuid7()), datetime.now(UTC)
-        whose = snapshot.tenant_at(plain(ip_address(seen.address)))
+        seen, use, now = _named(client, facts), ExchangeId(uuid7()), datetime.now(UTC)
+        whose = facts.principal or snapshot.tenant_at(plain(ip_address(seen.address)))
         self._write(tunnel_event(use, now, whose=whose, client=seen, refusal=refusal))
         digest = facts.proxy.digest if facts.proxy is not None else None
         decoy = snapshot.placeholder(digest) if digest is not None else None
@@ -60,8 +62,7 @@ class Tunnels:
         snapshot: PolicySnapshot,
     ) -> None:
         """TLS that a client broke off over our certificate; in the inventory, if it was to an AI host."""
-        seen = client_facts(client, facts)
-        seen = replace(seen, connect_host=seen.connect_host or seen.sni)
+        seen = _named(client, facts)
         whose = facts.principal or snapshot.tenant_at(plain(ip_address(seen.address)))
         event = tunnel_event(
             ExchangeId(uuid7()), datetime.now(UTC), whose=whose, client=seen, refusal=refusal
@@ -75,3 +76,9 @@ class Tunnels:
             self._spool.append({"type": "ended", "event": event})
         except SpoolError as problem:
             logger.error("a tunnel to {} was not recorded: {}", event.get("host"), problem)
+
+
+def _named(client: connection.Client, facts: ClientConnection) -> Client:
+    """The facts of a connection that goes by the name of its CONNECT, else by its SNI."""
+    seen = client_facts(client, facts)
+    return replace(seen, connect_host=facts.tunnel or seen.connect_host or seen.sni)

@@ -25,19 +25,28 @@ class Evasions:
 
 
 def refused_hello(
-    names: Sequence[str], *, named: bool, extensions: Collection[int], evasions: Evasions
+    names: Sequence[str], *, connect: str | None, extensions: Collection[int], evasions: Evasions
 ) -> Refusal | None:
     """Why a TLS connection to what is no catalogued AI host may not be tunnelled; ``None`` if it may.
 
-    ``names`` are all that it claims, canonical; ``named`` tells that it has an SNI.
+    ``names`` are all that it claims, canonical; ``connect`` is the one among them that its CONNECT was for.
+    An address there gives way to the SNI, since the name is what is dialled; another name does not.
     """
     if any(name in evasions.resolvers for name in names):
         return _refusal("DNS over HTTPS is not let through; use the network's own resolver.", "doh")
     if any(name in evasions.fronts for name in names) and ENCRYPTED_CLIENT_HELLO in extensions:
         return _refusal("A connection that encrypts where it goes is not let through.", "ech")
-    if evasions.nameless and not named and all(map(_is_address, names)):
+    if evasions.nameless and all(map(_is_address, names)):
         return _refusal("A TLS connection has to name its host (SNI).", "nameless")
+    if connect is not None and not _is_address(connect) and any(name != connect for name in names):
+        return _refusal("The CONNECT request and the TLS in it name different hosts.", "fronting")
     return None
+
+
+def unreachable() -> Refusal:
+    """What is written down of a tunnel to a name that leads nowhere, or where nobody may go."""
+    message = "The host that this TLS connection names could not be reached from the gateway."
+    return Refusal(Reason.UPSTREAM_UNREACHABLE, message, "tunnel-reachable")
 
 
 def distrusted() -> Refusal:

@@ -34,7 +34,7 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]
 async def test_a_rebound_name_is_not_looked_up_a_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """DNS rebinding: public when it is judged, loopback when it is dialled."""
     asked = resolving(monkeypatch, [PUBLIC], ["127.0.0.1"])
-    assert await dialling()._resolve("rebind.example", 443, False) == (PUBLIC, 443)
+    assert await dialling()._resolve("rebind.example", 443, None) == (PUBLIC, 443)
     assert asked == ["rebind.example"]
 
 
@@ -63,4 +63,31 @@ async def test_a_name_with_one_address_that_may_not_be_dialled(
     for addresses in ([PUBLIC, address], [address, PUBLIC], [address]):
         resolving(monkeypatch, addresses)
         with pytest.raises(Undialable):
-            await dialling()._resolve("cname.example", 443, False)
+            await dialling()._resolve("cname.example", 443, None)
+
+
+PRIVATE = "10.1.2.3"
+
+
+@pytest.mark.parametrize(
+    ("original", "addresses", "dialled"),
+    [
+        ("203.0.113.9", [PUBLIC], PUBLIC),  # an address of somebody else's, under a false name
+        ("8.8.8.8", [PUBLIC, "8.8.8.8"], "8.8.8.8"),  # one of the name's own
+        (PRIVATE, [PRIVATE], PRIVATE),  # a host of the client's own network, by its own name
+    ],
+)
+async def test_a_redirected_client_reaches_what_it_names(
+    monkeypatch: pytest.MonkeyPatch, original: str, addresses: list[str], dialled: str
+) -> None:
+    resolving(monkeypatch, addresses)
+    assert await dialling()._resolve("named.example", 443, original) == (dialled, 443)
+
+
+@pytest.mark.parametrize("addresses", [[PRIVATE], [PUBLIC, PRIVATE]])
+async def test_a_private_address_is_dialled_only_where_the_client_chose_it(
+    monkeypatch: pytest.MonkeyPatch, addresses: list[str]
+) -> None:
+    resolving(monkeypatch, addresses)
+    with pytest.raises(Undialable):
+        await dialling()._resolve("named.example", 443, "203.0.113.9")

@@ -1,11 +1,13 @@
 """What an employee tries who does not want to be seen, in network namespaces, each by a real client."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
 from tests.standins.namespaces import PROVIDER_ADDRESS, Namespaces, prefix, run
 from tests.standins.office import HOSTS, ORDINARY_HOST, Office
+from tests.standins.provider import StandIn
 
 # What each tries, from the client's machine; it prints what came of it.
 TLS = """
@@ -32,15 +34,28 @@ except OSError as error:
     print(json.dumps({"result": "refused", "why": type(error).__name__}))
 """
 
+HTTP = """
+import http.client, sys, json
+calling = http.client.HTTPConnection(sys.argv[1], 80, timeout=10)
+try:
+    calling.request("GET", "/", headers={"host": sys.argv[2]})
+    print(json.dumps({"result": "answered", "status": str(calling.getresponse().status)}))
+except OSError as error:
+    print(json.dumps({"result": "refused", "why": type(error).__name__}))
+"""
+# An address of an AI provider's that the names which are claimed do not lead to.
+ELSEWHERE = "203.0.113.9"
+UNRESOLVED = "nobody-knows.example"
+
 
 class Employee:
     """A machine of the client's network."""
 
     def __init__(self, office: Office, net: Namespaces) -> None:
-        self.office, self._net = office, net
+        self.office, self.net = office, net
 
     def tries(self, script: str, *words: str) -> dict[str, str]:
-        found: dict[str, str] = json.loads(run(*prefix(self._net.client), "python3", "-c", script, *words))
+        found: dict[str, str] = json.loads(run(*prefix(self.net.client), "python3", "-c", script, *words))
         return found
 
     def tls(self, name: str, *, to: str = PROVIDER_ADDRESS, verify: str = "no") -> str:
@@ -78,3 +93,31 @@ def test_udp_to_where_it_would_not_be_seen_is_refused_at_once(
     employee: Employee, port: str, what: str
 ) -> None:
     assert employee.tries(UDP, PROVIDER_ADDRESS, port)["why"] != "TimeoutError", what
+
+
+@pytest.fixture(scope="module")
+def elsewhere(employee: Employee) -> Iterator[StandIn]:
+    """A provider at an address of its own, which any certificate could stand for."""
+    space = employee.net.provider
+    run("ip", "-n", space, "address", "add", f"{ELSEWHERE}/24", "dev", "eth0")
+    with StandIn(employee.office.authority, ELSEWHERE, namespace=space, ports=(443, 80)) as provider:
+        yield provider
+
+
+def test_a_false_name_does_not_lead_to_the_address_that_the_client_chose(
+    employee: Employee, elsewhere: StandIn
+) -> None:
+    """The claimed name is what is dialled, and so what is written down."""
+    employee.office.provider.forget()
+    assert employee.tls(ORDINARY_HOST, to=ELSEWHERE) == "connected"
+    assert employee.tries(HTTP, ELSEWHERE, ORDINARY_HOST)["status"] == "200"
+    assert [each.server_name for each in employee.office.provider.connections] == [ORDINARY_HOST, None]
+    assert elsewhere.connections == []
+
+
+def test_a_name_that_leads_nowhere_is_refused_and_listed(employee: Employee, elsewhere: StandIn) -> None:
+    assert employee.tls(UNRESOLVED, to=ELSEWHERE) == "refused"
+    event = employee.office.event(kind="tunnel", rule="tunnel-reachable", host=UNRESOLVED)
+    assert (event["decision"], event["reason"]) == ("deny", "upstream_unreachable")
+    assert employee.tries(HTTP, ELSEWHERE, UNRESOLVED)["status"] == "502"
+    assert elsewhere.connections == []
