@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import cast
 
+from policy.bedrock_models import stated_ceilings
 from policy.exchange import Call, Shape
 from policy.media import input_ceiling
 from policy.operations import OTHER, WITH_FILES, WITHOUT_OUTPUT, Operation, operation_of
@@ -74,7 +75,7 @@ def inspect(shape: Shape, operation: str, path_model: str | None, body: bytes) -
         model=model,
         stream=stream,
         input_tokens_ceiling=input_ceiling(document, body, model),
-        output_ceiling=_output_ceiling(shape, operation, document),
+        output_ceiling=_output_ceiling(shape, operation, document, model),
         choices=_choices(shape, operation, document),
         asks_usage=shape is Shape.OPENAI_CHAT and _asks_usage(document),
         body_bytes=len(body),
@@ -196,7 +197,7 @@ def _stream(operation: str, document: Document) -> bool:
     return stream
 
 
-def _output_ceiling(shape: Shape, operation: str, document: Document) -> int | None:
+def _output_ceiling(shape: Shape, operation: str, document: Document, model: str | None) -> int | None:
     if operation in WITHOUT_OUTPUT:
         return 0
     names = _CEILINGS[shape] or _OTHER_CEILINGS.get(operation, ())
@@ -206,6 +207,8 @@ def _output_ceiling(shape: Shape, operation: str, document: Document) -> int | N
     if operation in {"converse", "converse_stream"}:
         limits = _object(document.get("inferenceConfig"), "inferenceConfig")
         given.append(_whole(limits.get("maxTokens"), "maxTokens", OUTPUT_CEILING_MAX))
+    if operation in {"invoke", "invoke_stream"}:
+        given += [_whole(value, name, OUTPUT_CEILING_MAX) for name, value in stated_ceilings(model, document)]
     # Protocol buffers and some servers read 0 as "not set", so it bounds nothing.
     return max((number for number in given if number), default=None)
 

@@ -12,8 +12,8 @@ from policy.snapshot import Credential
 from tests.addons.running import Running, running
 from tests.builders import a_snapshot
 from tests.standins.answers import Answer
+from tests.standins.bedrock import signature_of
 from tests.standins.provider import StandIn
-from tests.vault.test_sigv4 import signature_of
 from vault import key_file
 from vault.envelope import Binding
 from vault.secret import Secret
@@ -75,12 +75,10 @@ async def test_a_bedrock_call_is_signed_anew_for_the_bytes_that_leave(gateway: R
     (seen,) = gateway.provider.wait_for(1)
     assert gateway.placeholder.encode() not in seen.everything
     assert b"client's own" not in seen.everything
-    made = {
-        name: seen.header(name) or "" for name in ("authorization", "x-amz-date", "content-type", "accept")
-    }
-    expected = signature_of(made, secret="wJalrXUtnFEMI", host=BEDROCK, path=path, body=seen.body)
-    assert made["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/")
-    assert made["authorization"].endswith(f"Signature={expected}")
+    sent = dict(seen.headers)
+    expected = signature_of(sent, secret="wJalrXUtnFEMI", path=path, body=seen.body)
+    assert sent["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/")
+    assert sent["authorization"].endswith(f"Signature={expected}")
 
 
 async def test_an_entra_application_calls_azure_with_a_token_and_its_secret_stays(gateway: Running) -> None:

@@ -1,9 +1,6 @@
 """Bedrock's streams: read as Amazon's own SDK reads them, metered, and ended so that it raises."""
 
-import base64
 import json
-import struct
-import zlib
 from typing import Any
 
 import pytest
@@ -16,45 +13,8 @@ from policy.answers import stream_ending
 from policy.exchange import Call, Shape
 from policy.refusals import Reason, Refusal
 from policy.usage import Meter
+from tests.standins.bedrock import CONVERSE, INVOKE, METRICS, chunk
 
-
-def message(name: str, document: object) -> bytes:
-    """As Bedrock writes an event (https://smithy.io/2.0/aws/amazon-eventstream.html)."""
-    headers = {":event-type": name, ":content-type": "application/json", ":message-type": "event"}
-    block = b"".join(
-        bytes([len(key)]) + key.encode() + struct.pack(">BH", 7, len(value)) + value.encode()
-        for key, value in headers.items()
-    )
-    payload = json.dumps(document).encode()
-    start = struct.pack(">II", len(block) + len(payload) + 16, len(block))
-    whole = start + struct.pack(">I", zlib.crc32(start)) + block + payload
-    return whole + struct.pack(">I", zlib.crc32(whole))
-
-
-def chunk(document: object) -> bytes:
-    return message("chunk", {"bytes": base64.b64encode(json.dumps(document).encode()).decode(), "p": "abcd"})
-
-
-CONVERSE = [
-    message("messageStart", {"role": "assistant"}),
-    message("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "Hello there. " * 4}}),
-    message("messageStop", {"stopReason": "end_turn"}),
-    message("metadata", {"usage": {"inputTokens": 12, "outputTokens": 17, "totalTokens": 29}, "metrics": {}}),
-]
-START = {"type": "message_start", "message": {"id": "m", "usage": {"input_tokens": 12, "output_tokens": 1}}}
-TEXT = {
-    "type": "content_block_delta",
-    "index": 0,
-    "delta": {"type": "text_delta", "text": "Hello there. " * 4},
-}
-END = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 17}}
-METRICS = {"inputTokenCount": 12, "outputTokenCount": 17, "invocationLatency": 5}
-INVOKE = [
-    chunk(START),
-    chunk(TEXT),
-    chunk(END),
-    chunk({"type": "message_stop", "amazon-bedrock-invocationMetrics": METRICS}),
-]
 LLAMA = [
     chunk({"generation": "Hello there. " * 4, "stop_reason": None}),
     chunk({"generation": "", "stop_reason": "stop", "amazon-bedrock-invocationMetrics": METRICS}),

@@ -78,7 +78,8 @@ class Answer:
 
     @property
     def streams(self) -> bool:
-        return any(name == "content-type" and "event-stream" in value for name, value in self.headers)
+        kinds = ("text/event-stream", "application/vnd.amazon.eventstream")
+        return any(name == "content-type" and value.startswith(kinds) for name, value in self.headers)
 
 
 _KINDS = {

@@ -1,11 +1,8 @@
 """A signed request verifies by the published rules, written out again here without botocore."""
 
-import hashlib
-import hmac
-from urllib.parse import parse_qsl, quote
-
 import pytest
 
+from tests.standins.bedrock import signature_of
 from vault.credential_kinds import AwsAccessKey
 from vault.sigv4 import Unsignable, sign
 
@@ -22,31 +19,6 @@ HEADERS = {
 }
 
 
-def signature_of(made: dict[str, str], *, secret: str, host: str, path: str, body: bytes) -> str:
-    """SigV4 by its documentation: the canonical request, the string to sign, the derived key."""
-    scope = made["authorization"].split("Credential=")[1].split(",")[0].split("/", 1)[1]
-    names = made["authorization"].split("SignedHeaders=")[1].split(",")[0]
-    sent = {**HEADERS, **made, "host": host}
-    bare, _, query = path.partition("?")
-    canonical = "\n".join(
-        [
-            "POST",
-            quote(bare, safe="/~"),
-            "&".join(sorted(f"{quote(k, safe='~')}={quote(v, safe='~')}" for k, v in parse_qsl(query))),
-            *(f"{name}:{sent[name].strip()}" for name in names.split(";")),
-            "",
-            names,
-            hashlib.sha256(body).hexdigest(),
-        ]
-    )
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
-    key = f"AWS4{secret}".encode()
-    for part in scope.split("/"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    text = f"AWS4-HMAC-SHA256\n{made['x-amz-date']}\n{scope}\n{digest}"
-    return hmac.digest(key, text.encode(), "sha256").hex()
-
-
 def signed(key: AwsAccessKey = KEY, host: str = HOST) -> dict[str, str]:
     return sign(key, method="POST", host=host, path=PATH, headers=HEADERS, body=BODY)
 
@@ -54,7 +26,7 @@ def signed(key: AwsAccessKey = KEY, host: str = HOST) -> dict[str, str]:
 def test_the_signature_verifies() -> None:
     made = signed()
     assert made["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/")
-    expected = signature_of(made, secret="wJalrXUtnFEMI", host=HOST, path=PATH, body=BODY)
+    expected = signature_of({**HEADERS, **made, "host": HOST}, secret="wJalrXUtnFEMI", path=PATH, body=BODY)
     assert made["authorization"].endswith(f"Signature={expected}")
 
 
