@@ -69,15 +69,16 @@ class Ask:
 
 
 def routes() -> list[Route]:
-    """Every route of the API, as the console serves it."""
+    """Every route of the API, as the console serves it, in one order."""
     application = Litestar(route_handlers=[ROUTER], logging_config=None, openapi_config=None)
-    return [
+    found = [
         Route(method, route.path, _model(handler))
         for route in application.routes
         if isinstance(route, HTTPRoute) and route.path.startswith(PREFIX)
         for handler in route.route_handlers
-        for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"})
+        for method in handler.http_methods - {"OPTIONS", "HEAD"}
     ]
+    return sorted(found, key=lambda route: (route.path, route.method))
 
 
 def _model(handler: Any) -> type[BaseModel] | None:
