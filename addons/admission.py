@@ -51,7 +51,9 @@ class Admission(Step):
         if refusal is None and visit.placeholder is not None:
             # Those of a pool are all for the same hosts (store.credential_acts).
             credential = visit.snapshot.credentials_of(visit.placeholder)[0]
-            refusal = placeholder_allowed(visit.placeholder, credential.hosts, endpoint, call)
+            refusal = placeholder_allowed(
+                visit.placeholder, credential.hosts, endpoint, call, named_later=_names_later(visit, call)
+            )
         return refusal or await self._reserve(visit, endpoint, call, principal)
 
     async def message(self, visit: Visit, message: Message) -> Refusal | None:
@@ -62,7 +64,7 @@ class Admission(Step):
         model = said.model or session.meter.model
         refusal = None
         if model != call.model or model is None:
-            refusal = self._named(visit, replace(call, model=model), budgeted=session.budgeted)
+            refusal = self._named(visit, replace(call, model=model), starts=said.starts)
         if refusal is None and (said.starts or said.model is not None):
             refusal = self._answer_allowed(visit, session.meter.next_call(said.call, said))
         return refusal
@@ -87,20 +89,21 @@ class Admission(Step):
         visit.allowance = allowance
         return None
 
-    def _named(self, visit: Visit, call: Call, *, budgeted: bool) -> Refusal | None:
-        endpoint, placeholder = visit.exchange.endpoint, visit.placeholder
-        if endpoint is None:
+    def _named(self, visit: Visit, call: Call, *, starts: bool) -> Refusal | None:
+        endpoint, placeholder, session = visit.exchange.endpoint, visit.placeholder, visit.session
+        if endpoint is None or session is None:
             raise TypeError("a session has no endpoint")
         if placeholder is not None:
             credential = visit.snapshot.credentials_of(placeholder)[0]
-            refusal = placeholder_allowed(placeholder, credential.hosts, endpoint, call)
+            later = not starts and _names_later(visit, call)
+            refusal = placeholder_allowed(placeholder, credential.hosts, endpoint, call, named_later=later)
             if refusal is not None:
                 return refusal
         refusal = self._counted_apart(visit, call)
         if refusal is not None:
             return refusal
         try:
-            if budgeted:
+            if session.budgeted:
                 self._cost(visit, endpoint, call, self._step)
         except Unpriced:
             return _unpriced(call.model)

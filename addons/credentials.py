@@ -15,8 +15,12 @@ from vault.sigv4 import REPLACED_HEADERS, sign
 from vault.token_exchange import TokenExchange
 from vault.vault import Vault
 
-# Nothing of ours goes upstream, and no host needs to know who sits behind the proxy.
-_OURS = ("x-conduit-", "proxy-", "x-forwarded-", "forwarded", "x-real-ip")
+# Nothing of ours goes upstream, no host needs to know who sits behind the proxy, and none is told another
+# method than the one that was judged.
+_OURS = (
+    *("x-conduit-", "proxy-", "x-forwarded-", "forwarded", "x-real-ip"),
+    *("x-http-method", "x-method-override"),
+)
 
 
 class Credentials(Step):

@@ -28,8 +28,8 @@ EVIDENCE_BYTES_MAX = 8 * 1024 * 1024
 
 _LIVE_PATH = "//ws/google."
 
-# Two readers of such a path may see two paths (RFC 3986 section 6.2.2).
-_AMBIGUOUS_PATH = re.compile(r"(?i)(?:^|/|%2f)(?:\.|%2e){1,2}(?:/|%2f|$)|//|\\|%5c|%2f|%00|[;#]")
+# Two readers of such a path may see two paths (RFC 3986 section 6.2.2), also by decoding it twice.
+_AMBIGUOUS_PATH = re.compile(r"(?i)(?:^|/|%2f)(?:\.|%2e){1,2}(?:/|%2f|$)|//|\\|%5c|%2f|%00|%25|[;#]")
 
 
 class Discovery(Step):

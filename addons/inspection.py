@@ -140,7 +140,7 @@ class Inspection(Step):
         body = request.raw_content or b""
         shape, operation, path_model = operation_of(endpoint.path, request.method)
         try:
-            call = inspect(shape, operation, path_model, body)
+            call = inspect(shape, operation, path_model, body, visit.headers.get("content-type", ""))
         except Malformed as problem:
             return malformed(str(problem), "body-strict")
         visit.exchange.call = call

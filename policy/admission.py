@@ -3,7 +3,7 @@
 from policy import coaching
 from policy.attribution import PresentedKey, misused, unvaulted_key
 from policy.exchange import Call, Endpoint, EndpointState
-from policy.operations import PAST_THE_GATEWAY
+from policy.operations import PAST_THE_GATEWAY, WITHOUT_MODEL
 from policy.refusals import Reason, Refusal
 from policy.snapshot import Placeholder
 
@@ -50,9 +50,17 @@ def region_allowed(endpoint: Endpoint, residency: frozenset[str]) -> Refusal | N
 
 
 def placeholder_allowed(
-    placeholder: Placeholder, hosts: tuple[str, ...], endpoint: Endpoint, call: Call
+    placeholder: Placeholder,
+    hosts: tuple[str, ...],
+    endpoint: Endpoint,
+    call: Call,
+    *,
+    named_later: bool = False,
 ) -> Refusal | None:
-    """Hold a placeholder to the hosts of its credential, to verified TLS, and to its models."""
+    """Hold a placeholder to the hosts of its credential, to verified TLS, and to its models.
+
+    ``named_later`` is true for a session whose messages name the model; each is held to it then.
+    """
     if endpoint.host not in hosts:
         return misused(
             f"This placeholder is not for {endpoint.host}; use the one that was issued for it.",
@@ -62,6 +70,11 @@ def placeholder_allowed(
         return misused(
             "This would let you call the provider past the gateway; open the session through it instead.",
             "no-ephemeral-keys",
+        )
+    if placeholder.models and call.model is None and call.operation not in WITHOUT_MODEL and not named_later:
+        return misused(
+            "This placeholder is for certain models, and this call does not say which it uses.",
+            "placeholder-model",
         )
     if placeholder.models and call.model is not None and call.model not in placeholder.models:
         return misused(f"This placeholder may not be used for the model {call.model}.", "placeholder-model")

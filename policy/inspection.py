@@ -13,6 +13,7 @@ from typing import cast
 from policy.bedrock_models import stated_ceilings
 from policy.exchange import Call, Shape
 from policy.media import input_ceiling
+from policy.multipart import AmbiguousForm, fields_named, is_form
 from policy.operations import OTHER, WITH_FILES, WITHOUT_OUTPUT, Operation, operation_of
 from policy.strict_json import AmbiguousJson, parse
 
@@ -35,7 +36,7 @@ _COUNTS = ("n", "best_of")
 _FACTS = frozenset({"model", "stream", "stream_options", "background", *_COUNTS}).union(*_CEILINGS.values())
 # Protocol buffers' JSON takes a field by either name (protobuf.dev, "ProtoJSON").
 _GEMINI_NAMES = (("generationConfig", "generation_config"), ("cachedContent", "cached_content"))
-_MULTIPART_MODEL = re.compile(rb'name="?model"?\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,256})\r\n')
+_BEGINNING = re.compile(rb"[ \t\r\n]*+")
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]")
 
 _DEARER_TIERS = frozenset({"priority", "fast"})
@@ -54,16 +55,19 @@ class Malformed(ValueError):
     """A request that cannot be read as what it claims to be; its text is one sentence for the caller."""
 
 
-def inspect(shape: Shape, operation: str, path_model: str | None, body: bytes) -> Call:
+def inspect(
+    shape: Shape, operation: str, path_model: str | None, body: bytes, content_type: str = ""
+) -> Call:
     """Read one whole request body (identity encoding, bytes) into a ``Call``.
 
     An empty body of a reading method asks for nothing and gives zero tokens. Raises ``Malformed``.
     """
     if not body and (operation in {"read", "models", "realtime"} or operation == OTHER):
         return _nothing(operation, path_model)
-    opening = body[:64].lstrip()[:1]
-    if operation in WITH_FILES and opening != b"{":
-        return _file(operation, path_model, body)
+    begins = _BEGINNING.match(body)
+    opening = body[begins.end() : begins.end() + 1] if begins is not None else b""
+    if operation in WITH_FILES and (is_form(content_type) or opening != b"{"):
+        return _file(operation, path_model, body, content_type)
     if shape is Shape.OTHER and opening not in {b"{", b"["}:
         return Call(operation, path_model, False, len(body), None, 1, False, len(body))
     document = _document(shape, body)
@@ -115,15 +119,16 @@ def _nothing(operation: str, path_model: str | None) -> Call:
     return Call(operation, path_model, False, 0, 0, 1, False, 0)
 
 
-def _file(operation: str, path_model: str | None, body: bytes) -> Call:
-    """Multipart forms: the model stands in a field of its own; the file's bytes bound its tokens."""
-    found = _MULTIPART_MODEL.findall(body)
-    if len(set(found)) > 1:
-        raise Malformed("The form names two models; name one.")
+def _file(operation: str, path_model: str | None, body: bytes, content_type: str) -> Call:
+    """Forms name the model in a field of its own; the file's bytes bound its tokens."""
     try:
-        model = checked_model(found[0].decode()) if found else path_model
-    except UnicodeDecodeError as error:
-        raise Malformed("The model's name is not UTF-8.") from error
+        named = set(fields_named("model", body, content_type)) if is_form(content_type) else set()
+        model = checked_model(named.pop().decode()) if named else path_model
+    except (AmbiguousForm, UnicodeDecodeError) as error:
+        what = "The model's name is not UTF-8." if isinstance(error, UnicodeDecodeError) else str(error)
+        raise Malformed(what) from error
+    if named:
+        raise Malformed("The form names two models; name one.")
     output = 0 if operation in WITHOUT_OUTPUT else None
     return Call(operation, model, False, len(body), output, 1, False, len(body))
 

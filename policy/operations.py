@@ -1,12 +1,13 @@
 """Which operation of which API shape a path names, whatever stands before it.
 
-The path is the canonical one: percent-decoded once, dot segments and doubled slashes gone. Providers,
-gateways and self-hosted servers put the same tails behind different prefixes, so the tail decides. What
-the body asks for is ``policy.inspection``.
+The path has no dot segments and doubled slashes; it is percent-decoded here, as a provider reads it.
+Providers, gateways and self-hosted servers put the same tails behind different prefixes, so the tail
+decides. What the body asks for is ``policy.inspection``.
 """
 
 from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from policy.exchange import Shape
 
@@ -89,6 +90,8 @@ _BEDROCK_ACTIONS = {
 WITHOUT_OUTPUT = frozenset({"embeddings", "rerank", "moderations", "count_tokens", "models", "files"})
 # No provider bills for these.
 WITHOUT_PRICE = frozenset({"read", "models", "count_tokens", "moderations", "files"})
+# These run no model.
+WITHOUT_MODEL = frozenset({"read", "models", "files"})
 # What these cost is not in their answer: it comes about later, where no call of ours sees it.
 BILLED_LATER = frozenset({"batches"})
 # These carry files, so the body need not be JSON.
@@ -112,8 +115,8 @@ def session_of(path: str) -> Operation:
 
 @lru_cache(maxsize=4096)
 def operation_of(path: str, method: str) -> Operation:
-    """Name the operation that a canonical path asks for; an unknown tail is ``OTHER``. Never raises."""
-    segments = [segment for segment in path.split("?", 1)[0].split("/") if segment]
+    """Name the operation that a path asks for; an unknown tail is ``OTHER``. Never raises."""
+    segments = [segment for segment in unquote(path.split("?", 1)[0]).split("/") if segment]
     if not segments:
         return Operation(Shape.OTHER, OTHER, None)
     named = _action(segments) or _bedrock(segments) or _live(segments) or _literal(segments)

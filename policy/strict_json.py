@@ -11,8 +11,13 @@ import re
 
 DEPTH_MAX = 64
 INTEGER_DIGITS_MAX = 20
+# Reading is at once, and values cost up to a hundred times their bytes. OpenAI takes 300,000 tokens to embed
+# in one request.
+VALUES_MAX = 500_000
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# A text with its quotes; one without its end goes on to the last byte, so that this is linear.
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _LONE_SURROGATE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
     rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -28,13 +33,15 @@ def parse(body: bytes) -> object:
 
     Raises ``AmbiguousJson`` for another encoding than UTF-8 or a byte order mark, duplicate keys, ``NaN``
     and ``Infinity``, a number that overflows a double, an integer of more than ``INTEGER_DIGITS_MAX``
-    digits, nesting deeper than ``DEPTH_MAX``, a lone surrogate, and for anything that is not JSON.
+    digits, nesting deeper than ``DEPTH_MAX``, more than ``VALUES_MAX`` values, a lone
+    surrogate, and for anything that is not JSON.
     """
     if body.startswith(_BYTE_ORDER_MARK):
         raise AmbiguousJson("The body starts with a byte order mark; send plain UTF-8.")
     if b"\x00" in body[:4]:
         raise AmbiguousJson("The body is not UTF-8.")
     _check_surrogates(body)
+    _check_count(body)
     try:
         document = _decoder.decode(body.decode())
     except AmbiguousJson:
@@ -63,6 +70,19 @@ def _check_depth(document: object) -> None:
         if not level:
             return
     raise AmbiguousJson(f"The body is nested deeper than {DEPTH_MAX} levels.")
+
+
+def _check_count(body: bytes) -> None:
+    """Bound the values before they are made; most texts hold few of these characters."""
+    if _separators(body) <= VALUES_MAX:
+        return
+    texts = body.count(b'"') - body.count(b'\\"')
+    if texts > 2 * VALUES_MAX or _separators(_TEXT.sub(b"", body)) > VALUES_MAX:
+        raise AmbiguousJson(f"The body holds more than {VALUES_MAX} values.")
+
+
+def _separators(text: bytes) -> int:
+    return text.count(b",") + text.count(b"{") + text.count(b"[")
 
 
 def _check_surrogates(body: bytes) -> None:

@@ -109,6 +109,36 @@ def test_the_allowed_model_is_served(attacker: Attacker, for_one_model: str) -> 
     assert attacker.gateway(raw).status == 200
 
 
+def form(head: str, model: str = "dear") -> bytes:
+    return f"--x\r\n{head}\r\n\r\n{model}\r\n--x--\r\n".encode()
+
+
+HIDDEN_MODELS = {
+    "behind-blanks": (" " * 65 + json.dumps({"model": "dear"})).encode(),
+    "in-a-form": form('Content-Disposition: form-data; name="model"'),
+    "with-a-parameter": form('Content-Disposition: form-data; name="model"; x="y"'),
+    "without-quotes": form("content-disposition:form-data;name=model"),
+    "twice": form('Content-Disposition: form-data; name="model"; name="x"', "gpt-4"),
+    "behind-many-headers": form("X-A: b\r\n" * 50 + 'Content-Disposition: form-data; name="model"'),
+    "nowhere": form('Content-Disposition: form-data; name="x"'),
+}
+
+
+@pytest.mark.parametrize("place", HIDDEN_MODELS)
+def test_a_model_that_is_not_the_allowed_one_by_another_spelling(
+    attacker: Attacker, for_one_model: str, place: str
+) -> None:
+    headers = [
+        ("Authorization", f"Bearer {for_one_model}"),
+        ("Content-Type", "multipart/form-data; boundary=x"),
+    ]
+    path = attacker.path("/v1/audio/transcriptions")
+    raw = request(path, headers, HIDDEN_MODELS[place], host=attacker.gateway_host)
+    attacker.assert_refused(attacker.gateway(raw), 400, 403)
+    named = form('Content-Disposition: form-data; name="model"', "gpt-4")
+    assert attacker.gateway(request(path, headers, named, host=attacker.gateway_host)).status == 200
+
+
 @pytest.mark.parametrize(
     "target",
     [
@@ -123,6 +153,8 @@ def test_the_allowed_model_is_served(attacker: Attacker, for_one_model: str) -> 
         "/openai/v1/chat\\completions",
         "/openai/v1/./chat/completions",
         "/openai/v1/chat/completions%00",
+        "/openai/v1/realtime/client_secret%73",
+        "/openai/v1/realtime/client_secret%2573",
     ],
 )
 def test_a_path_that_can_be_read_in_two_ways(attacker: Attacker, target: str) -> None:

@@ -56,6 +56,26 @@ def test_a_placeholder_is_held_to_its_models(model, allowed):
 
 
 @pytest.mark.parametrize(
+    ("operation", "named_later", "allowed"),
+    [
+        ("models", False, True),
+        ("files", False, True),
+        ("realtime", True, True),
+        ("responses", False, False),
+        ("audio_transcriptions", False, False),
+        ("other", False, False),
+    ],
+)
+def test_a_placeholder_for_certain_models_needs_to_know_the_model(operation, named_later, allowed):
+    placeholder = bound(models=frozenset({"gpt-4o-mini"}))
+    call = a_call(model=None, operation=operation)
+    refusal = placeholder_allowed(
+        placeholder, ("api.openai.com",), an_endpoint(), call, named_later=named_later
+    )
+    assert (refusal is None) is allowed
+
+
+@pytest.mark.parametrize(
     ("region", "residency", "allowed"),
     [
         ("eu", {"eu", "gb"}, True),

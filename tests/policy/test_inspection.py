@@ -120,12 +120,32 @@ def test_a_model_in_the_path_wins_and_may_be_repeated_in_a_gemini_body() -> None
     assert inspect(Shape.OPENAI_CHAT, "chat_completions", "deployed", chat()).model == "deployed"
 
 
+FORM = "multipart/form-data; boundary=x"
+TRANSCRIPTION = (Shape.OPENAI_CHAT, "audio_transcriptions", None)
+
+
+def form(*models: str) -> bytes:
+    parts = (f'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\n{each}\r\n' for each in models)
+    return "".join(parts).encode() + b"--x--\r\n"
+
+
 def test_a_form_with_a_file_names_its_model() -> None:
-    form = b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n--x--\r\n'
-    call = inspect(Shape.OPENAI_CHAT, "audio_transcriptions", None, form)
-    assert call.model == "whisper-1"
+    assert inspect(*TRANSCRIPTION, form("whisper-1"), FORM).model == "whisper-1"
     with pytest.raises(Malformed):
-        inspect(Shape.OPENAI_CHAT, "audio_transcriptions", None, form + form.replace(b"whisper-1", b"dear"))
+        inspect(*TRANSCRIPTION, form("whisper-1", "dear"), FORM)
+
+
+def test_a_form_full_of_what_looks_like_fields_is_read_in_one_pass() -> None:
+    """It took a second for a hundred kilobytes, and four for twice as many."""
+    with pytest.raises(Malformed):
+        inspect(*TRANSCRIPTION, b"--x\r\n" + b'name="model"\r\n' * 500_000, FORM)
+
+
+@pytest.mark.parametrize("blanks", [0, 64, 5000])
+def test_blanks_before_a_body_hide_nothing(blanks: int) -> None:
+    document = b" " * blanks + body({"model": "dear", "n": 2})
+    assert inspect(Shape.OTHER, "rerank", None, document).model == "dear"
+    assert inspect(*TRANSCRIPTION, document, "application/json").model == "dear"
 
 
 def image(data: str) -> dict[str, object]:

@@ -60,3 +60,21 @@ def test_reading_is_not_generating() -> None:
 @given(st.text(max_size=60), st.sampled_from(["GET", "POST", "post", ""]))
 def test_any_path_names_something(path: str, method: str) -> None:
     assert operation_of(path, method).name
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v1/realtime/client_secret%73", "ephemeral_keys"),
+        ("/v1/chat/complet%69ons", "chat_completions"),
+        ("/v1beta/models/gemini-2.5-pro%3AgenerateContent", "generate_content"),
+    ],
+)
+def test_an_encoded_path_is_read_as_its_provider_reads_it(path: str, name: str) -> None:
+    assert operation_of(path, "POST").name == name
+
+
+def test_a_model_of_bedrock_is_known_by_its_decoded_name() -> None:
+    """botocore encodes the colon."""
+    found = operation_of("/model/anthropic.claude-3-haiku-20240307-v1%3A0/converse", "POST")
+    assert found.model == "anthropic.claude-3-haiku-20240307-v1:0"

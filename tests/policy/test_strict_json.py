@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.strict_json import DEPTH_MAX, AmbiguousJson, parse
+from policy.strict_json import DEPTH_MAX, VALUES_MAX, AmbiguousJson, parse
 
 documents = st.recursive(
     st.none()
@@ -98,3 +98,18 @@ def test_depth_is_measured_exactly(depth: int, opener: str) -> None:
             parse(body)
     else:
         parse(body)
+
+
+@pytest.mark.parametrize("value", [b"{}", b"[]", b"1", b'""', b'","', b'"\\\\"', b'"\\""'])
+def test_values_without_measure_are_not_made(value: bytes) -> None:
+    with pytest.raises(AmbiguousJson, match="values"):
+        parse(b"[" + (value + b",") * (2 * VALUES_MAX) + b"1]")
+
+
+@pytest.mark.parametrize("text", [b",", b"[{,", b'\\",', b"\\\\,"])
+def test_a_long_text_is_one_value(text: bytes) -> None:
+    assert parse(b'["' + text * VALUES_MAX + b'!"]')
+
+
+def test_as_many_tokens_as_a_provider_embeds_at_once_are_read() -> None:
+    assert len(parse(b"[" + b"7," * 300_000 + b"7]")) == 300_001
