@@ -19,10 +19,12 @@ def test_any_chunking_gives_the_same_plain_bytes(plain, size, encode):
 def test_a_bomb_is_decoded_no_further_than_the_bound(monkeypatch):
     monkeypatch.setattr(decoding, "DECODED_BYTES_MAX", 10_000)
     with pytest.raises(Undecodable):
-        Decoder().feed(gzip.compress(b"0" * 10_000_000, mtime=0))
+        Decoder().feed(gzip.compress(b"0" * 10_000_000))
 
 
-@pytest.mark.parametrize("chunk", [b"not gzip at all", gzip.compress(b"a", mtime=0) + gzip.compress(b"b")])
+@pytest.mark.parametrize(
+    "chunk", [b"not gzip at all", gzip.compress(b"a") + gzip.compress(b"b")], ids=["none", "two"]
+)
 def test_what_is_not_one_encoded_answer_is_refused(chunk):
     with pytest.raises(Undecodable):
         Decoder().feed(chunk)
@@ -41,10 +43,10 @@ def test_the_identity_needs_none(encoding):
 
 @given(st.binary(max_size=5000), st.integers(0, 5000), st.integers(1, 3000))
 def test_the_beginning_of_what_is_encoded_is_the_beginning_of_what_is_plain(plain, cut, most):
-    found = decoding.beginning("gzip", gzip.compress(plain, mtime=0)[:cut], most)
+    found = decoding.beginning("gzip", gzip.compress(plain)[:cut], most)
     assert plain.startswith(found)
     assert len(found) <= most
-    assert decoding.beginning("gzip", gzip.compress(plain, mtime=0), 5000) == plain
+    assert decoding.beginning("gzip", gzip.compress(plain), 5000) == plain
     assert decoding.beginning("", plain, most) == plain[:most]
 
 
