@@ -94,7 +94,9 @@ def _samples(recording: Recording) -> Iterator[Sample]:
         charged = -(-call.input_tokens_ceiling // BYTES_PER_TOKEN[shape])
         yield Sample(f"input, {family}: estimate : reported", charged, usage.input_tokens)
         yield Sample(f"input, {family}: reserved : reported", call.input_tokens_ceiling, usage.input_tokens)
-    visible = usage.output_tokens - usage.reasoning_tokens
+    # Of Responses the hidden reasoning is estimated too; elsewhere nothing of it is told.
+    whole = shape is Shape.OPENAI_RESPONSES
+    visible = usage.output_tokens - (0 if whole else usage.reasoning_tokens)
     if visible > 0 and call.operation != "embeddings":
         yield Sample(f"output, {family}: estimate : reported", estimated, visible)
         if recording.streams and deltas:

@@ -67,12 +67,24 @@ _MEDIA_ENDS = frozenset(
     {"transcript.text.done", "image_generation.completed", "image_edit.completed", "speech.audio.done"}
 )
 _NOT_TEXT_DELTAS = ("audio.delta", "partial_image")
+# What stands around each output item of a Responses answer, seen over recorded answers of gpt-4o to gpt-5.5.
+_ITEM_TOKENS = 7
+# Reasoning that is neither shown nor passed on encrypted: 95 % of the recorded items were shorter.
+_HIDDEN_REASONING_TOKENS = 512
+# Encrypted, it is about 1,000 bytes and 6 for each token; both taken low.
+_ENCRYPTED_BYTES = 900
+_ENCRYPTED_BYTES_PER_TOKEN = 5
+# Its items are a tool's, not what the model wrote.
+_NOT_WRITTEN = frozenset({"mcp_list_tools"})
 
 type Document = Mapping[str, object]
 
 
 class Reading:
-    """What has been read of one answer so far. ``text_bytes`` is the text delivered, in UTF-8."""
+    """What has been read of one answer so far. ``text_bytes`` is the text delivered, in UTF-8.
+
+    ``hidden_tokens`` are the output tokens that no text shows, by estimate.
+    """
 
     def __init__(self, shape: Shape) -> None:
         self.usage: dict[str, object] = {}
@@ -82,6 +94,8 @@ class Reading:
         self._begun = False
         self.text_bytes = 0
         self.text_events = 0
+        self.hidden_tokens = 0
+        self._item_now, self._item_bytes, self._item_hidden = -1, 0, 0
         self._read: Callable[[Document], None] = {
             Shape.OPENAI_CHAT: self._chat,
             Shape.OPENAI_RESPONSES: self._responses,
@@ -117,17 +131,35 @@ class Reading:
             self.complete = self.complete or choice.get("finish_reason") is not None
 
     def _responses(self, document: Document) -> None:
-        kind = document.get("type")
+        kind, item = document.get("type"), document.get("item")
         if isinstance(kind, str) and kind.startswith("response."):
             delta = document.get("delta")
             if isinstance(delta, str) and not kind.endswith(_NOT_TEXT_DELTAS):
                 self._deliver([delta])
+                if document.get("output_index") == self._item_now:
+                    self._item_bytes += _length(delta)
+            if isinstance(item, dict):
+                self._item(item, document.get("output_index"), done=kind == "response.output_item.done")
             response = document.get("response")
             if kind in _RESPONSES_ENDS and isinstance(response, dict):
                 self._response(response)
         elif document.get("object") == "response" or "usage" in document:
             self._response(document)
-            self._deliver([document.get("output")])
+            for number, each in enumerate(_objects(document.get("output"))):
+                self._item(each, number, done=True)
+
+    def _item(self, item: Document, number: object, *, done: bool) -> None:
+        """Count what an output item holds beyond its deltas. A stream tells it twice: begun, and whole."""
+        if number != self._item_now or type(number) is not int:
+            self._item_now = number if type(number) is int else -1
+            self._item_bytes = self._item_hidden = 0
+        hidden = _hidden(item, done=done)
+        self.hidden_tokens += hidden - self._item_hidden
+        self._item_hidden = hidden
+        if item.get("type") not in _NOT_WRITTEN:
+            written = sum(_length(text) for text in _texts([item]))
+            self._written(written - self._item_bytes)
+            self._item_bytes = max(written, self._item_bytes)
 
     def _response(self, response: Document) -> None:
         self._name(response)
@@ -199,9 +231,11 @@ class Reading:
         self.tier = tier if isinstance(tier, str) else self.tier
 
     def _deliver(self, nodes: list[object]) -> None:
-        written = sum(_length(text) for text in _texts(nodes))
-        if written:
-            self.text_bytes += written
+        self._written(sum(_length(text) for text in _texts(nodes)))
+
+    def _written(self, size: int) -> None:
+        if size > 0:
+            self.text_bytes += size
             self.text_events += 1
 
 
@@ -326,6 +360,14 @@ def _is_count(value: float) -> bool:
 
 def _count(value: object) -> int:
     return value if type(value) is int and _is_count(value) else 0
+
+
+def _hidden(item: Document, *, done: bool) -> int:
+    """Output tokens of an item that none of its text shows."""
+    encrypted = item.get("encrypted_content")
+    if done and isinstance(encrypted, str) and encrypted:
+        return _ITEM_TOKENS + max(0, len(encrypted) - _ENCRYPTED_BYTES) // _ENCRYPTED_BYTES_PER_TOKEN
+    return _ITEM_TOKENS + (_HIDDEN_REASONING_TOKENS if item.get("type") == "reasoning" else 0)
 
 
 def _length(text: str) -> int:

@@ -68,8 +68,11 @@ class Meter:
 
     @property
     def output_tokens_so_far(self) -> int:
-        """Output tokens delivered, estimated, or reported where that is more."""
-        return max(self._reading.output_tokens, self.estimated_output)
+        """Output tokens delivered, estimated, or reported where that is more.
+
+        Without what is hidden: an answer under way is not ended for what may not be there.
+        """
+        return max(self._reading.output_tokens, self._delivered)
 
     @property
     def open_bytes(self) -> int:
@@ -181,12 +184,18 @@ class Meter:
         if "input_tokens" not in counts:
             counts["input_tokens"] = -(-call.input_tokens_ceiling // self._bytes_per_token)
         if call.output_ceiling != 0:
-            counts["output_tokens"] = max(counts.get("output_tokens", 0), self.output_tokens_so_far)
+            counts["output_tokens"] = max(
+                counts.get("output_tokens", 0), self.output_tokens_so_far, self.estimated_output
+            )
         return counts
 
     @property
     def estimated_output(self) -> int:
-        """Output tokens by what came alone, whatever was reported."""
+        """Output tokens by what came alone, whatever was reported, hidden reasoning included."""
+        return self._delivered + self._reading.hidden_tokens
+
+    @property
+    def _delivered(self) -> int:
         per_token = MEDIA_BYTES_PER_TOKEN if self._media_type.startswith(_MEDIA) else self._bytes_per_token
         unread = -(-self._unread_bytes // per_token)
         text = max(self._reading.text_events, -(-self._reading.text_bytes // self._bytes_per_token))

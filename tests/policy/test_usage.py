@@ -298,3 +298,49 @@ def test_any_answer_is_metered_and_none_raises(shape: Shape, content_type: str, 
     used = read(meter, *chunks)
     assert min(used.input_tokens, used.output_tokens, used.reasoning_tokens) >= 0
     assert used.cost is None or used.cost >= 0
+
+
+def item(kind: str, number: int, **fields: object) -> dict[str, object]:
+    return {"type": f"response.output_item.{kind}", "output_index": number, "item": fields}
+
+
+def responses_meter(*documents: object) -> Meter:
+    meter = a_meter(Shape.OPENAI_RESPONSES)
+    for each in sse(*documents):
+        meter.feed(each)
+    return meter
+
+
+def test_reasoning_that_a_broken_off_answer_hides_is_charged_and_never_cuts() -> None:
+    begun = item("added", 0, type="reasoning", summary=[])
+    meter = responses_meter(begun)
+    assert meter.output_tokens_so_far == 0
+    usage = meter.usage(a_call())
+    assert usage.estimated
+    assert usage.output_tokens == 519
+
+    # As recorded: 512 tokens of reasoning in 4,196 bytes.
+    encrypted = item("done", 0, type="reasoning", summary=[], encrypted_content="x" * 4196)
+    usage = responses_meter(begun, encrypted).usage(a_call())
+    assert 512 <= usage.output_tokens <= 768
+
+
+def test_what_a_streamed_item_says_is_counted_once() -> None:
+    call = {"type": "function_call", "name": "weather", "call_id": "c", "arguments": ""}
+    arguments = '{"city": "Berlin"}'
+    delta = {"type": "response.function_call_arguments.delta", "output_index": 0, "delta": arguments}
+    parts = [item("added", 0, **call), delta]
+    before = responses_meter(*parts).estimated_output
+    assert (
+        before == responses_meter(*parts, item("done", 0, **call | {"arguments": arguments})).estimated_output
+    )
+    # What comes whole, without deltas, is counted as if it had come in some.
+    whole = {"object": "response", "output": [call | {"arguments": arguments}]}
+    meter = a_meter(Shape.OPENAI_RESPONSES, content_type="application/json")
+    meter.feed(json.dumps(whole).encode())
+    assert meter.usage(a_call()).output_tokens == before
+
+
+def test_what_a_tool_says_is_not_taken_for_the_models() -> None:
+    tools = item("done", 0, type="mcp_list_tools", tools=[{"name": "t", "description": "long " * 1000}])
+    assert responses_meter(tools).estimated_output < 20
