@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from urllib.parse import parse_qsl
 
 from policy.hints import NONE, Hint, best
@@ -28,7 +30,10 @@ _MODELS = re.compile(
     r"openchat|vicuna|zephyr|hermes|wizardlm|granite|davinci|babbage)"
 )
 _ITEM_TYPES = ("message", "function_call", "function_call_output", "reasoning", "item_reference")
-_MULTIPART_MODEL = re.compile(rb'name="model"\r\n\r\n(?:whisper|gpt-4o|voxtral|[\w./-]*whisper)[\w./-]*\r\n')
+# Bounded, or a value that repeats the word would be read as often as it does.
+_MULTIPART_MODEL = re.compile(
+    rb'name="model"\r\n\r\n(?:whisper|gpt-4o|voxtral|[\w./-]{0,80}whisper)[\w./-]{0,80}\r\n'
+)
 _CHAT_PRODUCT = frozenset({"ts", "channel", "thread", "from", "author_id", "html"})
 # Settings that nothing but text generation has.
 _GENERATION_KEYS = (
@@ -53,10 +58,8 @@ _MCP_METHODS = frozenset(
         "prompts/list",
     }
 )
-_RPC_WORDS = re.compile(
-    r"(?i)/[\w.]*(?:chat|generat|complet|inference|embed|llm|agent)[\w.]*/\w*"
-    r"(?:chat|generate|complet|infer|embed|stream)\w*$"
-)
+_RPC_SERVICE = re.compile(r"(?i)chat|generat|complet|inference|embed|llm|agent")
+_RPC_METHOD = re.compile(r"(?i)chat|generate|complet|infer|embed|stream")
 _RPC_TYPES = ("application/grpc", "application/connect+proto", "application/connect+json")
 _FRAME_ROLES = re.compile(rb"\b(?:assistant|system prompt|user_message|claude-|gpt-|gemini-|llama)")
 
@@ -80,7 +83,9 @@ def body_hints(body: bytes, content_type: str) -> list[Hint]:
 def rpc_hint(path: str, content_type: str, body: bytes) -> Hint:
     """gRPC, gRPC-web and Connect by method and words in the frame; MCP by its methods."""
     if content_type.startswith(_RPC_TYPES):
-        worded = _RPC_WORDS.search(path) is not None and _FRAME_ROLES.search(body[:65536]) is not None
+        *_, service, method = ("", *path.rsplit("/", 2))
+        worded = bool(_RPC_SERVICE.search(service) and _RPC_METHOD.search(method))
+        worded = worded and _FRAME_ROLES.search(body[:65536]) is not None
         return Hint(FULL, "remote call with AI words in method and frame") if worded else NONE
     document = _loads(body) if b'"jsonrpc"' in body[:BODY_BYTES_MAX] else None
     if not isinstance(document, dict) or document.get("jsonrpc") != "2.0":
@@ -116,7 +121,7 @@ def _form_hints(body: bytes) -> list[Hint]:
 
 
 def _loads(body: bytes) -> object:
-    if body[:64].lstrip()[:1] not in (b"{", b"[") or len(body) > BODY_BYTES_MAX:
+    if len(body) > BODY_BYTES_MAX or body.lstrip()[:1] not in (b"{", b"["):
         return None
     try:
         return json.loads(body)
@@ -126,18 +131,19 @@ def _loads(body: bytes) -> object:
 
 def _objects(document: object) -> Iterator[tuple[Document, int]]:
     """Objects to look at: the document, then what it wraps, texts of JSON unpacked once."""
-    pending = [(document, 0)]
+    pending = deque([(document, 0)])
     for _ in range(NODES_MAX):
         if not pending:
             return
-        node, depth = pending.pop(0)
+        node, depth = pending.popleft()
         if isinstance(node, str):
             node = _loads(node.encode("utf-8", "replace")) if node[:1] in ("{", "[") else None
         if isinstance(node, dict):
             yield node, depth
         if depth < WRAPPING_MAX and isinstance(node, dict | list):
             inner = node.values() if isinstance(node, dict) else node
-            pending.extend((value, depth + 1) for value in inner if isinstance(value, dict | list | str))
+            values = ((value, depth + 1) for value in inner if isinstance(value, dict | list | str))
+            pending.extend(islice(values, NODES_MAX))
 
 
 def _hint(found: Document, depth: int) -> Hint:

@@ -181,7 +181,7 @@ def _pairs(document: Document) -> Iterator[tuple[str, object]]:
 
 def _has_key_in_text(content: bytes) -> bool:
     """A message that may be JSON, read loosely: its provider decides what it is."""
-    if not content[:64].lstrip().startswith(b"{"):
+    if not content.lstrip().startswith(b"{"):
         return False
     try:
         document = parse(content)

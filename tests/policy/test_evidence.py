@@ -98,6 +98,20 @@ def test_padding_a_body_beyond_reading_hides_nothing(length: int) -> None:
         assert score(request, None).verdict == "ai"
 
 
+def test_a_body_that_repeats_a_word_is_read_in_one_pass() -> None:
+    """Without a bound, this megabyte took ten minutes."""
+    form = b'name="model"\r\n\r\n' + b"whisper" * 150_000
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    request = RequestEvidence("POST", "x.test", "/" + "chat" * 8_000, headers, form)
+    assert score(request, None).verdict == "none"
+
+
+def test_blanks_before_a_body_hide_nothing() -> None:
+    bodies = (b" " * blanks + json.dumps(CHAT).encode() for blanks in (0, 65, 5_000))
+    requests = [RequestEvidence("POST", "x.test", "/", {}, body) for body in bodies]
+    assert len({score(request, None).score for request in requests}) == 1
+
+
 def test_a_disguised_path_says_so() -> None:
     verdict = score(RequestEvidence("POST", "x.test", "/a/../v1/chat%2fcompletions", {}, b""), None)
     assert verdict.evidence == ("path /chat/completions, disguised",)
