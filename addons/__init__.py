@@ -22,8 +22,8 @@ from addons.settlement import Settlement
 from addons.step import Step
 
 STEPS: tuple[type[Step], ...] = (
-    Interception,  # decrypt or tunnel, at the ClientHello
     Attribution,  # who: tenant, user, placeholder
+    Interception,  # decrypt or tunnel, at the ClientHello
     Discovery,  # where: one destination, which endpoint, its state
     Coaching,  # why: the reason that a coached endpoint asks for
     Inspection,  # what: model, stream, ceiling

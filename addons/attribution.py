@@ -75,12 +75,12 @@ class Attribution(Step):
     # Connections
 
     def client_hello(self, hello: tls.ClientHelloData) -> None:
-        """Ask for a certificate at our own doors only; note whose a tunnel is that is passed through."""
+        """Ask for a certificate at our own doors only; note whose TLS to anywhere else it is."""
         client = hello.context.client
         facts = self._connections.of(client)
         asks = self._identity.client_authorities is not None and facts.ends_here
         setattr(client, ASKED_FOR_CERTIFICATE, asks)
-        if hello.ignore_connection:
+        if not facts.ends_here:
             found = attribute(self._snapshots.current, self._around(client, facts), datetime.now(UTC))
             facts.principal = found if isinstance(found, Principal) else None
 

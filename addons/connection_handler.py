@@ -10,6 +10,7 @@ make the kernel answer with a reset, which takes the answer with it (RFC 9112 se
 import asyncio
 import logging
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 from mitmproxy import connection
@@ -22,8 +23,25 @@ LINGER_S = 30.0
 LINGER_IDLE_S = 3.0
 LINGER_BYTES_MAX = 64 * 1024 * 1024
 
+_VOLUME = "conduit.volume"
+
 # The event loop holds tasks weakly; a hook that waits is kept here until it is done.
 _under_way: set[asyncio.Task[None]] = set()
+
+
+@dataclass(slots=True)
+class Volume:
+    """Bytes that went through a connection, to the server and to the client."""
+
+    up: int = 0
+    down: int = 0
+
+
+def measured(client: connection.Client) -> Volume:
+    """Count what goes through this connection from now on."""
+    volume = Volume()
+    setattr(client, _VOLUME, volume)
+    return volume
 
 
 class Handler(mode_servers.ProxyConnectionHandler):
@@ -82,6 +100,7 @@ class Handler(mode_servers.ProxyConnectionHandler):
                 return  # a second answer, behind the one that the connection was closed with
             if transport is not None and transport.writer is not None and not transport.writer.is_closing():
                 transport.writer.write(command.data)
+                self._count(command)
         elif isinstance(command, commands.StartHook):
             self._start_hook(command, waiting)
         elif isinstance(command, commands.OpenConnection):
@@ -96,6 +115,15 @@ class Handler(mode_servers.ProxyConnectionHandler):
             self.log(command.message, command.level)
         else:
             raise TypeError(f"unexpected command: {command!r}")
+
+    def _count(self, sent: commands.SendData) -> None:
+        volume: Volume | None = getattr(self.client, _VOLUME, None)
+        if volume is None:
+            return
+        if sent.connection is self.client:
+            volume.down += len(sent.data)
+        else:
+            volume.up += len(sent.data)
 
     def _start_hook(self, hook: commands.StartHook, waiting: deque[events.Event]) -> None:
         # The loop's task factory is eager: the hook has run up to its first real wait when this returns.

@@ -10,6 +10,7 @@ from datetime import datetime
 from mitmproxy import connection
 from mitmproxy.proxy import mode_specs
 
+from addons.connection_handler import Volume
 from addons.visit import Visit
 from policy.attribution import ProxyCredentials
 from policy.certificates import VerifiedCertificate
@@ -26,15 +27,17 @@ MODES: dict[type[mode_specs.ProxyMode], Mode] = {
 
 @dataclass(slots=True)
 class ClientConnection:
-    """One client connection. ``connect`` is the authority of its CONNECT, ``tunnel`` the name it passes to.
+    """One client connection. ``connect`` is the authority of its CONNECT, ``tunnel`` the name it passes to,
+    ``volume`` how much went through.
 
     ``dialable`` are the destinations that an admitted exchange, or the tunnel, may reach: ``server_connect``
     opens no other. ``open_visits`` are the exchanges that have not ended.
 
     Who it belongs to: ``source`` is the address that a CONNECT came from where a trusted hop stands between;
     ``proxy`` the credentials of that CONNECT; ``certificate`` what the client showed to a door of ours, or
-    the refusal that it deserves; ``principal`` whose undecrypted tunnel it is. ``is_ai`` is true once its
-    names alone said so.
+    the refusal that it deserves; ``principal`` whose TLS it is, as far as can be told from outside.
+    ``is_ai`` is true once its names alone said so, ``bypassed`` where its tenant lets it pass unread all
+    the same.
     """
 
     mode: Mode
@@ -50,6 +53,8 @@ class ClientConnection:
     certificate: VerifiedCertificate | Refusal | None = None
     principal: Principal | None = None
     is_ai: bool = False
+    bypassed: bool = False
+    volume: Volume | None = None
 
     @property
     def ends_here(self) -> bool:

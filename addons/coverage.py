@@ -85,7 +85,6 @@ EXCUSES = (
     Excuse(frozenset({"interception"}), lambda passage: not passage.route.tls, "there is no TLS"),
     Excuse(_GUARDS, lambda passage: not passage.left, "nothing leaves"),
     Excuse(frozenset({"attribution"}), _on(Path.STALE), "no policy says who; nothing leaves"),
-    Excuse(frozenset({"attribution"}), _on(Path.TLS_REFUSED), "its names contradict; nothing leaves"),
     Excuse(frozenset({"metering", "measurement"}), _TUNNELS, "no call, so nothing was used"),
     Excuse(_ALL, _on(Path.CROWDED), "closed before its first byte"),
     Excuse(_ALL, _on(Path.NOT_HTTP), "there is no request, and nothing leaves"),

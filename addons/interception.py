@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from mitmproxy import connection, tls
 
 from addons.configuration import Configuration
+from addons.connection_handler import measured
 from addons.connections import ClientConnection, Connections
 from addons.snapshots import Snapshots
 from addons.step import Step
 from policy.destination import InvalidDestination, canonical_host
 from policy.evasion import refused_hello
+from policy.pinning import Settings, bypasses
 from policy.refusals import Refusal
 
 
@@ -34,6 +36,9 @@ class Interception(Step):
         self._configuration = configuration
         self._connections = connections
         self._snapshots = snapshots
+        self._pinning = Settings(
+            configuration.catalogue, configuration.defaults, configuration.identity.sufficiency
+        )
         self._exclusions = frozenset(configuration.exclusions)
 
     def client_hello(self, hello: tls.ClientHelloData) -> None:
@@ -44,21 +49,32 @@ class Interception(Step):
             return  # TLS to a listener of ours
         names = self._names(hello, client)
         facts.is_ai = any(self._is_ai(name) for name in names)
-        if facts.is_ai:
+        facts.bypassed = facts.is_ai and self._bypasses(facts, names)
+        if facts.is_ai and not facts.bypassed:
             return
         self._refuse_evasion(hello.client_hello, names, facts)
-        if self._configuration.decrypt_unknown and not any(self._excluded(name) for name in names):
+        if not facts.bypassed and self._looks_into(names):
             return
         address = hello.context.server.address
         if address is None:
             raise InvalidDestination("a tunnel without a destination")
         hello.ignore_connection = True
+        facts.volume = measured(client)
         facts.tunnel = names[0] if names else address[0]
         facts.tunnel_started_at = datetime.now(UTC)
         # What is dialled is what was named, whatever address the client chose: else a false name would lead
         # anywhere.
         hello.context.server.address = (facts.tunnel, address[1])
         facts.dialable.add((facts.tunnel, address[1]))
+
+    def _bypasses(self, facts: ClientConnection, names: list[str]) -> bool:
+        """Whether the tenant lets AI endpoints of these names be reached unread, since a client pins."""
+        if facts.principal is None:
+            return False
+        return bypasses(self._snapshots.current, facts.principal, names, self._pinning, datetime.now(UTC))
+
+    def _looks_into(self, names: list[str]) -> bool:
+        return self._configuration.decrypt_unknown and not any(self._excluded(name) for name in names)
 
     def _refuse_evasion(self, hello: tls.ClientHello, names: list[str], facts: ClientConnection) -> None:
         """Nothing that hides its name is tunnelled, since a tunnel is known by its name alone."""

@@ -14,9 +14,13 @@ from policy.event import Event, tunnel_event
 from policy.exchange import Client
 from policy.forwarding import plain
 from policy.identifiers import ExchangeId
+from policy.pinning import BYPASSED
 from policy.refusals import Refusal
 from policy.snapshot import PolicySnapshot
 from store.spool import Spool, SpoolError
+
+# What the name of an AI host tells.
+_AI: Event = {"verdict": "ai", "score": 100}
 
 
 class Tunnels:
@@ -32,7 +36,15 @@ class Tunnels:
         seen = replace(seen, connect_host=facts.tunnel, connect_port=port)
         started_at = facts.tunnel_started_at or datetime.now(UTC)
         whose = facts.principal or snapshot.tenant_at(plain(ip_address(seen.address)))
-        self._write(tunnel_event(ExchangeId(uuid7()), started_at, whose=whose, client=seen))
+        event = tunnel_event(ExchangeId(uuid7()), started_at, whose=whose, client=seen)
+        if facts.volume is not None:
+            event |= {"bytes_up": facts.volume.up, "bytes_down": facts.volume.down}
+        if facts.bypassed:
+            event |= _AI | {
+                "pinned": BYPASSED,
+                "evidence": ["passes unread, as its client pins a certificate"],
+            }
+        self._write(event)
 
     def refused(
         self,
@@ -68,7 +80,7 @@ class Tunnels:
             ExchangeId(uuid7()), datetime.now(UTC), whose=whose, client=seen, refusal=refusal
         )
         if facts.is_ai:
-            event |= {"verdict": "ai", "score": 100, "evidence": ["client does not take the certificate"]}
+            event |= _AI | {"evidence": ["client does not take the certificate"]}
         self._write(event)
 
     def _write(self, event: Event) -> None:

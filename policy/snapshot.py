@@ -169,6 +169,15 @@ class EndpointException:
 
 
 @dataclass(frozen=True, slots=True)
+class PinnedBypass:
+    """A host to which the tenant's clients that pin a certificate pass unread, until ``expires_at``."""
+
+    tenant_id: TenantId
+    host: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AccountList:
     """The accounts of ``product`` (see ``policy.accounts``) that are the tenant's own."""
 
@@ -214,6 +223,7 @@ class PolicySnapshot:
     _exceptions: Mapping[tuple[TenantId, str], tuple[EndpointException, ...]] = field(repr=False)
     _accounts: Mapping[tuple[TenantId, str], tuple[str, ...]] = field(repr=False)
     _brandings: Mapping[TenantId, Branding] = field(repr=False)
+    _bypasses: Mapping[tuple[TenantId, str], datetime] = field(repr=False)
     _sufficient: Mapping[tuple[TenantId, str], frozenset[IdentitySource]] = field(repr=False)
     _terms: Mapping[TenantId | None, Terms] = field(repr=False)
 
@@ -284,6 +294,11 @@ class PolicySnapshot:
                 return each
         return None
 
+    def bypass_in_force(self, tenant: TenantId, host: str, now: datetime) -> bool:
+        """Whether clients of the tenant that pin a certificate may pass to ``host`` unread now."""
+        expires_at = self._bypasses.get((tenant, host))
+        return expires_at is not None and now < expires_at
+
     def accounts_of(self, tenant: TenantId, product: str) -> tuple[str, ...]:
         """The accounts of ``product`` that the tenant has stated to be its own; empty: it has stated none."""
         return self._accounts.get((tenant, product), ())
@@ -336,6 +351,7 @@ class Records:
     sufficient: Iterable[SufficientSources] = ()
     prices: Iterable[PriceRule] = ()
     brandings: Iterable[TenantBranding] = ()
+    bypasses: Iterable[PinnedBypass] = ()
 
 
 def build(
@@ -379,6 +395,7 @@ def build(
         _sessions=_by_address(records.sessions),
         _exceptions=exceptions,
         _accounts={(each.tenant_id, each.product): each.accounts for each in records.accounts},
+        _bypasses={(each.tenant_id, each.host): each.expires_at for each in records.bypasses},
         _brandings={each.tenant_id: each.branding for each in records.brandings},
         _sufficient={(each.tenant_id, each.host): each.sources for each in records.sufficient},
         _terms=_terms_by_tenant(records.prices),

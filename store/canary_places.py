@@ -11,6 +11,7 @@ from store import (
     endpoints,
     inventory,
     networks,
+    pinned,
     sufficiency,
 )
 from store.canary_rows import AGES_AGO, AGES_AHEAD, Probe, Rows, holding
@@ -90,6 +91,12 @@ PLACES: tuple[Probe, ...] = (
             expires_at=AGES_AHEAD,
         ),
     ),
+    Probe(
+        pinned.put,
+        lambda s, r: pinned.put(s, host=r.host, reason="x", approved_by="x", expires_at=AGES_AHEAD),
+    ),
+    Probe(pinned.every, lambda s, _: pinned.every(s)),
+    Probe(pinned.remove, lambda s, r: pinned.remove(s, host=r.host)),
     Probe(endpoints.exceptions, lambda s, _: endpoints.exceptions(s)),
     Probe(
         endpoints.remove_exception, lambda s, r: endpoints.remove_exception(s, exception_id=r.exception_id)

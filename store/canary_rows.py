@@ -30,6 +30,7 @@ from store import (
     limits,
     members,
     networks,
+    pinned,
     placeholders,
     prices,
     retention,
@@ -111,6 +112,7 @@ async def furnish(session: AsyncSession, tenant_id: TenantId, *, number: int) ->
     await endpoints.set_rule(session, host=host, state=EndpointState.BLOCKED)
     await accounts.put(session, product="canary", accounts=[name])
     await branding.put(session, branding=Branding(name))
+    await pinned.put(session, host=host, reason=name, approved_by=name, expires_at=AGES_AHEAD)
     await sufficiency.put(session, host=host, sources=[IdentitySource.NETWORK])
     exception = await endpoints.add_exception(
         session,
@@ -208,6 +210,7 @@ async def state_of(session: AsyncSession) -> tuple[object, ...]:
         await endpoints.exceptions(session),
         await accounts.every(session),
         await branding.find(session),
+        await pinned.every(session),
         await sufficiency.every(session),
         await prices.every(session),
         await approvals.every(session),

@@ -35,6 +35,7 @@ from store.tables import (
     LIMIT_RULE,
     MEMBER,
     NETWORK,
+    PINNED_BYPASS,
     PLACEHOLDER,
     PLATFORM_ENDPOINT_RULE,
     POLICY_CHANGE,
@@ -105,12 +106,10 @@ async def read_records(
             snapshot.AddressSession(row.tenant_id, row.address, row.user_name, row.started_at, row.expires_at)
             async for row in _rows(session, of(ADDRESS_SESSION).where(ADDRESS_SESSION.c.expires_at > now))
         ],
-        brandings=[
-            TenantBranding(
-                row.tenant_id,
-                Branding(row.name, row.colour, row.logo, row.contact, row.alternative, row.hours),
-            )
-            async for row in _rows(session, of(BRANDING))
+        brandings=[_branding(row) async for row in _rows(session, of(BRANDING))],
+        bypasses=[
+            snapshot.PinnedBypass(row.tenant_id, row.host, row.expires_at)
+            async for row in _rows(session, of(PINNED_BYPASS).where(PINNED_BYPASS.c.expires_at > now))
         ],
         accounts=[
             snapshot.AccountList(row.tenant_id, row.product, tuple(row.accounts))
@@ -198,6 +197,11 @@ def _user(row: Row[Any], teams: dict[tuple[UUID, UUID], str]) -> snapshot.User:
 def _exception(row: Row[Any], teams: dict[tuple[UUID, UUID], str]) -> snapshot.EndpointException:
     team = teams.get((row.tenant_id, row.team_id))
     return snapshot.EndpointException(row.id, row.tenant_id, row.host, row.member_id, team, row.expires_at)
+
+
+def _branding(row: Row[Any]) -> TenantBranding:
+    said = Branding(row.name, row.colour, row.logo, row.contact, row.alternative, row.hours)
+    return TenantBranding(row.tenant_id, said)
 
 
 def _sufficient(row: Row[Any]) -> snapshot.SufficientSources:

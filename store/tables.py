@@ -42,6 +42,7 @@ LIMIT_RULE = _table(
 ENDPOINT_RULE = _table("endpoint_rule", "tenant_id host state note updated_at decided_by")
 PLATFORM_ENDPOINT_RULE = _table("platform_endpoint_rule", "host state note updated_at")
 BRANDING = _table("branding", "tenant_id name colour logo contact alternative hours updated_at")
+PINNED_BYPASS = _table("pinned_bypass", "tenant_id host reason approved_by created_at expires_at")
 ACCOUNT_LIST = _table("account_list", "tenant_id product accounts updated_at")
 SUFFICIENCY_RULE = _table("sufficiency_rule", "tenant_id host sources updated_at")
 ENDPOINT_EXCEPTION = _table(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from conduit.command import Invocation, command, group
-from conduit.commands import exception
+from conduit.commands import exception, pinned
 
 TenantOption = Annotated[str | None, typer.Option("--tenant", help="Name or id of the tenant.")]
 
@@ -25,6 +25,7 @@ def register(application: typer.Typer) -> None:
     command(endpoint, "list")(show)
     command(endpoint, "set")(set_state)
     exception.register(endpoint)
+    pinned.register(endpoint)
 
 
 async def set_state(

@@ -6,12 +6,14 @@ Handlers are thin: a guard holds the route to a permission and a tenant, an act 
 from litestar import Router
 
 from console.api import (
+    coaching,
     content,
     endpoints,
     inventory,
     keys,
     me,
     people,
+    pinned,
     prices,
     record,
     retention,
@@ -62,6 +64,12 @@ ROUTER = Router(
         endpoints.set_for_all,
         endpoints.list_of_tenant,
         endpoints.set_for_tenant,
+        coaching.show_page,
+        coaching.set_page,
+        coaching.clear_page,
+        pinned.list_bypasses,
+        pinned.bypass,
+        pinned.block,
         inventory.list_for_all,
         inventory.list_of_tenant,
         inventory.show,

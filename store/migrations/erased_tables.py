@@ -24,6 +24,7 @@ ERASED_BEFORE_0008 = (
 
 # A tenant under a hold is not erased at all, so its holds go with the rest.
 ERASED = (
+    "pinned_bypass",
     "branding",
     "endpoint_use",
     "endpoint_review",

@@ -88,6 +88,23 @@ def test_a_client_that_pins_its_providers_certificate_is_refused_and_listed(empl
     assert employee.tls(HOSTS["openai"], verify=str(employee.office.ca_file)) == "connected"
 
 
+def test_a_pinned_client_passes_unread_where_its_tenant_says_so(employee: Employee) -> None:
+    """Only its name and volume are known then; afterwards it is refused again."""
+    office, host = employee.office, HOSTS["mistral"]
+    provider = str(office.authority.ca_file)
+    why = ("--reason", "the app pins; approved", "--expires", "1h")
+    office.product.cli("endpoint", "pinned", host, "--bypass", "--tenant", office.tenant, *why)
+    office.in_force()
+    assert employee.tls(host, verify=provider) == "connected"
+    event = office.event(kind="tunnel", host=host, pinned="bypassed")
+    assert (event["decision"], event["verdict"], "credential_id" in event) == ("allow", "ai", False)
+    assert event["bytes_up"] > 0
+    assert event["bytes_down"] > 1000
+    office.product.cli("endpoint", "pinned", host, "--block", "--tenant", office.tenant)
+    office.in_force()
+    assert employee.tls(host, verify=provider) == "refused"
+
+
 @pytest.mark.parametrize(("port", "what"), [("443", "QUIC"), ("853", "DNS over QUIC")])
 def test_udp_to_where_it_would_not_be_seen_is_refused_at_once(
     employee: Employee, port: str, what: str
