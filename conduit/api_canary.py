@@ -223,7 +223,8 @@ class ApiCanary:
                 self._store, tenant_id=rows.tenant_id, name=name, role=role, actor=_ACTOR, now=now
             )
             unknown = await Passwords().hash(secrets.token_urlsafe(32))
-            enrolment = administrators.Enrolment(unknown, totp_secret=b"-", totp_step=0)
+            # No one-time code: none is ever right, and a rotation finds nothing to wrap anew.
+            enrolment = administrators.Enrolment(unknown, totp_secret=b"", totp_step=0)
             async with self._store.platform(Purpose.SIGN_IN) as session:
                 found = await administrators.accept(
                     session, digest=digest(token), now=now, enrolment=enrolment

@@ -37,6 +37,9 @@ application = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    # Help texts are read as they are written: as markup, [default: …] would be lost.
+    rich_markup_mode=None,
+    context_settings={"max_content_width": 110},
 )
 
 for module in (

@@ -82,7 +82,7 @@ def by_itself(group: typer.Typer) -> Callable[[Callable[..., Any]], Callable[...
 
     def register(function: Callable[..., Any]) -> Callable[..., None]:
         run = _runner(function)
-        group.callback(invoke_without_command=True)(run)
+        group.callback(invoke_without_command=True, no_args_is_help=False)(run)
         return run
 
     return register

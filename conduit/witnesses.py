@@ -65,6 +65,14 @@ def seen(name: str, audit: Audit, data: Path, keys: tuple[VerifierKey, ...]) -> 
 
 
 def _configured(audit: Audit, data: Path, keys: tuple[VerifierKey, ...]) -> list[Checkpoint]:
+    if (audit.witness_folder, audit.witness_bucket.bucket, audit.witness_timestamps.url) == (
+        None,
+        None,
+        None,
+    ):
+        raise CommandFailed(
+            "no witness that can be asked is configured; set audit.witness_folder or its like"
+        )
     found: list[Checkpoint] = []
     if audit.witness_folder is not None:
         found += witnessed([audit.witness_folder], keys)

@@ -55,6 +55,7 @@ class Permission(StrEnum):
     TENANT_TENANT_VIEW = "tenant:tenant:view"
     TENANT_USAGE_VIEW = "tenant:usage:view"
     TENANT_USER_CREATE = "tenant:user:create"
+    TENANT_USER_SET = "tenant:user:set"
     TENANT_USER_VIEW = "tenant:user:view"
 
     @property

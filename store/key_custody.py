@@ -76,7 +76,7 @@ class KeyCustody:
                     broken.append(tenant.name)
                 # So that PostgreSQL does not take this transaction, which holds the lock, for idle.
                 await session.execute(select(1))
-            await self._rewrap_second_factors(session)
+            broken += await self._rewrap_second_factors(session)
             await record(
                 session,
                 actor,
@@ -87,7 +87,7 @@ class KeyCustody:
                 unopenable=broken or None,
             )
         if broken:
-            raise Unopenable(f"the data keys of {', '.join(broken)} do not open; no earlier key was dropped")
+            raise Unopenable(f"the keys of {', '.join(broken)} do not open; no earlier key was dropped")
         # Only now, when it is committed that nothing is wrapped by them any more. Dying before this line
         # leaves them in place, and the next rotation drops them.
         if keys is not None:
@@ -174,18 +174,26 @@ class KeyCustody:
                 content_key=self._vault.rewrapped_content_key(tenant, kept.content_key),
             )
 
-    async def _rewrap_second_factors(self, session: AsyncSession) -> None:
+    async def _rewrap_second_factors(self, session: AsyncSession) -> list[str]:
+        """Returns who of the administrators has one that does not open; theirs stays as it is."""
+        broken = []
         for person in await administrators.every(session):
-            if person.totp_secret:
+            if not person.totp_secret:
+                continue
+            try:
                 sealed = await to_thread(
                     self._vault.rewrapped_second_factor,
                     person.totp_secret,
                     tenant_id=person.tenant_id,
                     name=person.name,
                 )
+            except Unopenable:
+                broken.append(person.name)
+            else:
                 await administrators.replace_totp_secret(
                     session, administrator_id=person.id, totp_secret=sealed
                 )
+        return broken
 
     async def _reseal(self, tenant_id: TenantId, credential_id: UUID) -> bool:
         async with self._store.tenant(tenant_id) as session:

@@ -1,6 +1,9 @@
 """Acts about a tenant's users, each with its event in the same transaction."""
 
 from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from policy.identifiers import TenantId, UserId
 from store import members, teams
@@ -24,10 +27,7 @@ async def create_user(store: Store, *, actor: Actor, tenant_id: TenantId, new: N
     async with store.tenant(tenant_id) as session:
         if await members.find(session, name=new.name):
             raise AlreadyExists(f"the tenant has a user named {new.name!r} already")
-        team_id = None
-        if new.team is not None:
-            found = await teams.find(session, name=new.team) or await teams.create(session, name=new.team)
-            team_id = found.id
+        team_id = await _team(session, new.team) if new.team is not None else None
         user = await members.create(
             session, name=new.name, role=new.role, team_id=team_id, cost_centre=new.cost_centre
         )
@@ -45,12 +45,40 @@ async def create_user(store: Store, *, actor: Actor, tenant_id: TenantId, new: N
     return user
 
 
-async def set_user_enabled(
-    store: Store, *, actor: Actor, tenant_id: TenantId, user_id: UserId, enabled: bool
+@dataclass(frozen=True, slots=True)
+class UserChange:
+    """What is ``None`` stays; an empty ``team`` or ``cost_centre`` is taken away."""
+
+    team: str | None = None
+    cost_centre: str | None = None
+    enabled: bool | None = None
+
+
+async def change_user(
+    store: Store, *, actor: Actor, tenant_id: TenantId, user_id: UserId, change: UserChange
 ) -> members.Member:
-    """Let a user's calls through, or stop them."""
-    action = "user.enable" if enabled else "user.disable"
+    """Put a user elsewhere, let the calls through, or stop them. A team that does not exist is created."""
+    changes: dict[str, dict[str, str | None]] = {}
     async with store.tenant(tenant_id) as session:
-        user = await members.set_enabled(session, member_id=user_id, enabled=enabled)
-        await record(session, actor, action, tenant_id=tenant_id, target=user_id, name=user.name)
+        user = await members.get(session, member_id=user_id)
+        if change.team is not None or change.cost_centre is not None:
+            team_id, centre = user.team_id, user.cost_centre
+            if change.team is not None:
+                team_id = await _team(session, change.team) if change.team else None
+            if change.cost_centre is not None:
+                centre = change.cost_centre or None
+            user = await members.assign(session, member_id=user_id, team_id=team_id, cost_centre=centre)
+            changes["user.assign"] = {"team": change.team, "cost_centre": change.cost_centre}
+        if change.enabled is not None:
+            user = await members.set_enabled(session, member_id=user_id, enabled=change.enabled)
+            changes["user.enable" if change.enabled else "user.disable"] = {}
+        for action, detail in changes.items():
+            await record(
+                session, actor, action, tenant_id=tenant_id, target=user_id, name=user.name, **detail
+            )
     return user
+
+
+async def _team(session: AsyncSession, name: str) -> UUID:
+    found = await teams.find(session, name=name) or await teams.create(session, name=name)
+    return found.id

@@ -3,6 +3,7 @@
 A record's fields are the columns of the same names; ``columns`` picks them out of a table.
 """
 
+import re
 from dataclasses import fields
 from typing import Any
 
@@ -34,10 +35,16 @@ async def one[T](session: AsyncSession, kind: type[T], statement: Executable) ->
     """The one row; raises ``NotFound`` where there is none, or it is another tenant's."""
     found = await optional(session, kind, statement)
     if found is None:
-        raise NotFound(f"no such {kind.__name__.lower()}")
+        raise NotFound(f"there is no such {_words(kind)}")
     return found
 
 
+def _words(kind: type[Any]) -> str:
+    """``EndpointException`` as people say it: endpoint exception."""
+    return _WORD.sub(" ", kind.__name__).lower()
+
+
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 
 

@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 TenantOption = Annotated[str | None, typer.Option("--tenant", help="Name or id of the tenant.")]
 
 
+class Kind(StrEnum):
+    """The kinds of events, as docs/events.md has them."""
+
+    CALL = "call"
+    TUNNEL = "tunnel"
+    CONNECTION = "connection"
+    ACT = "act"
+    SIGN_IN = "sign_in"
+    INCIDENT = "incident"
+
+
 class Decision(StrEnum):
     """What was decided about a call or a tunnel."""
 
@@ -45,7 +56,7 @@ async def show(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many.")] = 100,
     since: Annotated[str | None, typer.Option(help="From when: 24h, 30d, or 2026-11-01.")] = None,
     until: Annotated[str | None, typer.Option(help="Before when: 1h, or 2026-11-02.")] = None,
-    kind: Annotated[str | None, typer.Option(help="call, tunnel, connection, act, incident…")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="What kind of event.")] = None,
     user: Annotated[str | None, typer.Option(help="Name or id of a user of the tenant.")] = None,
     placeholder: Annotated[str | None, typer.Option(help="Id of a placeholder.")] = None,
     credential: Annotated[str | None, typer.Option(help="Name or id of a credential.")] = None,
@@ -71,14 +82,14 @@ async def show(
     search = events.Search(
         since=lookup.moment(since, now=now, forward=False) if since else None,
         until=lookup.moment(until, now=now, forward=False) if until else None,
-        kind=kind,
+        kind=kind.value if kind else None,
         placeholder_id=PlaceholderId(_identity(placeholder)) if placeholder else None,
         host=host.lower() if host else None,
         model=model,
         reason=reason,
         outcome=outcome,
         allowed=decision is Decision.ALLOW if decision else None,
-        source_address=address,
+        source_address=str(lookup.address(address)) if address else None,
         finding=finding,
     )
     async with opened(invocation) as instance:

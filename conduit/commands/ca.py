@@ -42,7 +42,10 @@ def export(
     """Write the public CA certificate, PEM."""
     path, pem = _read(invocation)
     if out is None:
-        print(pem, end="")
+        if invocation.json:
+            invocation.show_json({"from": str(path), "pem": pem})
+        else:
+            print(pem, end="")
         return
     try:
         out.write_text(pem, encoding="ascii")

@@ -31,8 +31,10 @@ async def set_limits(
     user: Annotated[str | None, typer.Option(help="For this user of it alone.")] = None,
     placeholder: Annotated[str | None, typer.Option(help="For this placeholder alone (its id).")] = None,
     model: Annotated[str | None, typer.Option(help="For this model, or all that begin so: gpt-4*")] = None,
-    requests_per_minute: Annotated[int | None, typer.Option(min=0)] = None,
-    tokens_per_minute: Annotated[int | None, typer.Option(min=0)] = None,
+    requests_per_minute: Annotated[int | None, typer.Option(min=0, help="Freed steadily.")] = None,
+    tokens_per_minute: Annotated[
+        int | None, typer.Option(min=0, help="Input and output, freed steadily.")
+    ] = None,
     burst: Annotated[
         int | None, typer.Option(min=1, help="Of the rate, at once.  [default: a minute's]")
     ] = None,

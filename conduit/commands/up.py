@@ -17,7 +17,7 @@ def up(
         int | None, typer.Option(min=1, help="Gateway processes; one a core without it.")
     ] = None,
 ) -> None:
-    """Start. SIGTERM drains and stops, SIGHUP reads the settings again."""
+    """Start; SIGTERM drains and stops, SIGHUP reads the settings again."""
     from conduit import supervisor
 
     supervisor.up(invocation.data, invocation.config, workers)

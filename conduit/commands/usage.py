@@ -166,7 +166,9 @@ async def invoice(
     invocation: Invocation,
     tenant: Annotated[str, typer.Option(help="Name or id of the tenant.")],
     month: Annotated[str, typer.Option(help="Such as 2026-11, by the clocks of the tenant's time zone.")],
-    kind: Annotated[InvoiceFormat, typer.Option("--format")] = InvoiceFormat.CSV,
+    kind: Annotated[
+        InvoiceFormat, typer.Option("--format", help="Of the file; csv is safe in a spreadsheet.")
+    ] = InvoiceFormat.CSV,
     out: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
 ) -> None:
     """Write what a tenant used in a month: a line for each user and model, in whole micro-dollars."""
@@ -205,9 +207,13 @@ async def invoice(
             }
         )
     _write(text, out)
+    if out is not None and invocation.json:
+        invocation.show_json(
+            {"tenant": owner.name, "file": str(out), "lines": len(found), "micro_dollars": total}
+        )
     invocation.say(f"{len(found)} lines, {total} micro-dollars")
     if unpriced := sum(line.unpriced for line in found):
-        invocation.say(f"{unpriced} calls have no known price and are not in the sum")
+        invocation.say(f"calls without a known price, not in the sum: {unpriced}")
 
 
 def _first_of(month: str) -> date:

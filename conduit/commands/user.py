@@ -11,13 +11,14 @@ def register(application: typer.Typer) -> None:
     user = group("user", "People and machines that calls are attributed to.", application)
     command(user, "create")(create)
     command(user, "list")(show)
+    command(user, "set")(change)
 
 
 async def create(
     invocation: Invocation,
     name: Annotated[str, typer.Argument(help="Its name, unique in the tenant.")],
     tenant: Annotated[str, typer.Option(help="Name or id of the tenant.")],
-    role: Annotated[str, typer.Option(help="What it is in the tenant.")] = "member",
+    role: Annotated[str, typer.Option(help="A word for what it is; it grants nothing.")] = "member",
     team: Annotated[str | None, typer.Option(help="Its team, created with it if need be.")] = None,
     cost_centre: Annotated[str | None, typer.Option(help="Where its use is charged to.")] = None,
 ) -> None:
@@ -35,6 +36,38 @@ async def create(
             new=member_acts.NewUser(name, role, team, cost_centre),
         )
     invocation.show(_document(user, owner.name))
+
+
+async def change(
+    invocation: Invocation,
+    tenant: Annotated[str, typer.Option(help="Name or id of the tenant.")],
+    name: Annotated[str, typer.Option(help="Name or id of the user.")],
+    team: Annotated[
+        str | None, typer.Option(help='Its team from now on, made if need be; "" for none.')
+    ] = None,
+    cost_centre: Annotated[str | None, typer.Option(help='Where it is charged to; "" for none.')] = None,
+    enabled: Annotated[
+        bool | None, typer.Option("--enable/--disable", help="Let its calls through, or stop them all.")
+    ] = None,
+) -> None:
+    """Change a user: only what is given. Usage and events keep the team and cost centre of their time."""
+    from conduit import lookup
+    from conduit.instance import actor, opened
+    from store import member_acts
+
+    if (team, cost_centre, enabled) == (None, None, None):
+        raise typer.BadParameter("say what to change")
+    async with opened(invocation) as instance:
+        owner = await lookup.tenant(instance.store, tenant)
+        user = await lookup.user(instance.store, owner.tenant_id, name)
+        changed = await member_acts.change_user(
+            instance.store,
+            actor=actor(),
+            tenant_id=owner.tenant_id,
+            user_id=user.id,
+            change=member_acts.UserChange(team, cost_centre, enabled),
+        )
+    invocation.show(_document(changed, owner.name))
 
 
 async def show(

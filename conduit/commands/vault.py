@@ -53,7 +53,7 @@ async def shred_tenant(
 
     async with opened(invocation) as instance:
         owner = await lookup.tenant(instance.store, tenant)
-        if not yes and sys.stdin.isatty():
+        if not yes:
             _ask(owner.name)
         custody = KeyCustody(instance.store, instance.vault)
         shredded = await custody.shred_tenant(actor=actor(), tenant_id=owner.tenant_id)
@@ -64,5 +64,7 @@ async def shred_tenant(
 
 
 def _ask(name: str) -> None:
+    if not sys.stdin.isatty():
+        raise CommandFailed(f"what seals the credentials of {name!r} cannot be brought back; say --yes")
     if input(f"Type {name!r} to destroy its data key for good: ") != name:
         raise CommandFailed("nothing was destroyed")

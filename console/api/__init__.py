@@ -37,6 +37,7 @@ ROUTER = Router(
         tenants.set_allowance,
         people.list_users,
         people.create_user,
+        people.change_user,
         people.invite_to_tenant,
         people.invite_to_platform,
         keys.list_credentials,

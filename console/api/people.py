@@ -3,17 +3,17 @@
 from typing import Any
 from uuid import UUID
 
-from litestar import Request, get, post
+from litestar import Request, get, post, put
 from litestar.params import FromPath, JSONBody
 
-from console.api.shapes import PROBLEMS, IssuedInvitation, NewInvitation, NewUser, User
+from console.api.shapes import PROBLEMS, IssuedInvitation, NewInvitation, NewUser, User, UserChange
 from console.enrolment import INVITATION_LIFETIME, invite
 from console.people import requires
 from console.permissions import Permission
 from console.services import services_of
 from console.sessions import actor_of
 from console.views import known_tenant, reading
-from policy.identifiers import TenantId
+from policy.identifiers import TenantId, UserId
 from store import member_acts, members
 from store.tenants import PLATFORM
 
@@ -39,6 +39,29 @@ async def create_user(
         new=member_acts.NewUser(data.name, team=data.team, cost_centre=data.cost_centre),
     )
     return User.model_validate(created)
+
+
+@put(
+    "/tenants/{tenant_id:uuid}/users/{user_id:uuid}",
+    guards=[requires(Permission.TENANT_USER_SET)],
+    responses=PROBLEMS,
+)
+async def change_user(
+    request: Request[Any, Any, Any],
+    tenant_id: FromPath[UUID],
+    user_id: FromPath[UUID],
+    data: JSONBody[UserChange],
+) -> User:
+    """Put a user elsewhere, or stop its calls; in force within a second."""
+    tenant = await known_tenant(services_of(request).store, tenant_id)
+    changed = await member_acts.change_user(
+        services_of(request).store,
+        actor=actor_of(request, via="api"),
+        tenant_id=tenant.tenant_id,
+        user_id=UserId(user_id),
+        change=member_acts.UserChange(data.team, data.cost_centre, data.enabled),
+    )
+    return User.model_validate(changed)
 
 
 @post(

@@ -5,7 +5,7 @@ Money is whole micro-dollars (a millionth of a US dollar), moments are RFC 3339 
 
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from litestar.openapi.datastructures import ResponseSpec
@@ -131,6 +131,14 @@ class NewUser(Given):
     name: Name
     team: Name | None = None
     cost_centre: Name | None = None
+
+
+class UserChange(Given):
+    """What is left out stays; an empty ``team`` or ``cost_centre`` is taken away."""
+
+    team: Name | Literal[""] | None = None
+    cost_centre: Name | Literal[""] | None = None
+    enabled: bool | None = None
 
 
 class User(Shown):

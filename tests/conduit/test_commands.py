@@ -294,6 +294,48 @@ def test_usage_sums_nothing_before_the_first_call(program: Program, tenant: str)
     assert program.json("discovery", "list", "--tenant", tenant) == []
 
 
+def test_usage_of_all_tenants_needs_no_option(program: Program, tenant: str) -> None:
+    assert (program("usage").code, program("usage", "--help").code) == (0, 0)
+    assert program("limit").code == 2
+
+
+def test_defaults_stand_in_the_help(program: Program) -> None:
+    assert "[default: ./var]" in program("usage", "--help").out
+
+
+def test_a_user_is_stopped_let_through_and_moved(program: Program, tenant: str) -> None:
+    program.json("user", "create", "--tenant", tenant, "ada", "--cost-centre", "4711")
+    set_user = ("user", "set", "--tenant", tenant, "--name", "ada")
+    stopped = program.json(*set_user, "--disable", "--team", "red")
+    assert (stopped["enabled"], stopped["cost_centre"]) == (False, "4711")
+    moved = program.json(*set_user, "--enable", "--cost-centre", "")
+    assert (moved["enabled"], moved["cost_centre"]) == (True, None)
+    assert program(*set_user).code == 2
+    assert program("user", "set", "--tenant", tenant, "--name", "nobody", "--disable").code == 1
+    acts = program.json("audit", "list", "--tenant", tenant, "--kind", "act")
+    wanted = ["user.enable", "user.assign", "user.disable", "user.assign", "user.create"]
+    assert [act["action"] for act in acts if act["action"].startswith("user.")] == wanted
+
+
+def test_what_is_not_there_is_said_in_peoples_words(program: Program, tenant: str) -> None:
+    missing = program("endpoint", "unexcept", str(uuid4()), "--tenant", tenant)
+    assert missing.err == "conduit: there is no such endpoint exception\n"
+
+
+@pytest.mark.parametrize(("option", "code"), [(("--kind", "cal"), 2), (("--address", "here"), 1)])
+def test_a_search_for_what_cannot_be_is_refused(program: Program, option: tuple[str, str], code: int) -> None:
+    assert program("audit", "list", *option).code == code
+
+
+def test_an_invoice_in_a_file_leaves_a_document_on_standard_output(
+    program: Program, tenant: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "invoice.json"
+    made = program.json("invoice", "--tenant", tenant, "--month", "2026-11", "--out", str(out))
+    assert (made["file"], made["lines"]) == (str(out), 0)
+    assert json.loads(out.read_text())["tenant"] == tenant
+
+
 def test_rotations_keep_what_is_sealed_and_shredding_ends_it(program: Program, tenant: str) -> None:
     with_credential(program, tenant)
     assert program.json("vault", "rotate-kek")["tenants"] >= 1
@@ -303,7 +345,9 @@ def test_rotations_keep_what_is_sealed_and_shredding_ends_it(program: Program, t
         == 2
     )
 
-    shredded = program.json("vault", "shred-tenant", "--tenant", tenant)
+    unasked = program("vault", "shred-tenant", "--tenant", tenant)
+    assert (unasked.code, "--yes" in unasked.err) == (1, True)
+    shredded = program.json("vault", "shred-tenant", "--tenant", tenant, "--yes")
     assert (shredded["envelopes"], shredded["unopenable"]) == (1, 1)
     assert program("credential", "rotate", "--tenant", tenant, "--name", "main", stdin="sk-3").code == 1
 

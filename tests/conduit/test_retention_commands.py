@@ -98,6 +98,8 @@ def test_a_witness_is_named_or_all_that_are_configured(program: Program, tmp_pat
     (folder / "1.checkpoint").write_text(exported["checkpoint"].replace("time 2", "time 3"))
     refused = program(*verify, "--witness", str(tmp_path / "witness"))
     assert (refused.code, "signature" in refused.err) == (1, True)
+    none = program(*verify, "--witness", "configured")
+    assert (none.code, "no witness" in none.err) == (1, True)
     missing = program(*verify, "--witness", str(tmp_path / "nowhere"))
     assert missing.code == 1
 

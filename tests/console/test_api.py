@@ -320,6 +320,17 @@ async def test_an_endpoint_is_reviewed_and_reopened(
     assert {each["tenant"] for each in (await program.get("/api/v1/inventory")).json()} >= {seen["tenant"]}
 
 
+async def test_a_user_is_stopped_and_moved(program: httpx.AsyncClient, services: Services) -> None:
+    at = f"/api/v1/tenants/{await a_tenant(services)}/users"
+    user = (await program.post(at, json={"name": "ada"})).json()
+    changed = (await program.put(f"{at}/{user['id']}", json={"team": "red", "enabled": False})).json()
+    assert (changed["enabled"], changed["team_id"] is None) == (False, False)
+    assert (await program.get(at)).json() == [changed]
+    back = (await program.put(f"{at}/{user['id']}", json={"team": "", "enabled": True})).json()
+    assert back == user
+    assert (await program.put(f"{at}/{uuid4()}", json={"enabled": False})).status_code == 404
+
+
 async def test_a_tenants_settings_are_changed_by_itself(app: Litestar, services: Services) -> None:
     tenant_id = await a_tenant(services)
     client = await bearer(services, app, Role.TENANT_ADMINISTRATOR, tenant_id)

@@ -11,7 +11,7 @@ from litestar import Litestar
 from conduit.api_canary import ApiCanary, Route, asks, example, routes
 from console.people import Person
 from console.permissions import Permission
-from store import tenants
+from store import administrators, tenants
 from store.canary import Canary, CannotTry
 from store.canary_probes import PROBES
 from store.canary_rows import Rows
@@ -42,6 +42,16 @@ async def test_no_route_gives_anything_away(store: Store, app: Litestar) -> None
     result = await Canary(store, [canary_over(store, app).attack]).run_once()
     assert result.breaches == ()
     assert result.probes > 2 * (len(PROBES) + len(ROUTES))
+
+
+async def test_the_canarys_people_do_not_hinder_a_rotation(
+    store: Store, app: Litestar, rows: tuple[Rows, Rows]
+) -> None:
+    """They have no second factor, so that there is none to wrap anew."""
+    await canary_over(store, app).attack(*rows)
+    async with store.platform(Purpose.ADMINISTRATION) as session:
+        people = await administrators.every(session)
+    assert {each.totp_secret for each in people if each.tenant_id in CANARIES} == {b""}
 
 
 @pytest.mark.parametrize(

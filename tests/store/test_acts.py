@@ -137,8 +137,12 @@ async def test_every_act_is_recorded_with_who_did_it(store: Store, plant: Plant)
     await placeholder_acts.revoke_placeholder(
         store, actor=ADA, tenant_id=tenant_id, placeholder_id=issued.record.id
     )
-    await member_acts.set_user_enabled(
-        store, actor=ADA, tenant_id=tenant_id, user_id=plant.user.id, enabled=False
+    await member_acts.change_user(
+        store,
+        actor=ADA,
+        tenant_id=tenant_id,
+        user_id=plant.user.id,
+        change=member_acts.UserChange(enabled=False),
     )
     await credential_acts.revoke_credential(
         store, actor=ADA, tenant_id=tenant_id, credential_id=plant.credential.id
@@ -244,8 +248,12 @@ async def test_nothing_of_another_tenant_can_be_acted_on(store: Store, plant: Pl
             secret=Secret("mine"),
         )
     with pytest.raises(NotFound):
-        await member_acts.set_user_enabled(
-            store, actor=ADA, tenant_id=mine, user_id=plant.user.id, enabled=False
+        await member_acts.change_user(
+            store,
+            actor=ADA,
+            tenant_id=mine,
+            user_id=plant.user.id,
+            change=member_acts.UserChange(enabled=False),
         )
     with pytest.raises(NotFound):
         await placeholder_acts.issue_placeholder(

@@ -8,14 +8,16 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from conduit.data_folder import DataFolder
 from conduit.embedded_postgres import EmbeddedPostgres
 from policy.identifiers import TenantId
-from store import credential_acts, credentials, custody, events, key_custody, tenant_acts
+from store import administrators, credential_acts, credentials, custody, events, key_custody, tenant_acts
 from store.acts import Actor
 from store.claim import Purpose
 from store.door import Store
@@ -24,6 +26,7 @@ from store.key_custody import KeyCustody
 from store.migrate import upgrade
 from store.policy_rows import read_policy
 from store.roles import RoleSecrets
+from store.tenants import PLATFORM
 from vault import envelope, key_file
 from vault.errors import Exhausted, Unopenable
 from vault.secret import Secret
@@ -145,6 +148,31 @@ async def test_one_tenant_that_does_not_open_is_named_and_keeps_the_earlier_key(
     assert len(key_file.read(house.key_path).keys) == 2
     (rewrapped,) = await house.ring(whole)
     assert rewrapped.kek == key_file.read(house.key_path).keys[-1].name
+
+
+async def test_a_second_factor_that_does_not_open_is_named_and_keeps_the_earlier_key(house: House) -> None:
+    name, now = f"mallory {uuid4()}", datetime.now(UTC)
+    digest = uuid4().bytes + uuid4().bytes
+    async with house.console.platform(Purpose.ADMINISTRATION) as session:
+        await administrators.invite(
+            session,
+            tenant_id=PLATFORM,
+            name=name,
+            role="auditor",
+            digest=digest,
+            expires_at=now + timedelta(hours=1),
+        )
+    async with house.console.platform(Purpose.SIGN_IN) as session:
+        enrolment = administrators.Enrolment("-", totp_secret=b"-", totp_step=0)
+        person = await administrators.accept(session, digest=digest, now=now, enrolment=enrolment)
+    with pytest.raises(Unopenable, match=f"keys of {name} do not open"):
+        await house.custody.rotate_kek(actor=OPERATOR, keys=house.keys)
+    assert len(key_file.read(house.key_path).keys) == 2
+    async with house.console.platform(Purpose.ADMINISTRATION) as session:
+        await administrators.replace_totp_secret(session, administrator_id=person.id, totp_secret=b"")
+    assert await house.custody.rotate_kek(actor=OPERATOR, keys=house.keys) == 2
+    assert len(key_file.read(house.key_path).keys) == 1
+    assert await house.serve() == 4
 
 
 async def test_a_shredded_tenants_envelopes_do_not_open_and_others_do(house: House) -> None:
