@@ -4,8 +4,9 @@ A correction stands in the month in which it was made, whenever the calls were: 
 for an earlier month stays what it was.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -15,9 +16,16 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import FromClause, Select, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from policy import price_data, spreadsheet
+from policy.identifiers import TenantId
 from policy.money import MicroDollars
 from store.rows import many
 from store.tables import MEMBER, TEAM, USAGE, USAGE_CORRECTION
+from store.tenants import Tenant
+
+CURRENCY = "USD"
+# Of a year within which every time zone's midnights are times that the database knows.
+_MONTH = re.compile(r"(2\d{3})-(0[1-9]|1[0-2])", re.ASCII)
 
 
 class LineKind(StrEnum):
@@ -61,6 +69,65 @@ class Period:
 
     since: datetime
     until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """What a tenant owes for ``month`` (such as ``2026-11``), in micro-dollars of ``CURRENCY``.
+
+    ``price_data`` is the edition of the list of prices that is in force now; each line says by which price
+    it was charged.
+    """
+
+    tenant: str
+    tenant_id: TenantId
+    month: str
+    time_zone: str
+    since: datetime
+    until: datetime
+    lines: tuple[InvoiceLine, ...]
+    requests: int
+    unpriced: int
+    list_micro_dollars: MicroDollars
+    cost_micro_dollars: MicroDollars
+    currency: str
+    price_data: Mapping[str, str]
+
+
+def invoice(tenant: Tenant, first: date, found: list[InvoiceLine]) -> Invoice:
+    """The invoice of ``tenant`` for the month that ``first`` lies in, of the ``lines`` of that month."""
+    period = month_of(first, tenant.time_zone)
+    return Invoice(
+        tenant=tenant.name,
+        tenant_id=tenant.tenant_id,
+        month=f"{first:%Y-%m}",
+        time_zone=tenant.time_zone,
+        since=period.since,
+        until=period.until,
+        lines=tuple(found),
+        requests=sum(line.requests for line in found),
+        unpriced=sum(line.unpriced for line in found),
+        list_micro_dollars=MicroDollars(sum(line.list_micro_dollars for line in found)),
+        cost_micro_dollars=MicroDollars(sum(line.cost_micro_dollars for line in found)),
+        currency=CURRENCY,
+        price_data=price_data.edition(),
+    )
+
+
+def as_csv(made: Invoice) -> str:
+    """The lines for a spreadsheet, which runs none of them; each says its currency and price data."""
+    names = [item.name for item in fields(InvoiceLine)]
+    data = (made.currency, made.price_data["version"], made.price_data["date"])
+    columns = [*names, "currency", "price_data_version", "price_data_date"]
+    return spreadsheet.document(columns, [[*asdict(line).values(), *data] for line in made.lines])
+
+
+def read_month(text: str) -> date:
+    """The first day of a month such as ``2026-11``, of the years 2000 to 2999; raises ``ValueError``."""
+    found = _MONTH.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    return date(int(found[1]), int(found[2]), 1)
 
 
 def month_of(first: date, time_zone: str) -> Period:

@@ -1,6 +1,6 @@
 """``conduit usage`` and ``conduit invoice``: how much was used, by whom, and what it cost."""
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -174,8 +174,6 @@ async def invoice(
     """Write what a tenant used in a month: a line for each user and model, in whole micro-dollars."""
     from conduit import lookup
     from conduit.instance import opened
-    from policy import price_data
-    from policy.spreadsheet import document
     from store import invoices
 
     first = _first_of(month)
@@ -184,41 +182,24 @@ async def invoice(
         period = invoices.month_of(first, owner.time_zone)
         async with instance.store.tenant(owner.tenant_id) as session:
             found = await invoices.lines(session, period=period)
-    total = sum(line.cost_micro_dollars for line in found)
-    if kind is InvoiceFormat.CSV and not invocation.json:
-        columns = [item.name for item in fields(invoices.InvoiceLine)]
-        text = document(columns, [[getattr(line, name) for name in columns] for line in found])
-    else:
-        text = _document(
-            {
-                "tenant": owner.name,
-                "tenant_id": owner.tenant_id,
-                "month": month,
-                "time_zone": owner.time_zone,
-                "since": period.since.isoformat(),
-                "until": period.until.isoformat(),
-                "lines": [asdict(line) for line in found],
-                "requests": sum(line.requests for line in found),
-                "unpriced": sum(line.unpriced for line in found),
-                "list_micro_dollars": sum(line.list_micro_dollars for line in found),
-                "cost_micro_dollars": total,
-                "currency": "USD",
-                "price_data": price_data.edition(),
-            }
-        )
-    _write(text, out)
+    made = invoices.invoice(owner, first, found)
+    as_csv = kind is InvoiceFormat.CSV and not invocation.json
+    _write(invoices.as_csv(made) if as_csv else _document(asdict(made)), out)
+    owed = made.cost_micro_dollars
     if out is not None and invocation.json:
         invocation.show_json(
-            {"tenant": owner.name, "file": str(out), "lines": len(found), "micro_dollars": total}
+            {"tenant": owner.name, "file": str(out), "lines": len(found), "micro_dollars": owed}
         )
-    invocation.say(f"{len(found)} lines, {total} micro-dollars")
-    if unpriced := sum(line.unpriced for line in found):
-        invocation.say(f"calls without a known price, not in the sum: {unpriced}")
+    invocation.say(f"{len(found)} lines, {owed} micro-dollars")
+    if made.unpriced:
+        invocation.say(f"calls without a known price, not in the sum: {made.unpriced}")
 
 
 def _first_of(month: str) -> date:
+    from store import invoices
+
     try:
-        return datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC).date()
+        return invoices.read_month(month)
     except ValueError:
         raise typer.BadParameter(f"{month!r} is not a month, such as 2026-11") from None
 
@@ -226,7 +207,11 @@ def _first_of(month: str) -> date:
 def _document(invoice_of: dict[str, Any]) -> str:
     import json
 
-    return json.dumps(invoice_of, default=str, ensure_ascii=False) + "\n"
+    return json.dumps(invoice_of, default=_text_of, ensure_ascii=False) + "\n"
+
+
+def _text_of(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _write(text: str, out: Path | None) -> None:

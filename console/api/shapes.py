@@ -549,3 +549,46 @@ class Event(Shown):
     tenant_id: UUID
     sequence: int
     event: dict[str, Any]
+
+
+class InvoiceLine(Shown):
+    """One user's calls of one model at one price, in the team and for the cost centre of that time.
+
+    ``kind`` is ``usage``, or ``correction`` of calls that were priced anew in the month.
+    """
+
+    kind: str
+    user_id: UUID | None
+    user: str | None
+    team: str | None
+    cost_centre: str | None
+    provider: str | None
+    model: str | None
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cost_micro_dollars: int
+    unpriced: int
+    estimated: int
+    list_micro_dollars: int
+    discount_basis_points: int
+    price_source: str | None
+    price_version: str | None
+
+
+class Invoice(Shown):
+    """A calendar month in the tenant's time zone. The lines sum to the whole, to the micro-dollar."""
+
+    tenant: str
+    tenant_id: UUID
+    month: str
+    time_zone: str
+    since: datetime
+    until: datetime
+    lines: list[InvoiceLine]
+    requests: int
+    unpriced: int
+    list_micro_dollars: int
+    cost_micro_dollars: int
+    currency: str
+    price_data: dict[str, str]

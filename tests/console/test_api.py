@@ -1,5 +1,7 @@
 """The REST API as a program uses it."""
 
+import csv
+import io
 from uuid import UUID, uuid4
 
 import httpx
@@ -190,6 +192,43 @@ async def test_usage_and_events_are_exact(
     assert {item["event"]["id"] for item in calls} == {event["id"] for event in events}
     seen = (await program.get(f"/api/v1/tenants/{tenant_id}/endpoints")).json()
     assert {item["host"]: item["state"] for item in seen}["llm.sidecar.example"] == "monitored"
+
+
+async def test_an_invoice_sums_up_for_programs_and_for_spreadsheets(
+    app: Litestar, services: Services, clock: Clock, role_secrets: RoleSecrets
+) -> None:
+    tenant_id = await a_tenant(services)
+    events = a_busy_day(tenant_id, "Acme", clock.now)
+    events[0] |= {"model": "=HYPERLINK(1)"}
+    gateway = await Store.open(role_secrets.gateway_dsn, role_secrets.claim_key)
+    await ship(gateway, events)
+    await gateway.close()
+    program = await bearer(services, app, Role.TENANT_ADMINISTRATOR, tenant_id)
+    months = sorted({event["at"][:7] for event in events})
+    at = f"/api/v1/tenants/{tenant_id}/invoices"
+    found = [(await program.get(f"{at}/{month}")).json() for month in months]
+    spent = sum(event.get("cost_micro_dollars", 0) for event in events)
+    assert sum(each["cost_micro_dollars"] for each in found) == spent > 0
+    assert {each["currency"] for each in found} == {"USD"}
+    asked = (f"{at}/{months[-1]}.csv", {}), (f"{at}/{months[-1]}", {"accept": "text/csv"})
+    written = [await program.get(path, headers=headers) for path, headers in asked]
+    assert written[0].text == written[1].text
+    assert written[0].headers["content-type"].startswith("text/csv")
+    lines = list(csv.DictReader(io.StringIO(written[0].text, newline="")))
+    assert sum(int(line["cost_micro_dollars"]) for line in lines) == found[-1]["cost_micro_dollars"]
+    assert {(line["currency"], line["price_data_date"]) for line in lines} == {
+        ("USD", found[-1]["price_data"]["date"])
+    }
+    assert not [line for line in lines if (line["model"] or "").startswith("=")]
+
+
+@pytest.mark.parametrize("month", ["2026-13", "1999-12", "2026-11.xml", "november", "2026-1"])
+async def test_what_is_no_month_has_no_invoice(
+    program: httpx.AsyncClient, services: Services, month: str
+) -> None:
+    at = f"/api/v1/tenants/{await a_tenant(services)}/invoices"
+    assert (await program.get(f"{at}/{month}")).status_code == 422
+    assert (await program.get(f"{at}/2026-11")).json()["lines"] == []
 
 
 async def test_a_cookie_alone_changes_nothing_through_the_api(app: Litestar, services: Services) -> None:
