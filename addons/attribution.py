@@ -3,13 +3,14 @@
 Does not refuse a call for want of an identity: whether it needs one depends on where it goes.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from mitmproxy import connection, http, tls
 
-from addons.configuration import Identity
+from addons.configuration import Configuration
 from addons.connections import ClientConnection, Connections
 from addons.identity_tokens import IdentityTokens
 from addons.revocations import Revocations
@@ -21,7 +22,9 @@ from policy.attribution import (
     Presented,
     PresentedKey,
     ProxyCredentials,
+    asks_a_person,
     attribute,
+    challenge,
     concerned,
     judge_proxy_credentials,
     unproven,
@@ -61,14 +64,15 @@ class Attribution(Step):
         connections: Connections,
         snapshots: Snapshots,
         *,
-        identity: Identity,
+        configuration: Configuration,
         tokens: IdentityTokens,
         revocations: Revocations,
     ) -> None:
         self._vault = vault
         self._connections = connections
         self._snapshots = snapshots
-        self._identity = identity
+        self._catalogue = configuration.catalogue
+        self._identity = configuration.identity
         self._tokens = tokens
         self._revocations = revocations
 
@@ -110,7 +114,7 @@ class Attribution(Step):
         except Sealed:
             return _sealed()
         facts.source = str(source)
-        return self._judge_proxy(facts.proxy)
+        return self._judge_proxy(facts.proxy) or self._challenge(flow.client_conn, facts, headers)
 
     # Requests
 
@@ -156,6 +160,9 @@ class Attribution(Step):
             visit.exchange.principal = found
         else:
             visit.identity_refusal = found
+            facts = self._connections.of(visit.flow.client_conn)
+            if facts.mode is Mode.EXPLICIT and facts.connect is None:
+                visit.identity_refusal = _asked(found, visit.headers) or found
             visit.exchange.concerned = concerned(visit.snapshot, presented)
         for key, shown in zip(visit.found_keys, visit.keys, strict=True):
             if shown.digest is not None:
@@ -190,6 +197,19 @@ class Attribution(Step):
         return tuple(found)
 
     # What surrounds a request
+
+    def _challenge(
+        self, client: connection.Client, facts: ClientConnection, headers: dict[str, str]
+    ) -> Refusal | None:
+        """Ask a browser for proxy credentials before a tunnel to an AI host, where nothing else names it.
+
+        Programs are not asked: their placeholder comes within the tunnel.
+        """
+        snapshot = self._snapshots.current
+        if facts.connect is None or not snapshot.named_ai(facts.connect.host, self._catalogue):
+            return None
+        found = attribute(snapshot, self._around(client, facts), datetime.now(UTC))
+        return _asked(found, headers) if isinstance(found, Refusal) else None
 
     def _around(self, client: connection.Client, facts: ClientConnection) -> Presented:
         source = plain(ip_address(facts.source or client.peername[0]))
@@ -239,6 +259,13 @@ class Attribution(Step):
 
 def _fields(flow: http.HTTPFlow) -> dict[str, str]:
     return read_fields(flow.request.headers.fields, watcher_of(flow.client_conn).header_count_max)
+
+
+def _asked(refusal: Refusal, headers: Mapping[str, str]) -> Refusal | None:
+    """The challenge of a browser that nothing names; ``None`` for any other caller or refusal."""
+    if refusal.reason is Reason.UNIDENTIFIED and refusal.rule == "identity-required":
+        return challenge(refusal) if asks_a_person(headers.get("user-agent", "")) else None
+    return None
 
 
 def _note_decoy(visit: Visit, digest: bytes | None) -> None:

@@ -103,7 +103,4 @@ class Interception(Step):
         return any(f"*.{'.'.join(labels[start:])}" in self._exclusions for start in range(1, len(labels)))
 
     def _is_ai(self, name: str) -> bool:
-        """Whether the name alone says AI: catalogued and not mixed, or decided on by an administrator."""
-        snapshot = self._snapshots.current
-        entry = snapshot.entry_of(name, self._configuration.catalogue)
-        return (entry is not None and not entry.mixed) or snapshot.is_decided(name)
+        return self._snapshots.current.named_ai(name, self._configuration.catalogue)

@@ -186,7 +186,12 @@ def engine(
     made: dict[type[Step], Step] = {
         Interception: Interception(configuration, connections, snapshots),
         Attribution: Attribution(
-            vault, connections, snapshots, identity=identity, tokens=tokens, revocations=revocations
+            vault,
+            connections,
+            snapshots,
+            configuration=configuration,
+            tokens=tokens,
+            revocations=revocations,
         ),
         Discovery: Discovery(configuration, connections),
         Coaching: Coaching(vault),

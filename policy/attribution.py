@@ -88,6 +88,20 @@ def attribute(snapshot: PolicySnapshot, presented: Presented, now: datetime) -> 
     return refusal or _principal(evidence)
 
 
+def asks_a_person(user_agent: str) -> bool:
+    """Whether a client asks its user for the proxy's credentials once it is challenged: browsers do.
+
+    Applications built on Electron call themselves so too, but hold their own keys and mostly cannot ask.
+    """
+    return user_agent.startswith("Mozilla/") and "Electron/" not in user_agent
+
+
+def challenge(refusal: Refusal) -> Refusal:
+    """The same, asking for credentials for the proxy (RFC 9110 section 11.7.1)."""
+    message = "Sign in to the proxy with your name and a placeholder issued to you as the password."
+    return replace(refusal, message=message, rule="proxy-credentials-asked", proxy=True)
+
+
 def concerned(snapshot: PolicySnapshot, presented: Presented) -> Principal | None:
     """In whose record the refusal of a call stands that nobody could be established for.
 

@@ -320,6 +320,11 @@ class PolicySnapshot:
         """Whether any tenant, or the platform, has decided about ``host``: it is then an AI endpoint."""
         return host in self._decided
 
+    def named_ai(self, host: str, shipped: Catalogue) -> bool:
+        """Whether the name alone says AI: catalogued and not mixed, or decided on by an administrator."""
+        entry = self.entry_of(host, shipped)
+        return (entry is not None and not entry.mixed) or self.is_decided(host)
+
     def sufficient(self, tenant: TenantId, host: str) -> frozenset[IdentitySource] | None:
         """The sources that the tenant takes for enough; ``None`` for any. The most exact rule counts."""
         found = self._sufficient.get((tenant, host))
