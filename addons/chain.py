@@ -258,6 +258,7 @@ class Chain:
             self._refuse(visit, refusal)
 
     async def _judged(self, visit: Visit, steps: Coroutine[Any, Any, Refusal | None]) -> Refusal | None:
+        visit.judging = True
         try:
             # The loop's tasks are eager: where no step waits, all have run when this returns, and no timer
             # is needed to bound them.
@@ -271,12 +272,16 @@ class Chain:
         except Exception:
             logger.opt(exception=True).error("a step failed; call {} was refused", visit.exchange.id)
             return _fault()
+        finally:
+            visit.judging = False
+            if visit.left_as is not None:
+                self._end(visit, visit.left_as)
 
     async def _steps(self, phase: str, visit: Visit, *arguments: Message) -> Refusal | None:
         refusal = self._stale()
         for step in self.steps:
             refusal = refusal or await getattr(step, phase)(visit, *arguments)
-            if refusal is not None:
+            if refusal is not None or visit.left_as is not None:
                 break
         return refusal
 
@@ -382,7 +387,13 @@ class Chain:
             self._end(visit, outcome)
 
     def _end(self, visit: Visit, outcome: Outcome) -> None:
-        """Give every step its one chance to finish; a step that fails does not keep the others from it."""
+        """Give every step its one chance to finish; a step that fails does not keep the others from it.
+
+        While steps wait, the end waits too: what they take after it, nobody would give back.
+        """
+        if visit.judging:
+            visit.left_as = visit.left_as or outcome
+            return
         facts = self._facts(visit)
         if visit.exchange.outcome is not None:
             return
@@ -411,6 +422,7 @@ class Chain:
     def done(self) -> None:
         """The process ends: what is still open ends with it."""
         for visit in self._connections.open_visits():
+            visit.judging = False  # no step is waited for any more
             self._end(visit, Outcome.FAILED)
         self._turned_away.done()
 

@@ -15,7 +15,7 @@ from policy.ceilings import OutputAllowance
 from policy.content import Gathered
 from policy.destination import Destination
 from policy.evidence import RequestEvidence
-from policy.exchange import Exchange, Shape
+from policy.exchange import Exchange, Outcome, Shape
 from policy.head import FoundKey
 from policy.price_rules import LIST_PRICES, Terms
 from policy.refusals import Refusal
@@ -58,6 +58,7 @@ class Visit:
     ``decoys`` are the honeytokens that the request carried.
     ``provider_error`` is the beginning of an answer that may refuse the credential.
     ``allowance`` is where a stream ends that states no output ceiling itself, if a limit says so.
+    ``judging`` is true while steps judge it, and ``left_as`` how it ended meanwhile.
     ``identity_refusal`` is what attribution found wrong; it counts only for AI calls.
     """
 
@@ -94,6 +95,8 @@ class Visit:
     answer_head_seen: bool = False
     timed_out: bool = False
     released: bool = False
+    judging: bool = False
+    left_as: Outcome | None = None
     rate_headers: tuple[tuple[str, str], ...] = ()
     growth: "GrowingReservation | None" = None
     at_risk: int = 0
