@@ -7,13 +7,19 @@ marks the credential, and its next call is refused.
 import hashlib
 import secrets
 from collections import OrderedDict
+from datetime import UTC, datetime
+
+from loguru import logger
 
 from addons.step import Step
 from addons.visit import Visit
 from policy.accounts import Restriction, accountless, in_force
 from policy.head import AmbiguousHead, read_fields
+from policy.identifiers import TenantId
+from policy.incident import Severity, incident
 from policy.private_accounts import answered, foreign, named, private_account
 from policy.refusals import Refusal
+from store.spool import Spool, SpoolError
 
 MARKS_MAX = 10_000
 _CREDENTIAL_HEADERS = ("authorization", "x-api-key", "api-key", "cookie")
@@ -27,7 +33,9 @@ class Accounts(Step):
 
     name = "accounts"
 
-    def __init__(self, restrictions: tuple[Restriction, ...]) -> None:
+    def __init__(self, restrictions: tuple[Restriction, ...], spool: Spool) -> None:
+        self._spool = spool
+        self._told: OrderedDict[tuple[TenantId, str], None] = OrderedDict()
         self._restrictions = restrictions
         self._key = secrets.token_bytes(32)
         self._marks: OrderedDict[bytes, str] = OrderedDict()
@@ -37,7 +45,7 @@ class Accounts(Step):
         for each, own in self._in_force(visit):
             refusal = accountless(each, visit.path)
             if refusal is None and self._is_private(visit, each, own):
-                visit.exchange.findings.append(f"private_account:{each.product}")
+                self._found(visit, each)
                 refusal = private_account(each)
             if refusal is not None:
                 return refusal
@@ -65,13 +73,50 @@ class Accounts(Step):
             account = answered(each, headers)
             if account is None or not foreign(account, own):
                 continue
-            visit.exchange.findings.append(f"private_account:{each.product}")
+            self._found(visit, each)
             digest = self._digest(visit, each)
             if digest is not None:
                 self._marks[digest] = account
                 self._marks.move_to_end(digest)
                 if len(self._marks) > MARKS_MAX:
                     self._marks.popitem(last=False)
+
+    def _found(self, visit: Visit, restriction: Restriction) -> None:
+        """Say so in the event, and tell of it once a day for each user and product.
+
+        Without a user it is the source network's address that counts as one. The account is not named: it is
+        the person's own.
+        """
+        exchange, now = visit.exchange, datetime.now(UTC)
+        exchange.findings.append(f"private_account:{restriction.product}")
+        principal, destination = exchange.principal, visit.destination
+        if principal is None or destination is None:
+            return
+        who = principal.user_name or exchange.client.address
+        once = f"{restriction.product} {now.date()} {who}"
+        if not self._is_new((principal.tenant_id, once)):
+            return
+        told = incident(
+            "account.private",
+            now,
+            severity=Severity.WARNING,
+            whose=principal,
+            once=once,
+            detail={"product": restriction.product, "host": destination.host, "user": who},
+        )
+        try:
+            self._spool.append({"type": "ended", "event": told})
+        except SpoolError as problem:
+            logger.error("a private account was not told of: {}", problem)
+
+    def _is_new(self, mark: tuple[TenantId, str]) -> bool:
+        """Whether this worker has not told of it; the record itself takes it once from all of them."""
+        if mark in self._told:
+            return False
+        self._told[mark] = None
+        if len(self._told) > MARKS_MAX:
+            self._told.popitem(last=False)
+        return True
 
     def _is_private(self, visit: Visit, restriction: Restriction, own: tuple[str, ...]) -> bool:
         if visit.placeholder_key is not None:

@@ -197,7 +197,7 @@ def engine(
         Coaching: Coaching(vault),
         Inspection: Inspection(configuration.bounds),
         Admission: Admission(reservations, output_step_tokens=step_tokens, sufficiency=identity.sufficiency),
-        Accounts: Accounts(configuration.restrictions),
+        Accounts: Accounts(configuration.restrictions, spool),
         Credentials: Credentials(vault, exchange, health),
         CredentialHealth: health,
         Metering: Metering(

@@ -121,3 +121,22 @@ async def test_a_path_that_names_a_private_organisation_is_refused(gateway: Runn
     for organisation, status in ((ours, 200), (theirs, 403)):
         path = f"/api/organizations/{organisation}/chat_conversations"
         assert (await browse(gateway, path, {}, "claude.ai")).status_code == status
+
+
+async def test_a_private_account_is_an_incident_once_a_day(gateway: Running):
+    """Of one user and product; the detail does not name the account."""
+    state_accounts(gateway, "chatgpt", "ws-acme")
+    for _ in range(2):
+        await browse(gateway, "/backend-api/me", {"chatgpt-account-id": "ws-secret"})
+    told = [each for each in gateway.events() if each["kind"] == "incident"]
+    (user,) = gateway.snapshots.current.users.values()
+    assert [(each["action"], each["user"], each["detail"]) for each in told] == [
+        ("account.private", user.name, {"product": "chatgpt", "host": "chatgpt.com", "user": user.name})
+    ]
+    assert "ws-secret" not in str(told)
+
+
+async def test_the_organisations_own_account_is_none(gateway: Running):
+    state_accounts(gateway, "chatgpt", "ws-acme")
+    await browse(gateway, "/backend-api/me", {"chatgpt-account-id": "ws-acme"})
+    assert "incident" not in {each["kind"] for each in gateway.events()}

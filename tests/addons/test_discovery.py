@@ -171,3 +171,24 @@ async def test_the_proxy_is_no_way_into_the_network(gateway: Running, address, s
     async with gateway.client(proxied=True) as client:
         answer = await client.get(f"http://{address}:{gateway.ports['gateway']}/")
     assert answer.status_code == status
+
+
+SHIPPED = "www.regional.bank"  # below a pattern of config/never_decrypted.csv
+
+
+@pytest.mark.parametrize(
+    ("host", "discovery", "opened"),
+    [
+        (SHIPPED, {}, False),
+        (SHIPPED, {"shipped_exclusions": False}, True),
+        ("own.example", {"exclusions": ["own.example"]}, False),
+        ("own.example", {}, True),
+    ],
+)
+async def test_what_is_excluded_is_not_looked_into(short_path, valkey_url, provider, host, discovery, opened):
+    """By the certificate that a client sees while everything unknown is looked into."""
+    upstream = {"resolve": provider.resolve(host), "ca_file": provider.authority.ca_file}
+    chosen = {"decrypt_unknown": True, **discovery}
+    async with running(short_path, valkey_url, provider, discovery=chosen, upstream=upstream) as gateway:
+        shown = await asyncio.to_thread(certificate, host, 443, f"http://127.0.0.1:{gateway.ports['proxy']}")
+    assert (shown["sha256"] != provider.authority.fingerprint(host)) is opened
