@@ -1,5 +1,6 @@
 """An engine that hangs, a worker that is killed, a stop midway: refused or finished, never let through."""
 
+import asyncio
 import os
 import signal
 import threading
@@ -7,16 +8,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
 
+from conduit.data_folder import DataFolder
+from conduit.embedded_valkey import EmbeddedValkey
+from policy.identifiers import TenantId
+from tests.faults.books import books, let_leases_fall_due
 from tests.standins.answers import Answer
 from tests.standins.authority import Authority
 from tests.standins.office import HOSTS, Office, settle, upstream_settings
 from tests.standins.product import Product
 from tests.standins.provider import StandIn
 from tests.standins.recordings import load
+from tests.standins.sessions import GONE, TEXT, Peer, dial, handshake
 
 SETTINGS = {"workers": 1, "snapshot.max_age_s": 2, "step_timeout_s": 1, "drain_s": 20}
 
@@ -162,6 +169,45 @@ def test_a_call_whose_worker_is_killed_is_in_the_record_as_lost(fragile: Office)
         caller.join()
     assert fragile.event(outcome="lost")["decision"] == "allow"
     until(lambda: works(fragile), "no worker serves")
+
+
+async def a_session(office: Office) -> Peer:
+    """An open realtime session that has been given one answer."""
+    request = handshake(
+        "/openai/v1/realtime?model=gpt-realtime",
+        "gateway.test",
+        f"authorization: Bearer {office.placeholders['openai']}",
+    )
+    client = await dial(office.product.ports["gateway"], request)
+    assert client.status == 101
+    client.send(TEXT, '{"type": "response.create"}')
+    while "response.done" not in str((await client.hear())[1]):
+        pass
+    return client
+
+
+def test_sessions_whose_worker_is_killed_are_lost_and_give_back_what_they_held(fragile: Office) -> None:
+    of_tenant = ("--tenant", fragile.tenant)
+    fragile.product.cli("limit", "set", *of_tenant, "--budget-usd", "1000", "--window", "month")
+    until(lambda: works(fragile), "no worker serves")
+    tenant = TenantId(UUID(next(iter(fragile.product.cli("tenant", "list")))["id"]))
+    valkey_url = EmbeddedValkey(DataFolder(fragile.product.data)).url
+    until(lambda: books(valkey_url, tenant)[1] == 0, "still held")
+    with asyncio.Runner() as runner:
+        clients = [runner.run(a_session(fragile)) for _ in range(2)]
+        held = books(valkey_url, tenant)[1]
+        assert held > 0
+        os.kill(processes(fragile, "conduit.worker")[0], signal.SIGKILL)
+        for client in clients:
+            assert runner.run(client.hear_until(GONE))[-1][0] == GONE
+            client.writer.close()
+    assert fragile.event(outcome="lost", operation="realtime")["decision"] == "allow"
+    lost = [each for each in fragile.events() if each.get("operation") == "realtime"]
+    assert [each["outcome"] for each in lost] == ["lost", "lost"]
+    until(lambda: works(fragile), "no worker serves")
+    assert books(valkey_url, tenant)[1] >= held
+    assert let_leases_fall_due(valkey_url, tenant) >= len(clients)
+    until(lambda: works(fragile) and books(valkey_url, tenant)[1] == 0, "not given back")
 
 
 def test_a_stream_under_way_is_finished_before_the_end(tmp_path: Path) -> None:

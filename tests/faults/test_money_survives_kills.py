@@ -16,13 +16,11 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-import redis
 
 from conduit.data_folder import DataFolder
 from conduit.embedded_postgres import EmbeddedPostgres
@@ -30,13 +28,13 @@ from conduit.embedded_valkey import EmbeddedValkey
 from policy.identifiers import TenantId
 from store.door import Store
 from store.limiter import Limiter
-from store.limiter_plan import keys_of
 from store.limiter_rebuild import reconcile, used_from
 from store.migrate import upgrade
 from store.roles import RoleSecrets, read_secrets
 from store.shipper import Shipper
 from store.usage import Grouping, totals
 from store.valkey import connect
+from tests.faults.books import books
 from tests.faults.spending_worker import AGES_AGO, AGES_AHEAD, PATIENCE_S, budget_of
 from tests.faults.test_lost_parts import processes, running, until
 from tests.faults.test_record_survives_kills import a_tenant
@@ -46,14 +44,6 @@ from tests.standins.recordings import load
 KILLS = int(os.environ.get("CONDUIT_TEST_KILLS", "6"))
 WORKER_KILLS = int(os.environ.get("CONDUIT_TEST_WORKER_KILLS", "0"))
 CALLERS = 6
-
-
-def books(valkey_url: str, tenant: TenantId) -> tuple[int, int]:
-    """What Valkey has of the tenant's budgets: micro-dollars spent, and micro-dollars held."""
-    with redis.Redis.from_url(valkey_url) as client:
-        state: Any = client.hgetall(keys_of(tenant)[0])
-    budgets = [text.split() for name, text in state.items() if name.startswith(b"B:")]
-    return sum(int(each[0]) for each in budgets), sum(int(each[1]) for each in budgets)
 
 
 @asynccontextmanager
