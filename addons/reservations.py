@@ -94,11 +94,10 @@ class Reservations:
 
         Of a call that the limiter admitted, what the allowance held besides stays spent: the safe side.
         """
-        settled = self._limiter.settle(reservation, tokens=tokens, cost=cost)
         known = self._open.pop(reservation, None)
         if known is not None:
             self._allowance.settle(reservation, cost if known.local else None)
-        return settled
+        return self._limiter.settle(reservation, tokens=tokens, cost=cost)
 
     def _hold(self, demand: Demand, wanted: Fallback) -> Granted:
         held = self._allowance.hold(demand.reservation, demand.tenant_id, wanted, time.time())

@@ -57,8 +57,8 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 # Where a provider's SDK may put its key: header name and the scheme before the key, if any.
 _KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
-# Google's, and Azure's for browsers, which can set no header on a WebSocket.
-_KEY_PARAMETERS = frozenset({"key", "api-key"})
+# Google's two, and Azure's for browsers, which can set no header on a WebSocket.
+_KEY_PARAMETERS = frozenset({"key", "api-key", "access_token"})
 _SIGNED_PARAMETER = "x-amz-credential"
 _PROTOCOL_KEY_PREFIX = "openai-insecure-api-key."
 
@@ -173,11 +173,11 @@ def find_keys(headers: Mapping[str, str], query: str) -> tuple[FoundKey, ...]:
             if protocol.strip().startswith(_PROTOCOL_KEY_PREFIX):
                 key = protocol.strip().removeprefix(_PROTOCOL_KEY_PREFIX)
                 found.append(FoundKey("sec-websocket-protocol", key))
-    if "key=" in query:
+    if "key=" in query or "token=" in query or "%" in query:  # a name may be encoded too
         found.extend(
             FoundKey(f"?{name}", value) for name, value in parse_qsl(query) if name in _KEY_PARAMETERS
         )
-    if _SIGNED_PARAMETER in query.lower():
+    if _SIGNED_PARAMETER in query.lower() or "%" in query:
         # A presigned URL: <access key id>/<date>/<region>/<service>/aws4_request
         found.extend(
             FoundKey(f"?{_SIGNED_PARAMETER}", value.partition("/")[0])

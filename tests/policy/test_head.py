@@ -65,6 +65,8 @@ BASIC = base64.b64encode(b"user:secret").decode()
         ({"api-key": "k"}, "", "api-key", "k"),
         ({"x-goog-api-key": "k"}, "", "x-goog-api-key", "k"),
         ({}, "alt=sse&key=k", "?key", "k"),
+        ({}, "alt=sse&k%65y=k", "?key", "k"),
+        ({}, "access_token=k", "?access_token", "k"),
         (
             {"sec-websocket-protocol": "realtime, openai-insecure-api-key.k"},
             "",
@@ -87,6 +89,7 @@ def test_the_access_key_of_a_signed_request_is_its_key():
     several_regions = signed.replace("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256")
     assert [key.text for key in find_keys({"authorization": several_regions}, "")] == ["sk-cdtX"]
     presigned = "X-Amz-Date=1&X-Amz-Credential=sk-cdtX%2F20260101%2Feu%2Fbedrock%2Faws4_request"
+    assert find_keys({}, presigned.replace("Credential", "%43redential")) == find_keys({}, presigned)
     (found,) = find_keys({}, presigned)
     assert (found.place, found.text) == ("?x-amz-credential", "sk-cdtX")
     assert [key.text for key in find_keys({"authorization": "AWS4-HMAC-SHA256 nonsense"}, "")] == [
