@@ -25,7 +25,7 @@ from addons.dialling import Dialling, Undialable
 from addons.entrance import Entrance
 from addons.inspection import too_large, trailers_refused
 from addons.interception import TlsRefused
-from addons.protocol import CLIENT_FAILED, CUT, INVALID, REPLACED, TOO_LARGE, CloseAtOnce
+from addons.protocol import CLIENT_FAILED, CUT, HOLD, INVALID, REPLACED, TOO_LARGE, CloseAtOnce
 from addons.relay import Relay, passed_trailers, unreadable
 from addons.session import Message
 from addons.sessions import note_end
@@ -79,6 +79,7 @@ class Chain:
             bounds, around.connections, around.deadlines, around.snapshots, around.turned_away
         )
         self._relay = Relay(self.steps, bounds)
+        self._held_bytes = 0  # of all bodies
 
     @property
     def calls_in_flight(self) -> int:
@@ -232,12 +233,23 @@ class Chain:
         visit = Visit(flow, exchange, snapshot, judged_by=snapshot)
         flow.metadata[KEY] = visit
         flow.metadata[TOO_LARGE] = lambda: answering.refuse(visit, too_large(self.bounds.body_bytes_max))
+        flow.metadata[HOLD] = lambda size: self._hold(visit, size)
         flow.metadata[TRAILERS] = TrailerHandling(
             refuses=lambda fields: self._refuses_trailers(visit, fields),
             passed=lambda fields: passed_trailers(visit, fields),
         )
         facts.open_visits[id(visit)] = visit
         return visit
+
+    def _hold(self, visit: Visit, size: int) -> bool:
+        """Account for bytes of a body that are to be held until its end."""
+        if visit.exchange.outcome is None and self._held_bytes + size <= self.bounds.held_bytes_max:
+            visit.held_bytes += size
+            self._held_bytes += size
+            return True
+        message = "The gateway holds as many requests as it can at the moment; try again."
+        self._refuse(visit, Refusal(Reason.DEGRADED, message, "memory", 2))
+        return False
 
     def _refuses_trailers(self, visit: Visit, trailers: Fields) -> bool:
         try:
@@ -398,6 +410,8 @@ class Chain:
         if visit.exchange.outcome is not None:
             return
         visit.exchange.outcome = outcome
+        self._held_bytes -= visit.held_bytes
+        visit.held_bytes = 0
         self.deadlines.answered(visit)
         if facts is not None:
             facts.open_visits.pop(id(visit), None)

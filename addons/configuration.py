@@ -47,6 +47,7 @@ class Bounds:
     head_bytes_max: int
     header_count_max: int
     body_bytes_max: int
+    held_bytes_max: int
     connections_max: int
     connections_per_address_max: int
     head_timeout_s: float

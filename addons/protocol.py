@@ -44,6 +44,8 @@ INVALID = "conduit.invalid"
 REQUEST_BYTES_MAX = "conduit.request_bytes_max"
 RESPONSE_BYTES_MAX = "conduit.response_bytes_max"
 TOO_LARGE = "conduit.too_large"
+# Takes how many bytes more are to be held; false where there is no room, and then the answer is set.
+HOLD = "conduit.hold"
 REPLACED = "conduit.replaced"
 # Set where the client's side ended an exchange: true for a body that cannot be read, false for any else.
 CLIENT_FAILED = "conduit.client_failed"
@@ -133,13 +135,13 @@ class Stream(layers.HttpStream):
 
     def state_consume_request_body(self, event: events.Event) -> Commands:
         """Buffer the body, up to the bound in bytes that the chain set for this exchange."""
-        limit = self.flow.metadata.get(REQUEST_BYTES_MAX)
-        held = len(self.request_body_buf) + len(getattr(event, "data", b""))
-        if limit is None or held <= limit:
+        limit, size = self.flow.metadata.get(REQUEST_BYTES_MAX), len(getattr(event, "data", b""))
+        if limit is not None and len(self.request_body_buf) + size > limit:
+            self.flow.metadata[TOO_LARGE]()
+        elif not size or self.flow.metadata[HOLD](size):
             yield from super().state_consume_request_body(event)
             return
         self.request_body_buf.clear()
-        self.flow.metadata[TOO_LARGE]()
         yield from self._refuse_early()
 
     def state_consume_response_body(self, event: events.Event) -> Commands:

@@ -151,6 +151,7 @@ class _Rehearsal:
                 head_bytes_max=1024,
                 header_count_max=10,
                 body_bytes_max=1024,
+                held_bytes_max=1024,
                 connections_max=crowd,
                 connections_per_address_max=crowd,
                 head_timeout_s=5.0,

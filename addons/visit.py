@@ -58,6 +58,7 @@ class Visit:
     ``decoys`` are the honeytokens that the request carried.
     ``provider_error`` is the beginning of an answer that may refuse the credential.
     ``allowance`` is where a stream ends that states no output ceiling itself, if a limit says so.
+    ``held_bytes`` is what of its body is held in memory.
     ``judging`` is true while steps judge it, and ``left_as`` how it ended meanwhile.
     ``identity_refusal`` is what attribution found wrong; it counts only for AI calls.
     """
@@ -95,6 +96,7 @@ class Visit:
     answer_head_seen: bool = False
     timed_out: bool = False
     released: bool = False
+    held_bytes: int = 0
     judging: bool = False
     left_as: Outcome | None = None
     rate_headers: tuple[tuple[str, str], ...] = ()

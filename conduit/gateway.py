@@ -82,6 +82,7 @@ def configuration(settings: Settings, data: Path) -> Configuration:
             head_bytes_max=settings.limits.head_bytes_max,
             header_count_max=settings.limits.header_count_max,
             body_bytes_max=settings.limits.body_bytes_max,
+            held_bytes_max=settings.limits.held_bytes_max,
             connections_max=settings.limits.connections_max,
             connections_per_address_max=settings.limits.connections_per_address_max,
             head_timeout_s=settings.limits.head_timeout_s,

@@ -204,6 +204,11 @@ class Limits(Section):
     body_bytes_max: PositiveInt = Field(
         64 * MIB, description="Request body. Anthropic takes 32 MB, OpenAI 50 MB of images in one request."
     )
+    held_bytes_max: PositiveInt = Field(
+        1024 * MIB,
+        description="Of all request bodies that one worker holds at a time; beyond, calls are refused as "
+        "`degraded`. Several times `body_bytes_max`.",
+    )
     message_bytes_max: PositiveInt = Field(
         16 * MIB, description="One message of a WebSocket, from either side. OpenAI takes 15 MB of sound."
     )

@@ -1,15 +1,17 @@
-"""A client that goes while its call is judged takes nothing with it."""
+"""What a call holds is given back when its client goes, however early."""
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from policy.limits import Granted, LimitKind
-from tests.addons.running import Running
+from tests.addons.running import Running, running
 from tests.addons.test_limits import set_limit
 from tests.addons.test_metering import wait_for_end
+from tests.standins.provider import StandIn
 
 BODY = json.dumps({"model": "gpt-4o-mini", "messages": [], "max_tokens": 5}).encode()
 
@@ -43,3 +45,29 @@ async def test_what_was_reserved_for_a_client_that_is_gone_is_given_back(
     assert event["outcome"] == "aborted_by_client"
     assert gateway.provider.seen == []
     assert (await gateway.ask()).status_code == 200
+
+
+async def a_body_that_waits(gateway: Running, size: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A call to a host that nobody knows, without any identity, all but the end of its body."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.ports["proxy"])
+    head = f"POST http://bank.example/ HTTP/1.1\r\nhost: bank.example\r\ncontent-length: {size + 1}\r\n\r\n"
+    writer.write(head.encode() + b"x" * size)
+    return reader, writer
+
+
+async def test_bodies_are_held_up_to_a_bound_of_all_together(
+    short_path: Path, valkey_url: str, provider: StandIn
+) -> None:
+    limits = {"held_bytes_max": 300_000, "body_bytes_max": 200_000}
+    async with running(short_path, valkey_url, provider, limits=limits) as gateway, asyncio.timeout(10):
+        _, first = await a_body_that_waits(gateway, 190_000)
+        second, _ = await a_body_that_waits(gateway, 190_000)
+        answer = await second.readuntil(b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"x-conduit-reason: degraded" in answer
+        first.transport.abort()
+        while gateway.engine.calls_in_flight:
+            await asyncio.sleep(0.01)
+        third, writer = await a_body_that_waits(gateway, 190_000)
+        writer.write(b"x")
+        assert (await third.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
