@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from addons.connections import ClientConnection, client_facts
 from policy.decoys import decoy_used
 from policy.event import Event, tunnel_event
-from policy.exchange import Client
+from policy.exchange import Client, Mode
 from policy.forwarding import plain
 from policy.identifiers import ExchangeId
 from policy.pinning import BYPASSED
@@ -93,4 +93,5 @@ class Tunnels:
 def _named(client: connection.Client, facts: ClientConnection) -> Client:
     """The facts of a connection that goes by the name of its CONNECT, else by its SNI."""
     seen = client_facts(client, facts)
-    return replace(seen, connect_host=facts.tunnel or seen.connect_host or seen.sni)
+    port = client.sockname[1] if facts.mode is Mode.TRANSPARENT else seen.connect_port
+    return replace(seen, connect_host=facts.tunnel or seen.connect_host or seen.sni, connect_port=port)

@@ -134,7 +134,7 @@ def test_a_false_name_does_not_lead_to_the_address_that_the_client_chose(
 
 def test_a_name_that_leads_nowhere_is_refused_and_listed(employee: Employee, elsewhere: StandIn) -> None:
     assert employee.tls(UNRESOLVED, to=ELSEWHERE) == "refused"
-    event = employee.office.event(kind="tunnel", rule="tunnel-reachable", host=UNRESOLVED)
+    event = employee.office.event(kind="tunnel", rule="tunnel-reachable", host=UNRESOLVED, port=443)
     assert (event["decision"], event["reason"]) == ("deny", "upstream_unreachable")
     assert employee.tries(HTTP, ELSEWHERE, UNRESOLVED)["status"] == "502"
     assert elsewhere.connections == []
