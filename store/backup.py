@@ -51,8 +51,11 @@ def backup(owner_url: str, destination: Path, *, binaries: Path) -> None:
     if missed:
         raise BackupFailed(f"rows would be missing from the backup: {', '.join(missed)}")
     partial = destination.with_name(f".{destination.name}.partial")
-    partial.unlink(missing_ok=True)
-    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        partial.unlink(missing_ok=True)
+        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except OSError as error:
+        raise BackupFailed(f"{destination} cannot be written: {error.strerror}") from error
     try:
         with _service(owner_url, options=f"-c conduit.claim={claim}") as environment:
             _run(

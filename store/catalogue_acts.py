@@ -13,6 +13,9 @@ from store.claim import Purpose
 from store.door import Store
 from store.errors import InvalidRecord
 
+# The database's word for it (migration 0017).
+NOT_NEWER = "catalogue_release_newest"
+
 
 @dataclass(frozen=True, slots=True)
 class Offered:
@@ -31,7 +34,10 @@ async def load_catalogue(
         if found.version <= known.shipped.version:
             raise ReleaseRefused(f"version {found.version} is not newer than the one that was shipped")
         return await _load(store, actor, offered, found.version, len(found))
-    except (ReleaseRefused, InvalidCatalogue, InvalidRecord) as error:
+    except (ReleaseRefused, InvalidCatalogue, InvalidRecord) as refusal:
+        error: Exception = refusal
+        if NOT_NEWER in str(refusal):
+            error = ReleaseRefused("its version is not newer than that of a catalogue loaded before")
         async with store.platform(Purpose.ADMINISTRATION) as session:
             await record(
                 session, actor, "catalogue.refuse", tenant_id=None, target="catalogue", reason=str(error)

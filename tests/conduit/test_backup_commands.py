@@ -22,6 +22,7 @@ def test_a_backup_comes_back_in_a_new_instance_with_the_same_key(program: Progra
     archive = short_path / "acme.backup"
     assert program.json("backup", str(archive))["bytes"] > 0
     assert "there already" in program("backup", str(archive)).err
+    assert "No such file or directory" in program("backup", str(short_path / "nowhere" / "x")).err
     new = Program(short_path / "new")
     assert new.json("restore", str(archive)) == {"restored": str(archive)}
     shutil.copytree(program.data / "vault", new.data / "vault", dirs_exist_ok=True)

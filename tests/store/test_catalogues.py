@@ -84,7 +84,7 @@ async def test_without_a_trusted_key_the_shipped_one_serves(store: Store, gatewa
 async def test_loads_and_refusals_are_written_down(store: Store) -> None:
     version = next(versions)
     await load(store, offer(version))
-    with pytest.raises(InvalidRecord):
+    with pytest.raises(InvalidRecord, match="not newer than that of a catalogue loaded before"):
         await load(store, offer(version))
     async with store.platform(Purpose.REPORTING) as session:
         from store import events
