@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, literal_column, select
+from sqlalchemy import ColumnElement, func, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from policy.identifiers import CredentialId, PlaceholderId, TenantId, UserId
@@ -87,7 +87,9 @@ def _conditions(search: Search) -> list[ColumnElement[bool]]:
         found.append(_says(f'"source_address":{_text(search.source_address)}'))
     if search.finding is not None:
         listed = func.substring(event.body, r'"findings":\[([^]]*)\]')
-        found.append(func.strpos(listed, _text(search.finding)) > 0)
+        # Who looks for a class of data names it as the inventory does, without what the event puts before it.
+        words = (search.finding, f"data:{search.finding}")
+        found.append(or_(*(func.strpos(listed, _text(word)) > 0 for word in words)))
     return found
 
 

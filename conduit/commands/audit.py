@@ -68,7 +68,9 @@ async def show(
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Refused for this reason.")] = None,
     outcome: Annotated[str | None, typer.Option(help="That ended so.")] = None,
-    finding: Annotated[str | None, typer.Option(help="In whose content this was found.")] = None,
+    finding: Annotated[
+        str | None, typer.Option(help="In whose content this was found, such as email.")
+    ] = None,
 ) -> None:
     """List events, newest first; without a tenant, of all and of the platform itself."""
     from conduit import lookup

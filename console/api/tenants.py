@@ -14,6 +14,7 @@ from console.sessions import actor_of
 from console.views import known_tenant, reading
 from policy.money import MicroDollars
 from store import tenant_acts, tenants
+from store.errors import InvalidRecord
 
 
 @get("/tenants", guards=[requires(Permission.PLATFORM_TENANT_VIEW)], responses=PROBLEMS)
@@ -66,6 +67,8 @@ async def change(
     request: Request[Any, Any, Any], tenant_id: FromPath[UUID], data: JSONBody[TenantSettings]
 ) -> Tenant:
     """Where the tenant's days turn, and where its data may be processed; what is left out stays."""
+    if data.data_residency is not None:
+        await _check_regions(request, data.data_residency)
     store = services_of(request).store
     tenant = await known_tenant(store, tenant_id)
     how: dict[str, Any] = {"actor": actor_of(request, via="api"), "tenant_id": tenant.tenant_id}
@@ -74,3 +77,13 @@ async def change(
     if data.data_residency is not None:
         tenant = await tenant_acts.set_residency(store, **how, regions=data.data_residency)
     return Tenant.model_validate(tenant)
+
+
+async def _check_regions(request: Request[Any, Any, Any], regions: list[str]) -> None:
+    """A region that no catalogued endpoint is in would allow nothing at all, so it is an error."""
+    services = services_of(request)
+    async with reading(services.store, None) as session:
+        catalogue = await services.defaults.catalogues.in_force(session)
+    unknown = set(regions) - {entry.region for entry in catalogue.entries}
+    if unknown:
+        raise InvalidRecord(f"no AI endpoint is in {', '.join(sorted(unknown))}")

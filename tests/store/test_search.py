@@ -72,6 +72,9 @@ async def append(gateway: Store, tenant: TenantId, *happened: dict[str, Any]) ->
         (Search(allowed=True), [0, 1, 3]),
         (Search(source_address="10.0.0.7"), [0, 1, 3]),
         (Search(finding="key_echoed"), [3]),
+        (Search(finding="email"), [3]),
+        (Search(finding="data:email"), [3]),
+        (Search(finding="mail"), []),
         (Search(finding="gpt-5"), []),
         (Search(since=START + timedelta(minutes=1), until=START + timedelta(minutes=3)), [1, 2]),
         (Search(kind="act"), []),
@@ -88,7 +91,7 @@ async def test_a_search_finds_what_matches_and_nothing_else(
         refused(
             tenant, 2, host="files.example", source_address="10.9.9.9", model='"source_address":"10.0.0.7"'
         ),
-        call(tenant, 3, user_id=None, findings=["key_echoed"]),
+        call(tenant, 3, user_id=None, findings=["data:email", "key_echoed"]),
     ]
     await append(gateway, tenant, *happened)
     async with gateway.tenant(tenant) as session:
