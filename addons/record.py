@@ -8,7 +8,7 @@ from loguru import logger
 from addons.step import Step
 from addons.visit import Visit
 from policy.decoys import decoy_used
-from policy.event import answered, asked
+from policy.event import Event, answered, asked
 from policy.exchange import Mode
 from policy.refusals import Reason, Refusal
 from policy.snapshot import Placeholder
@@ -42,7 +42,7 @@ class Record(Step):
             self._alarm(visit, decoy)
         if visit.exchange.endpoint is None and visit.exchange.refusal is None:
             return
-        known = visit.asked or asked(visit.exchange)
+        known = visit.asked or _where(visit) | asked(visit.exchange)
         try:
             self._spool.append({"type": "ended", "event": known | answered(visit.exchange)})
         except SpoolError as problem:
@@ -59,3 +59,9 @@ class Record(Step):
             self._spool.append({"type": "ended", "event": event})
         except SpoolError as problem:
             logger.critical("the use of honeytoken {} was not recorded: {}", decoy.id, problem)
+
+
+def _where(visit: Visit) -> Event:
+    """The host of a refused call that was found to be for no AI endpoint, or not yet for one."""
+    destination = visit.destination
+    return {} if destination is None else {"host": destination.host, "port": destination.port}

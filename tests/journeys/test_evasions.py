@@ -137,4 +137,5 @@ def test_a_name_that_leads_nowhere_is_refused_and_listed(employee: Employee, els
     event = employee.office.event(kind="tunnel", rule="tunnel-reachable", host=UNRESOLVED, port=443)
     assert (event["decision"], event["reason"]) == ("deny", "upstream_unreachable")
     assert employee.tries(HTTP, ELSEWHERE, UNRESOLVED)["status"] == "502"
+    assert employee.office.event(kind="call", host=UNRESOLVED, port=80)["reason"] == "upstream_unreachable"
     assert elsewhere.connections == []
