@@ -24,6 +24,7 @@ HOSTS = {
     "mistral": "api.mistral.ai",
 }
 SHADOW_HOST = "api.deepseek.com"  # an AI endpoint for which the company holds no credential
+BEDROCK_HOST = "bedrock-runtime.eu-central-1.amazonaws.com"
 ORDINARY_HOST = "www.example.org"  # no AI at all: never decrypted
 # Names that an attacker could hold, certificate and all.
 FOREIGN_HOSTS = (
@@ -33,7 +34,7 @@ FOREIGN_HOSTS = (
     "evilapi.openai.com",
     "openai.com",
 )
-EVERY_HOST = (*HOSTS.values(), SHADOW_HOST, ORDINARY_HOST, *FOREIGN_HOSTS)
+EVERY_HOST = (*HOSTS.values(), SHADOW_HOST, BEDROCK_HOST, ORDINARY_HOST, *FOREIGN_HOSTS)
 PROBE = "probe"  # the user for whom `in_force` asks, so that nobody else's books change
 SDKS = ("openai", "anthropic", "google")
 _PREFIXES = {"openai": "sk-proj-", "anthropic": "sk-ant-api03-", "google": "AIzaSy", "mistral": ""}
@@ -204,4 +205,5 @@ def upstream_settings(provider: StandIn, authority: Authority) -> dict[str, Any]
         "upstream.resolve": provider.resolve(*EVERY_HOST),
         "upstream.ca_file": str(authority.ca_file),
         "upstream.connect_timeout_s": 5,
+        "providers": {"aws": {"upstream": f"https://{BEDROCK_HOST}"}},
     }
