@@ -11,6 +11,8 @@ from policy.amazon_events import MEDIA_TYPE, AmazonEvents
 from policy.decoding import is_plain
 from policy.exchange import Call, Priced, Shape, Usage
 from policy.inspection import USAGE_WHEN_ASKED
+from policy.money import MicroDollars
+from policy.operations import WITHOUT_PRICE
 from policy.price_rules import LIST_PRICES, Terms
 from policy.pricing import Answered, Unpriced, price_units
 from policy.reported import Reading, Units, units
@@ -116,6 +118,8 @@ class Meter:
         settled = counts is not None and counts.sound and reading.complete and not self._contradicted(counts)
         counts = self._completed(counts or Units(), call, settled)
         priced = None if at is None else self._priced(counts, call, at, terms)
+        # A list of models or a file costs nothing; that is known, not an unknown price.
+        gratis = priced is None and at is not None and call.operation in WITHOUT_PRICE
         return Usage(
             model=model,
             input_tokens=counts.get("input_tokens", 0),
@@ -123,8 +127,8 @@ class Meter:
             cache_read_tokens=counts.get("cache_read_tokens", 0),
             cache_write_tokens=counts.get("cache_write_tokens", 0),
             reasoning_tokens=counts.get("output_reasoning_tokens", 0),
-            cost=None if priced is None else priced.amount,
-            estimated=not settled,
+            cost=priced.amount if priced is not None else MicroDollars(0) if gratis else None,
+            estimated=not settled and not gratis,
             priced=priced,
         )
 

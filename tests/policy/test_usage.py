@@ -113,6 +113,15 @@ def test_any_chunking_meters_the_same(recording: Recording, cuts: list[int]) -> 
     assert (parts.finish(), parts.usage(call, AT)) == (whole.finish(), whole.usage(call, AT))
 
 
+@pytest.mark.parametrize(("operation", "cost"), [("models", 0), ("read", 0), ("chat_completions", None)])
+def test_what_no_provider_charges_for_is_no_unknown_price(operation: str, cost: int | None) -> None:
+    meter = a_meter(operation=operation, content_type="application/json")
+    meter.feed(b'{"object": "list", "data": []}')
+    meter.finish()
+    used = meter.usage(Call(operation, None, False, 0, None, 1, False, 0), datetime.now(UTC))
+    assert (used.cost, used.estimated) == (cost, cost is None)
+
+
 def test_cached_and_reasoning_tokens_are_parts_and_not_additions() -> None:
     usage = {
         "prompt_tokens": 100,
