@@ -134,11 +134,3 @@ async def test_an_aws_key_signs_for_nothing_but_bedrock(gateway: Running) -> Non
         )
     assert refused.headers["x-conduit-reason"] == "degraded"
     assert gateway.provider.seen == []
-
-
-async def test_a_provider_is_told_no_other_method_than_the_one_that_was_judged(gateway: Running):
-    asked = {"authorization": f"Bearer {gateway.placeholder}", "x-http-method-override": "POST"}
-    async with gateway.client() as client:
-        answer = await client.get(gateway.url("openai", "/v1/models"), headers=asked)
-    assert answer.status_code == 200
-    assert gateway.provider.seen[-1].header("x-http-method-override") is None

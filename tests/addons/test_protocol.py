@@ -153,3 +153,11 @@ async def test_a_slow_head_is_timed_out(gateway: Running):
     gateway.engine.chain.deadlines.head_timeout_s = 0.1
     async with asyncio.timeout(5):
         assert await talk(gateway, b"GET / HT") == b""
+
+
+async def test_a_provider_is_told_no_other_method_than_the_one_that_was_judged(gateway: Running):
+    asked = {"authorization": f"Bearer {gateway.placeholder}", "x-http-method-override": "POST"}
+    async with gateway.client() as client:
+        answer = await client.get(gateway.url("openai", "/v1/models"), headers=asked)
+    assert answer.status_code == 200
+    assert gateway.provider.seen[-1].header("x-http-method-override") is None
