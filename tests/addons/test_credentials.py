@@ -34,7 +34,7 @@ ENTRA_APPLICATION = {
 @pytest_asyncio.fixture
 async def gateway(short_path: Path, valkey_url: str, provider: StandIn) -> AsyncIterator[Running]:
     upstream = {
-        "resolve": provider.resolve(BEDROCK, AZURE, ENTRA, "api.openai.com"),
+        "resolve": provider.resolve(BEDROCK, AZURE, ENTRA),
         "ca_file": provider.authority.ca_file,
     }
     providers = {"aws": {"upstream": f"https://{BEDROCK}"}, "azure": {"upstream": f"https://{AZURE}"}}
