@@ -200,12 +200,22 @@ async def reconcile_all(store: Store, limiter: Limiter, crossings: list[Crossed]
     async with store.platform(Purpose.ADMINISTRATION) as session:
         known = await tenants.every(session)
     for tenant in known:
-        crossings.clear()
-        await reconcile(store, limiter, tenant.tenant_id, ZoneInfo(tenant.time_zone))
-        if crossings:
-            now = datetime.now(UTC)
-            async with store.tenant(tenant.tenant_id) as session:
-                await append(session, [threshold_incident(each, now) for each in crossings])
+        try:
+            await _reconcile_one(store, limiter, tenant, crossings)
+        except Exception as error:  # no tenant's budgets wait for another's
+            FAILURES.labels("budgets").inc()
+            logger.error("the budgets of {} were not reconciled: {}", tenant.name, type(error).__name__)
+
+
+async def _reconcile_one(
+    store: Store, limiter: Limiter, tenant: tenants.Tenant, crossings: list[Crossed]
+) -> None:
+    crossings.clear()
+    await reconcile(store, limiter, tenant.tenant_id, ZoneInfo(tenant.time_zone))
+    if crossings:
+        now = datetime.now(UTC)
+        async with store.tenant(tenant.tenant_id) as session:
+            await append(session, [threshold_incident(each, now) for each in crossings])
 
 
 async def delete_what_is_due(store: Store) -> None:

@@ -154,7 +154,7 @@ _EVENTS = text("""
     SELECT event.sequence, event.id, event.at, event.kind, event.host, event.model, event.reason,
            event.outcome, event.body AS body
     FROM conduit.event
-    WHERE (CAST(:before AS timestamptz) IS NULL OR event.at < :before)
+    WHERE event.body IS NOT NULL AND (CAST(:before AS timestamptz) IS NULL OR event.at < :before)
     ORDER BY event.at DESC, event.id DESC LIMIT :most""")
 
 _LATEST = text("SELECT coalesce(sum(sequence), 0) FROM conduit.chain_head")

@@ -19,6 +19,7 @@ from store.errors import (
     AlreadyExists,
     InvalidRecord,
     MissingReference,
+    NotApproved,
     NoTenant,
     NotFound,
     OneTimeUseSpent,
@@ -27,7 +28,7 @@ from store.errors import (
 from store.roles import RoleSecrets
 from tests.store.conftest import a_tenant
 
-REFUSALS = (InvalidRecord, MissingReference, NotFound, OneTimeUseSpent, TenancyViolation)
+REFUSALS = (InvalidRecord, MissingReference, NotApproved, NotFound, OneTimeUseSpent, TenancyViolation)
 IDS = [
     name
     for name in Rows.__dataclass_fields__
