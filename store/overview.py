@@ -150,7 +150,7 @@ _TENANTS = text("""
     WHERE usage.at >= :since AND usage.at < :until
     GROUP BY 1 HAVING sum(usage.cost_micro_dollars) > 0 ORDER BY amount DESC, name LIMIT :most""")
 
-_EVENTS = text("""
+EVENTS = text("""
     SELECT event.sequence, event.id, event.at, event.kind, event.host, event.model, event.reason,
            event.outcome, event.body AS body
     FROM conduit.event
@@ -201,7 +201,7 @@ async def events(
     session: AsyncSession, *, before: datetime | None = None, most: int = EVENTS_MAX
 ) -> tuple[EventLine, ...]:
     """The last ``most`` events, newest first; those before ``before``, where given."""
-    rows = await session.execute(_EVENTS, {"before": before, "most": most})
+    rows = await session.execute(EVENTS, {"before": before, "most": most})
     return tuple(_line(row) for row in rows)
 
 
