@@ -7,6 +7,7 @@ nothing: results go through ``Invocation.show``.
 import asyncio
 import inspect
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -110,6 +111,9 @@ def _runner(function: Callable[..., Any]) -> Callable[..., None]:
             outcome = function(invocation, **values)
             if inspect.iscoroutine(outcome):
                 asyncio.run(outcome)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _end_unheard()
         except Exception as error:
             _fail(error)
 
@@ -170,6 +174,15 @@ def _fail(error: Exception) -> NoReturn:
             file=sys.stderr,
         )
     raise typer.Exit(1) from None
+
+
+def _end_unheard() -> NoReturn:
+    """Whoever reads our output has read enough, as ``head`` does: end quietly.
+
+    https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise typer.Exit(1)
 
 
 def _show_table(document: object, columns: Sequence[str]) -> None:

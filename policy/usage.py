@@ -113,13 +113,14 @@ class Meter:
         if self._body is not None:
             self._read_whole(bytes(self._body))
             self._body = None
+        if call.operation in WITHOUT_PRICE:
+            # What such an answer reports is an earlier call's use, or a count that was asked for.
+            return _nothing(self._reading.model or call.model, at)
         counts = self._counts()
         reading, model = self._reading, self._reading.model or call.model
         settled = counts is not None and counts.sound and reading.complete and not self._contradicted(counts)
         counts = self._completed(counts or Units(), call, settled)
         priced = None if at is None else self._priced(counts, call, at, terms)
-        # A list of models or a file costs nothing; that is known, not an unknown price.
-        gratis = priced is None and at is not None and call.operation in WITHOUT_PRICE
         return Usage(
             model=model,
             input_tokens=counts.get("input_tokens", 0),
@@ -127,8 +128,8 @@ class Meter:
             cache_read_tokens=counts.get("cache_read_tokens", 0),
             cache_write_tokens=counts.get("cache_write_tokens", 0),
             reasoning_tokens=counts.get("output_reasoning_tokens", 0),
-            cost=priced.amount if priced is not None else MicroDollars(0) if gratis else None,
-            estimated=not settled and not gratis,
+            cost=None if priced is None else priced.amount,
+            estimated=not settled,
             priced=priced,
         )
 
@@ -246,3 +247,18 @@ def _usage_tail(body: bytes) -> object:
     except (ValueError, RecursionError):
         return None
     return {"usage": usage}
+
+
+def _nothing(model: str | None, at: datetime | None) -> Usage:
+    """The use of a call that no provider charges for: that is known, and no unknown price."""
+    return Usage(
+        model=model,
+        input_tokens=0,
+        output_tokens=0,
+        cache_read_tokens=0,
+        cache_write_tokens=0,
+        reasoning_tokens=0,
+        cost=None if at is None else MicroDollars(0),
+        estimated=False,
+        priced=None,
+    )

@@ -122,6 +122,20 @@ def test_what_no_provider_charges_for_is_no_unknown_price(operation: str, cost: 
     assert (used.cost, used.estimated) == (cost, cost is None)
 
 
+def test_an_answer_that_is_fetched_again_is_not_charged_again() -> None:
+    told = b'{"object": "response", "model": "gpt-5.2", "usage": {"input_tokens": 9, "output_tokens": 7}}'
+    used = {}
+    for operation in ("responses", "read"):
+        meter = a_meter(shape=Shape.OPENAI_RESPONSES, operation=operation, content_type="application/json")
+        meter.feed(told)
+        used[operation] = meter.usage(
+            Call(operation, "gpt-5.2", False, 9, None, 1, False, 0), datetime.now(UTC)
+        )
+    assert (used["responses"].output_tokens, used["read"].output_tokens) == (7, 0)
+    assert (used["responses"].cost or 0) > 0
+    assert used["read"].cost == 0
+
+
 def test_cached_and_reasoning_tokens_are_parts_and_not_additions() -> None:
     usage = {
         "prompt_tokens": 100,
