@@ -9,6 +9,8 @@ from tests.standins.answers import Answer
 from tests.standins.office import HOSTS, Place
 from tests.standins.recordings import load
 
+BEFORE_THE_GATE = 4
+
 
 def newcomer(place: Place, name: str) -> tuple[str, str]:
     """A user of this test alone, and a placeholder that is in force."""
@@ -53,7 +55,7 @@ def test_a_caller_who_hangs_up_is_charged_for_what_flowed(gateway_place: Place) 
     """Seen from the record: the provider's connection is closed, the call ends as aborted by the client."""
     place = gateway_place
     user, placeholder = newcomer(place, "hangs-up")
-    answer = Answer.of("openai-chat-stream").held(before=4)
+    answer = Answer.of("openai-chat-stream").held(before=BEFORE_THE_GATE)
     assert answer.gate is not None
     place.office.provider.play(HOSTS["openai"], answer)
     try:
@@ -75,7 +77,11 @@ def _ask_and_hang_up(place: Place, placeholder: str) -> None:
             headers={"authorization": f"Bearer {placeholder}", "content-type": "application/json"},
         ) as response,
     ):
-        next(response.iter_raw())
+        heard = b""
+        for piece in response.iter_raw():
+            heard += piece
+            if heard.count(b"data:") >= BEFORE_THE_GATE:
+                return
 
 
 @pytest.mark.parametrize("status", [401, 429, 500])

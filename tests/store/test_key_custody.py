@@ -67,7 +67,7 @@ class House:
 
     async def serve(self) -> int:
         """What a worker does all day: open every credential, by the policy as it is now."""
-        async with self.gateway.platform(Purpose.SNAPSHOT) as session:
+        async with self.gateway.platform(Purpose.SNAPSHOT, consistent=True) as session:
             policy = await read_policy(session)
         ours = [item for item in policy.credentials.values() if item.tenant_id in self.tenants]
         for credential in ours:
