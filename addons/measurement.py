@@ -38,6 +38,9 @@ class Measurement(Step):
 
     name = "measurement"
 
+    def __init__(self) -> None:
+        self._up, self._down = MESSAGES.labels("up"), MESSAGES.labels("down")
+
     def answer_head(self, visit: Visit) -> None:
         """Count what a stream without a ceiling puts at risk for as long as it is under way."""
         grant = visit.exchange.grant
@@ -48,7 +51,8 @@ class Measurement(Step):
     def ended(self, visit: Visit) -> None:
         """Count it."""
         exchange = visit.exchange
-        WORST_CASE.dec(visit.at_risk)
+        if visit.at_risk:
+            WORST_CASE.dec(visit.at_risk)
         if exchange.endpoint is None and exchange.refusal is None:
             return
         reason = exchange.refusal.reason.value if exchange.refusal else ""
@@ -56,8 +60,10 @@ class Measurement(Step):
         CALLS.labels(exchange.client.mode.value, outcome.value, reason).inc()
         if exchange.timing.first_byte_us is not None:
             FIRST_BYTE.observe(exchange.timing.first_byte_us / 1_000_000)
-        MESSAGES.labels("up").inc(exchange.messages_up or 0)
-        MESSAGES.labels("down").inc(exchange.messages_down or 0)
+        if exchange.messages_up:
+            self._up.inc(exchange.messages_up)
+        if exchange.messages_down:
+            self._down.inc(exchange.messages_down)
         self._count_usage(visit)
 
     def _count_usage(self, visit: Visit) -> None:

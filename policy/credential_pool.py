@@ -22,6 +22,8 @@ def choose(
     """
     fit = [credential for credential in pool if credential.id not in resting]
     for candidates in (_weighted(fit), fit, _weighted(pool), pool):
+        if len(candidates) == 1:
+            return candidates[0]
         if candidates:
             return _by_weight(candidates, call)
     return None
