@@ -11,7 +11,8 @@ from functools import lru_cache
 
 from genai_prices import data_snapshot, types
 
-from policy.exchange import Shape
+from policy.exchange import Priced, Shape, Usage
+from policy.money import MicroDollars
 from policy.operations import WITHOUT_OUTPUT
 
 # Beyond this a count is a mistake of the provider's: ten times the longest context there is.
@@ -243,6 +244,23 @@ class Units(dict[str, int]):
     """Counts by the unit names of ``genai-prices``; not ``sound`` where some number had to be dropped."""
 
     sound = True
+
+
+def usage_of(
+    counts: Units, *, model: str | None, cost: MicroDollars | None, estimated: bool, priced: Priced | None
+) -> Usage:
+    """What an answer, or a session, comes to with these counts; what is not counted is none."""
+    return Usage(
+        model=model,
+        input_tokens=counts.get("input_tokens", 0),
+        output_tokens=counts.get("output_tokens", 0),
+        cache_read_tokens=counts.get("cache_read_tokens", 0),
+        cache_write_tokens=counts.get("cache_write_tokens", 0),
+        reasoning_tokens=counts.get("output_reasoning_tokens", 0),
+        cost=cost,
+        estimated=estimated,
+        priced=priced,
+    )
 
 
 def units(shape: Shape, operation: str, provider: str | None, usage: Document) -> Units | None:

@@ -15,7 +15,7 @@ from policy.exchange import Call, Priced, Shape, Usage
 from policy.money import MicroDollars
 from policy.price_rules import Terms
 from policy.pricing import Answered, Unpriced, ceiling, price_units
-from policy.reported import TOKENS_MAX, Units, units
+from policy.reported import TOKENS_MAX, Units, units, usage_of
 from policy.session_messages import Dialect, Said, tokens_of_sound, tokens_of_text
 
 # Answers that are under way at once; a provider that begins more without ending any is counted as one.
@@ -157,13 +157,9 @@ class SessionMeter:
         last = self._price(under_way, None, None)
         unpriced = self._unpriced or (bool(under_way) and last is None)
         priced = None if unpriced else _sum(self._priced, last)
-        return Usage(
+        return usage_of(
+            total,
             model=self.model,
-            input_tokens=total.get("input_tokens", 0),
-            output_tokens=total.get("output_tokens", 0),
-            cache_read_tokens=total.get("cache_read_tokens", 0),
-            cache_write_tokens=total.get("cache_write_tokens", 0),
-            reasoning_tokens=total.get("output_reasoning_tokens", 0),
             cost=priced.amount if priced is not None else None if unpriced else MicroDollars(0),
             estimated=self._estimated or bool(under_way),
             priced=priced,

@@ -15,7 +15,7 @@ from policy.money import MicroDollars
 from policy.operations import WITHOUT_PRICE
 from policy.price_rules import LIST_PRICES, Terms
 from policy.pricing import Answered, Unpriced, price_units
-from policy.reported import Reading, Units, units
+from policy.reported import Reading, Units, units, usage_of
 from policy.sse import Event, Events, JsonArray, JsonLines, ServerSentEvents
 
 # A whole JSON answer is kept until its end, so that its usage can be read; a longer one is estimated.
@@ -121,13 +121,9 @@ class Meter:
         settled = counts is not None and counts.sound and reading.complete and not self._contradicted(counts)
         counts = self._completed(counts or Units(), call, settled)
         priced = None if at is None else self._priced(counts, call, at, terms)
-        return Usage(
+        return usage_of(
+            counts,
             model=model,
-            input_tokens=counts.get("input_tokens", 0),
-            output_tokens=counts.get("output_tokens", 0),
-            cache_read_tokens=counts.get("cache_read_tokens", 0),
-            cache_write_tokens=counts.get("cache_write_tokens", 0),
-            reasoning_tokens=counts.get("output_reasoning_tokens", 0),
             cost=None if priced is None else priced.amount,
             estimated=not settled,
             priced=priced,
@@ -251,14 +247,6 @@ def _usage_tail(body: bytes) -> object:
 
 def _nothing(model: str | None, at: datetime | None) -> Usage:
     """The use of a call that no provider charges for: that is known, and no unknown price."""
-    return Usage(
-        model=model,
-        input_tokens=0,
-        output_tokens=0,
-        cache_read_tokens=0,
-        cache_write_tokens=0,
-        reasoning_tokens=0,
-        cost=None if at is None else MicroDollars(0),
-        estimated=False,
-        priced=None,
+    return usage_of(
+        Units(), model=model, cost=None if at is None else MicroDollars(0), estimated=False, priced=None
     )
