@@ -48,12 +48,9 @@ class Admission(Step):
         if call is None or principal is None:
             raise TypeError("admission needs the call and its principal")
         refusal = self._allowed(visit, endpoint)
-        if refusal is None and visit.placeholder is not None:
-            # Those of a pool are all for the same hosts (store.credential_acts).
-            credential = visit.snapshot.credentials_of(visit.placeholder)[0]
-            refusal = placeholder_allowed(
-                visit.placeholder, credential.hosts, endpoint, call, named_later=_names_later(visit, call)
-            )
+        refusal = refusal or _refused_by_placeholder(
+            visit, endpoint, call, named_later=_names_later(visit, call)
+        )
         return refusal or await self._reserve(visit, endpoint, call, principal)
 
     async def message(self, visit: Visit, message: Message) -> Refusal | None:
@@ -74,12 +71,7 @@ class Admission(Step):
         principal, endpoint = visit.exchange.principal, visit.exchange.endpoint
         if principal is None or endpoint is None:
             raise TypeError("a session has a principal and an endpoint")
-        limits = visit.snapshot.limits_for(
-            principal.tenant_id, principal.user_id, principal.placeholder_id, answer.model
-        )
-        ceilings = [each for each in limits if each.kind in CEILINGS]
-        if visit.placeholder is None:
-            ceilings = [each for each in ceilings if each.kind not in MONEY]
+        ceilings = [each for each in _limits(visit, principal, answer.model) if each.kind in CEILINGS]
         try:
             allowance = judge(ceilings, answer, lambda step: self._cost(visit, endpoint, answer, step))
         except Unpriced:
@@ -90,16 +82,12 @@ class Admission(Step):
         return None
 
     def _named(self, visit: Visit, call: Call, *, starts: bool) -> Refusal | None:
-        endpoint, placeholder, session = visit.exchange.endpoint, visit.placeholder, visit.session
+        endpoint, session = visit.exchange.endpoint, visit.session
         if endpoint is None or session is None:
             raise TypeError("a session has no endpoint")
-        if placeholder is not None:
-            credential = visit.snapshot.credentials_of(placeholder)[0]
-            later = not starts and _names_later(visit, call)
-            refusal = placeholder_allowed(placeholder, credential.hosts, endpoint, call, named_later=later)
-            if refusal is not None:
-                return refusal
-        refusal = self._counted_apart(visit, call)
+        later = not starts and _names_later(visit, call)
+        refusal = _refused_by_placeholder(visit, endpoint, call, named_later=later)
+        refusal = refusal or self._counted_apart(visit, call)
         if refusal is not None:
             return refusal
         try:
@@ -116,11 +104,9 @@ class Admission(Step):
         principal, before = visit.exchange.principal, visit.exchange.call
         if principal is None or before is None:
             raise TypeError("a session has a principal and a call")
-        whose = principal.tenant_id, principal.user_id, principal.placeholder_id
-        reserved = visit.snapshot.limits_for(*whose, before.model)
-        uncounted = CEILINGS if visit.placeholder is not None else CEILINGS | MONEY
-        for limit in visit.snapshot.limits_for(*whose, call.model):
-            if limit not in reserved and limit.kind not in uncounted:
+        reserved = _limits(visit, principal, before.model)
+        for limit in _limits(visit, principal, call.model):
+            if limit not in reserved and limit.kind not in CEILINGS:
                 message = f"{call.model} has limits of its own; name the model when the session is opened."
                 return Refusal(REASONS[limit.kind], message, f"limit:{limit.id}")
         return None
@@ -137,12 +123,7 @@ class Admission(Step):
     async def _reserve(
         self, visit: Visit, endpoint: Endpoint, call: Call, principal: Principal
     ) -> Refusal | None:
-        limits = visit.snapshot.limits_for(
-            principal.tenant_id, principal.user_id, principal.placeholder_id, call.model
-        )
-        if visit.placeholder is None:
-            # These are about money that our keys spend.
-            limits = tuple(limit for limit in limits if limit.kind not in MONEY)
+        limits = _limits(visit, principal, call.model)
         try:
             allowance = None
             if not _names_later(visit, call):
@@ -198,6 +179,27 @@ class Admission(Step):
         """By the prices of the moment at which the call began, by which it is settled too."""
         began, terms = visit.exchange.timing.started_at, visit.terms
         return ceiling(endpoint.provider, call.model, call, began, step_tokens=step, terms=terms)
+
+
+def _limits(visit: Visit, principal: Principal, model: str | None) -> tuple[Limit, ...]:
+    """The limits that a call of ``model`` is held to; those of money are about what our keys spend."""
+    limits = visit.snapshot.limits_for(
+        principal.tenant_id, principal.user_id, principal.placeholder_id, model
+    )
+    if visit.placeholder is not None:
+        return limits
+    return tuple(limit for limit in limits if limit.kind not in MONEY)
+
+
+def _refused_by_placeholder(
+    visit: Visit, endpoint: Endpoint, call: Call, *, named_later: bool
+) -> Refusal | None:
+    """The refusal of a call that its placeholder, where it has one, is not for."""
+    if visit.placeholder is None:
+        return None
+    # Those of a pool are all for the same hosts (store.credential_acts).
+    credential = visit.snapshot.credentials_of(visit.placeholder)[0]
+    return placeholder_allowed(visit.placeholder, credential.hosts, endpoint, call, named_later=named_later)
 
 
 def _names_later(visit: Visit, call: Call) -> bool:
