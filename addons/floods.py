@@ -5,13 +5,14 @@ CVE-2019-95xx series are why every server counts them.
 """
 
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from typing import Any
 
 import h2.events
 from h2.settings import SettingCodes
 from mitmproxy.proxy.layers import http as layers
 
+from addons.rate import Rate
 from addons.watching import Commands, watcher_of
 
 # A browser that leaves a page resets some tens of streams.
@@ -33,29 +34,14 @@ _COUNTED = (
 )
 
 
-class _Rate:
-    """Whether something has happened ``most`` times within ``WINDOW_S``."""
-
-    __slots__ = ("_seen",)
-
-    def __init__(self, most: int) -> None:
-        self._seen: deque[float] = deque(maxlen=most)
-
-    def is_over(self, now: float) -> bool:
-        """Note one more, and whether it is one too many."""
-        over = len(self._seen) == self._seen.maxlen and now - self._seen[0] < WINDOW_S
-        self._seen.append(now)
-        return over
-
-
 class _RatePerAddress:
-    """The same by source address; the least recently seen is forgotten first."""
+    """A rate for each source address; the least recently seen is forgotten first."""
 
     def __init__(self) -> None:
-        self._rates: OrderedDict[str, _Rate] = OrderedDict()
+        self._rates: OrderedDict[str, Rate] = OrderedDict()
 
     def is_over(self, address: str, now: float) -> bool:
-        rate = self._rates.setdefault(address, _Rate(RESETS_PER_ADDRESS_MAX))
+        rate = self._rates.setdefault(address, Rate(RESETS_PER_ADDRESS_MAX, WINDOW_S))
         self._rates.move_to_end(address)
         if len(self._rates) > ADDRESSES_MAX:
             self._rates.popitem(last=False)
@@ -71,7 +57,7 @@ class BoundedHttp2Server(layers.Http2Server):
 
     def __init__(self, context: Any) -> None:
         super().__init__(context)
-        self._frames = _Rate(CONTROL_FRAMES_MAX)
+        self._frames = Rate(CONTROL_FRAMES_MAX, WINDOW_S)
         watcher = watcher_of(context.client)
         # Checked as it is decoded: a few bytes may stand for much (CVE-2016-6581).
         head_max = watcher.head_bytes_max + _FIELD_OVERHEAD * watcher.header_count_max

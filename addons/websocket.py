@@ -8,7 +8,6 @@ No extension is negotiated (``policy.handshake``), so a reserved bit is an error
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -17,6 +16,7 @@ from mitmproxy import connection, http
 from mitmproxy.proxy import commands, events, layer
 from wsproto.frame_protocol import CloseReason, Frame, FrameProtocol, Opcode, ParseFailed
 
+from addons.rate import Rate
 from addons.session import Message
 from policy.exchange import Outcome
 from policy.refusals import Refusal
@@ -101,7 +101,7 @@ class _Side:
         self._parts: list[bytes] = []
         self._size = 0
         self._fragments = 0
-        self._control: deque[float] = deque(maxlen=CONTROL_FRAMES_MAX)
+        self._control = Rate(CONTROL_FRAMES_MAX, CONTROL_FRAMES_WINDOW_S)
 
     def read(self, data: bytes) -> Generator[Frame | Message]:
         """Control frames and whole messages, in their order; raises ``_Violation``."""
@@ -117,10 +117,8 @@ class _Side:
             raise _Violation(int(problem.code), "a frame is not as RFC 6455 has it") from problem
 
     def _count_control(self) -> None:
-        now = time.monotonic()
-        if len(self._control) == CONTROL_FRAMES_MAX and now - self._control[0] < CONTROL_FRAMES_WINDOW_S:
+        if self._control.is_over(time.monotonic()):
             raise _Violation(CloseReason.POLICY_VIOLATION, "too many control frames")
-        self._control.append(now)
 
     def _gather(self, frame: Frame) -> Message | None:
         payload = frame.payload
