@@ -11,9 +11,9 @@ from uuid_utils.compat import uuid7
 from addons.connections import ClientConnection, client_facts
 from policy.decoys import decoy_used
 from policy.event import Event, tunnel_event
-from policy.exchange import Client, Mode
+from policy.exchange import Client, Mode, Principal
 from policy.forwarding import plain
-from policy.identifiers import ExchangeId
+from policy.identifiers import ExchangeId, TenantId
 from policy.pinning import BYPASSED
 from policy.refusals import Refusal
 from policy.snapshot import PolicySnapshot
@@ -35,8 +35,9 @@ class Tunnels:
         port = next(iter(facts.dialable))[1]
         seen = replace(seen, connect_host=facts.tunnel, connect_port=port)
         started_at = facts.tunnel_started_at or datetime.now(UTC)
-        whose = facts.principal or snapshot.tenant_at(plain(ip_address(seen.address)))
-        event = tunnel_event(ExchangeId(uuid7()), started_at, whose=whose, client=seen)
+        event = tunnel_event(
+            ExchangeId(uuid7()), started_at, whose=_whose(facts, seen, snapshot), client=seen
+        )
         if facts.volume is not None:
             event |= {"bytes_up": facts.volume.up, "bytes_down": facts.volume.down}
         if facts.bypassed:
@@ -59,7 +60,7 @@ class Tunnels:
         A honeytoken in its credentials raises the alarm.
         """
         seen, use, now = _named(client, facts), ExchangeId(uuid7()), datetime.now(UTC)
-        whose = facts.principal or snapshot.tenant_at(plain(ip_address(seen.address)))
+        whose = _whose(facts, seen, snapshot)
         self._write(tunnel_event(use, now, whose=whose, client=seen, refusal=refusal))
         digest = facts.proxy.digest if facts.proxy is not None else None
         decoy = snapshot.placeholder(digest) if digest is not None else None
@@ -75,7 +76,7 @@ class Tunnels:
     ) -> None:
         """TLS that a client broke off over our certificate; in the inventory, if it was to an AI host."""
         seen = _named(client, facts)
-        whose = facts.principal or snapshot.tenant_at(plain(ip_address(seen.address)))
+        whose = _whose(facts, seen, snapshot)
         event = tunnel_event(
             ExchangeId(uuid7()), datetime.now(UTC), whose=whose, client=seen, refusal=refusal
         )
@@ -88,6 +89,11 @@ class Tunnels:
             self._spool.append({"type": "ended", "event": event})
         except SpoolError as problem:
             logger.error("a tunnel to {} was not recorded: {}", event.get("host"), problem)
+
+
+def _whose(facts: ClientConnection, seen: Client, snapshot: PolicySnapshot) -> Principal | TenantId | None:
+    """The caller where it is known, else the tenant of the source network."""
+    return facts.principal or snapshot.tenant_at(plain(ip_address(seen.address)))
 
 
 def _named(client: connection.Client, facts: ClientConnection) -> Client:
