@@ -4,17 +4,12 @@ A session has no end of its own. What it was admitted by may be revoked or run o
 and nobody may have anything to say any more; a step that acts on messages alone would never notice.
 """
 
-import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import NoReturn
-
-from loguru import logger
 
 from addons.configuration import Bounds
 from addons.connections import Connections
 from addons.deadlines import Deadlines
-from addons.rejudgement import LOOK_EVERY_S
 from addons.sessions import silent_for_too_long
 from addons.snapshots import Snapshots
 from addons.visit import Visit
@@ -27,7 +22,7 @@ from policy.snapshot import PolicySnapshot
 
 
 class SessionWatch:
-    """Looks over the open sessions of this worker."""
+    """Judges sessions; other calls are ``addons.rejudgement``'s."""
 
     def __init__(
         self, connections: Connections, snapshots: Snapshots, deadlines: Deadlines, bounds: Bounds
@@ -35,19 +30,9 @@ class SessionWatch:
         self._connections, self._snapshots = connections, snapshots
         self._deadlines, self._bounds = deadlines, bounds
 
-    async def run(self) -> NoReturn:
-        """Look for as long as the doors are open. A session that cannot be judged keeps no other from it."""
-        while True:
-            now = datetime.now(UTC)
-            for visit in self._connections.open_visits():
-                try:
-                    await self._look(visit, now)
-                except Exception:
-                    logger.opt(exception=True).error("session {} could not be judged", visit.exchange.id)
-            await asyncio.sleep(LOOK_EVERY_S)
-
-    async def _look(self, visit: Visit, now: datetime) -> None:
-        refusal = self._judge(visit, now)
+    async def look(self, visit: Visit) -> None:
+        """End a session that may not go on."""
+        refusal = self._judge(visit, datetime.now(UTC))
         handler = self._deadlines.handlers.get(visit.flow.client_conn.id)
         if refusal is not None and handler is not None:
             await handler.server_event(EndSession(visit.flow, refusal))

@@ -28,6 +28,7 @@ from addons.interception import Interception
 from addons.key_sets import KeySets
 from addons.measurement import Measurement
 from addons.metering import Metering
+from addons.open_calls import OpenCalls
 from addons.record import Record
 from addons.redaction import Redaction
 from addons.rejudgement import Rejudgement
@@ -211,12 +212,12 @@ def engine(
         Measurement: Measurement(),
     }
     deadlines = Deadlines(configuration)
-    rejudgement = Rejudgement(connections, snapshots, deadlines)
     around = _around(configuration, connections, snapshots, deadlines, spool)
     chain = Chain([made[kind] for kind in STEPS], bounds=configuration.bounds, around=around)
-    watch = SessionWatch(connections, snapshots, deadlines, configuration.bounds)
-    revoking = [rejudgement.run] if configuration.cut_revoked else []
-    background = [key_sets.run, revocations.run, watch.run, forgetting.run, *revoking]
+    looks = [SessionWatch(connections, snapshots, deadlines, configuration.bounds).look]
+    if configuration.cut_revoked:
+        looks.append(Rejudgement(snapshots, deadlines).look)
+    background = [key_sets.run, revocations.run, OpenCalls(connections, looks).run, forgetting.run]
     return Engine(configuration, chain, background=background)
 
 
