@@ -1,41 +1,25 @@
 """The providers' own SDKs hold realtime sessions through the gateway, and understand how one ends."""
 
-import contextlib
-
 import openai
 import pytest
 import websockets
 from google import genai
 from google.genai import errors as genai_errors
 
-from tests.addons.running import Running, running
-from tests.addons.test_websocket import change, ended
+from tests.addons.running import Running
+from tests.addons.sessions import change, ended
 from tests.standins.realtime import Realtime
-from tests.standins.sessions import session_stand_in
 
-HOSTS = ("api.openai.com", "generativelanguage.googleapis.com")
-
-
-@pytest.fixture
-def launched(short_path, valkey_url, provider, monkeypatch):
-    @contextlib.asynccontextmanager
-    async def launch(there: Realtime, host: str = HOSTS[0], **policy):
-        async with session_stand_in(provider.authority, there, host=host) as listening:
-            upstream = listening.upstream(provider.authority, *HOSTS)
-            async with running(short_path, valkey_url, provider, upstream=upstream, **policy) as gateway:
-                monkeypatch.setenv("SSL_CERT_FILE", str(gateway.folder / "ca" / "ca.pem"))
-                yield gateway
-
-    return launch
+GOOGLE = "generativelanguage.googleapis.com"
 
 
 def openai_client(gateway: Running) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(api_key=gateway.placeholder, base_url=gateway.url("openai", "/v1"))
 
 
-async def test_openai_realtime(launched):
+async def test_openai_realtime(launched_realtime):
     there = Realtime()
-    async with launched(there) as gateway:
+    async with launched_realtime(there) as gateway:
         async with openai_client(gateway).realtime.connect(model="gpt-realtime") as session:
             await session.session.update(session={"type": "realtime", "output_modalities": ["text"]})
             await session.response.create()
@@ -59,7 +43,7 @@ async def test_openai_realtime(launched):
         )
 
 
-async def test_openai_realtime_raises_when_it_is_cut(launched):
+async def test_openai_realtime_raises_when_it_is_cut(launched_realtime):
     async def talk(gateway: Running, errors: list[str]) -> None:
         async with openai_client(gateway).realtime.connect(model="gpt-realtime") as session:
             async for event in session:
@@ -69,19 +53,19 @@ async def test_openai_realtime_raises_when_it_is_cut(launched):
                     errors.append(event.error.code)
 
     errors: list[str] = []
-    async with launched(Realtime()) as gateway:
+    async with launched_realtime(Realtime()) as gateway:
         with pytest.raises(websockets.ConnectionClosedError) as raised:
             await talk(gateway, errors)
     assert errors == ["placeholder_revoked"]
     assert raised.value.rcvd.code == 1008
 
 
-async def test_openai_realtime_is_refused_before_it_opens(launched):
+async def test_openai_realtime_is_refused_before_it_opens(launched_realtime):
     async def connect(gateway: Running) -> None:
         async with openai_client(gateway).realtime.connect(model="gpt-realtime"):
             pass
 
-    async with launched(Realtime()) as gateway:
+    async with launched_realtime(Realtime()) as gateway:
         change(gateway, revoked=True)
         with pytest.raises(websockets.InvalidStatus) as raised:
             await connect(gateway)
@@ -89,8 +73,8 @@ async def test_openai_realtime_is_refused_before_it_opens(launched):
     assert raised.value.response.headers["x-conduit-reason"] == "placeholder_revoked"
 
 
-async def test_openai_responses_over_a_websocket(launched):
-    async with launched(Realtime()) as gateway:
+async def test_openai_responses_over_a_websocket(launched_realtime):
+    async with launched_realtime(Realtime()) as gateway:
         async with openai_client(gateway).responses.connect() as session:
             await session.response.create(model="gpt-5-mini", input="hi", max_output_tokens=100)
             async for event in session:
@@ -113,9 +97,9 @@ def live_client(gateway: Running, ending: str = "") -> genai.Client:
 
 
 @pytest.mark.parametrize("ending", ["", "/"], ids=["one-slash", "two-slashes"])
-async def test_gemini_live(launched, ending):
+async def test_gemini_live(launched_realtime, ending):
     there = Realtime()
-    async with launched(there, HOSTS[1], provider_id="google") as gateway:
+    async with launched_realtime(there, GOOGLE, provider_id="google") as gateway:
         config = {"response_modalities": ["TEXT"]}
         async with live_client(gateway, ending).aio.live.connect(
             model="gemini-live-2.5-flash", config=config
@@ -131,14 +115,14 @@ async def test_gemini_live(launched, ending):
         assert event["cost_micro_dollars"] == 100 // 2 + 40 * 12
 
 
-async def test_gemini_live_raises_when_it_is_cut(launched):
+async def test_gemini_live_raises_when_it_is_cut(launched_realtime):
     async def listen(gateway: Running) -> None:
         async with live_client(gateway).aio.live.connect(model="gemini-live-2.5-flash") as session:
             change(gateway, revoked=True)
             async for _ in session.receive():
                 pass
 
-    async with launched(Realtime(), HOSTS[1], provider_id="google") as gateway:
+    async with launched_realtime(Realtime(), GOOGLE, provider_id="google") as gateway:
         with pytest.raises(genai_errors.APIError) as raised:
             await listen(gateway)
     assert raised.value.code == 1008

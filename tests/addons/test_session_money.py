@@ -11,9 +11,8 @@ from policy.identifiers import LimitId
 from policy.limits import Limit, LimitKind, LimitScope
 from store.limiter import LimiterUnavailable
 from tests.addons.running import Running, with_limits
+from tests.addons.sessions import ended, open_realtime, refused
 from tests.addons.test_metering import a_budget
-from tests.addons.test_realtime_sdks import launched  # noqa: F401 - a fixture
-from tests.addons.test_websocket import ended, open_realtime, refused
 from tests.standins.realtime import REALTIME_USAGE, Realtime
 from tests.standins.sessions import BINARY, CLOSE, TEXT, Peer
 
@@ -41,8 +40,8 @@ async def closed(gateway: Running, client: Peer) -> dict:
     return await ended(gateway)
 
 
-async def test_reported_usage_is_what_a_session_costs(launched):  # noqa: F811
-    async with launched(Realtime()) as gateway:
+async def test_reported_usage_is_what_a_session_costs(launched_realtime):
+    async with launched_realtime(Realtime()) as gateway:
         client = await open_realtime(gateway)
         await answered(client)
         await answered(client)
@@ -52,9 +51,9 @@ async def test_reported_usage_is_what_a_session_costs(launched):  # noqa: F811
         assert event["price_source"] == "genai-prices"
 
 
-async def test_an_answer_that_cannot_be_held_does_not_begin(launched):  # noqa: F811
+async def test_an_answer_that_cannot_be_held_does_not_begin(launched_realtime):
     there = Realtime()
-    async with launched(there) as gateway:
+    async with launched_realtime(there) as gateway:
         limited(gateway, a_budget(gateway, STEP + 1_000))
         client = await open_realtime(gateway)
         await answered(client)
@@ -65,8 +64,8 @@ async def test_an_answer_that_cannot_be_held_does_not_begin(launched):  # noqa: 
         assert (event["outcome"], event["cost_micro_dollars"]) == ("cut", ANSWER)
 
 
-async def test_what_a_session_cost_is_charged_and_the_rest_given_back(launched):  # noqa: F811
-    async with launched(Realtime()) as gateway:
+async def test_what_a_session_cost_is_charged_and_the_rest_given_back(launched_realtime):
+    async with launched_realtime(Realtime()) as gateway:
         limited(gateway, a_budget(gateway, STEP + ANSWER + 100))
         client = await open_realtime(gateway)
         await answered(client)
@@ -79,9 +78,9 @@ async def test_what_a_session_cost_is_charged_and_the_rest_given_back(launched):
         assert await refused(second) == "budget_exhausted"
 
 
-async def test_an_answer_without_end_is_cut_when_the_budget_is_used_up(launched):  # noqa: F811
+async def test_an_answer_without_end_is_cut_when_the_budget_is_used_up(launched_realtime):
     endless = Realtime(deltas=("word " * 200,) * 400, ends=False)
-    async with launched(endless) as gateway:
+    async with launched_realtime(endless) as gateway:
         limit = a_budget(gateway, 100_000)
         limited(gateway, limit)
         client = await open_realtime(gateway)
@@ -94,8 +93,8 @@ async def test_an_answer_without_end_is_cut_when_the_budget_is_used_up(launched)
         assert limit.amount - STEP < event["cost_micro_dollars"] <= limit.amount
 
 
-async def test_a_model_without_a_price_is_refused_under_a_budget(launched):  # noqa: F811
-    async with launched(Realtime()) as gateway:
+async def test_a_model_without_a_price_is_refused_under_a_budget(launched_realtime):
+    async with launched_realtime(Realtime()) as gateway:
         limited(gateway, a_budget(gateway, 10**9))
         client = await open_realtime(gateway, target="/openai/v1/realtime?model=nobody-knows-this")
         assert (client.status, client.headers["x-conduit-reason"]) == (403, "unpriced_model")
@@ -105,9 +104,9 @@ async def test_a_model_without_a_price_is_refused_under_a_budget(launched):  # n
     ("model", "reason"),
     [("nobody-knows-this", "unpriced_model"), ("gpt-5-mini", None), (None, "unpriced_model")],
 )
-async def test_a_model_that_is_named_in_the_session_is_held_to_its_price(launched, model, reason):  # noqa: F811
+async def test_a_model_that_is_named_in_the_session_is_held_to_its_price(launched_realtime, model, reason):
     there = Realtime()
-    async with launched(there) as gateway:
+    async with launched_realtime(there) as gateway:
         limited(gateway, a_budget(gateway, 10**9))
         client = await open_realtime(gateway, target=RESPONSES)
         named = {"model": model} if model else {}
@@ -127,9 +126,11 @@ async def test_a_model_that_is_named_in_the_session_is_held_to_its_price(launche
         (LimitKind.INPUT_TOKENS_PER_CALL, "gpt-5*", None),
     ],
 )
-async def test_a_model_with_its_own_limits_is_named_at_the_handshake(launched, kind, pattern, reason):  # noqa: F811
+async def test_a_model_with_its_own_limits_is_named_at_the_handshake(
+    launched_realtime, kind, pattern, reason
+):
     there = Realtime()
-    async with launched(there) as gateway:
+    async with launched_realtime(there) as gateway:
         limited(gateway, replace(a_ceiling(gateway, kind, 10**6), model=pattern))
         client = await open_realtime(gateway, target=RESPONSES)
         client.send(TEXT, '{"type":"response.create","model":"gpt-5-mini","input":"hi"}')
@@ -140,15 +141,15 @@ async def test_a_model_with_its_own_limits_is_named_at_the_handshake(launched, k
             assert there.heard == []
 
 
-async def test_a_response_in_the_background_is_refused_in_a_session_too(launched):  # noqa: F811
-    async with launched(Realtime()) as gateway:
+async def test_a_response_in_the_background_is_refused_in_a_session_too(launched_realtime):
+    async with launched_realtime(Realtime()) as gateway:
         client = await open_realtime(gateway, target=RESPONSES)
         client.send(TEXT, '{"type":"response.create","model":"gpt-5-mini","input":"hi","background":true}')
         assert await refused(client) == "request_malformed"
 
 
-async def test_an_answer_that_breaks_off_is_charged_by_estimate(launched):  # noqa: F811
-    async with launched(Realtime(ends=False)) as gateway:
+async def test_an_answer_that_breaks_off_is_charged_by_estimate(launched_realtime):
+    async with launched_realtime(Realtime(ends=False)) as gateway:
         client = await open_realtime(gateway)
         client.send(TEXT, CREATE)
         for _ in range(4):  # session.created, response.created, two deltas
@@ -160,7 +161,7 @@ async def test_an_answer_that_breaks_off_is_charged_by_estimate(launched):  # no
         assert event["cost_micro_dollars"] > 0
 
 
-async def test_a_protocol_that_is_not_known_is_counted_by_its_bytes(launched):  # noqa: F811
+async def test_a_protocol_that_is_not_known_is_counted_by_its_bytes(launched_realtime):
     async def unknown(peer: Peer) -> None:
         peer.accept()
         await peer.hear()
@@ -168,7 +169,7 @@ async def test_a_protocol_that_is_not_known_is_counted_by_its_bytes(launched):  
         peer.send(BINARY, b"z" * 512)
         await peer.hear()
 
-    async with launched(unknown) as gateway:
+    async with launched_realtime(unknown) as gateway:
         client = await open_realtime(gateway, target="/openai/v1/anything?model=gpt-realtime")
         client.send(TEXT, "x" * 300)
         await client.hear()
@@ -178,8 +179,8 @@ async def test_a_protocol_that_is_not_known_is_counted_by_its_bytes(launched):  
         assert (event["input_tokens"], event["output_tokens"]) == (100, 10 + 2)
 
 
-async def test_an_open_session_is_one_of_the_calls_at_once(launched):  # noqa: F811
-    async with launched(Realtime()) as gateway:
+async def test_an_open_session_is_one_of_the_calls_at_once(launched_realtime):
+    async with launched_realtime(Realtime()) as gateway:
         (tenant,) = gateway.snapshots.current.tenants
         limited(gateway, Limit(LimitId(uuid7()), tenant, LimitScope.TENANT, tenant, LimitKind.CONCURRENT, 1))
         client = await open_realtime(gateway)
@@ -190,12 +191,12 @@ async def test_an_open_session_is_one_of_the_calls_at_once(launched):  # noqa: F
         assert (await open_realtime(gateway)).status == 101
 
 
-async def test_limits_that_cannot_be_checked_refuse_the_next_answer(launched, monkeypatch):  # noqa: F811
+async def test_limits_that_cannot_be_checked_refuse_the_next_answer(launched_realtime, monkeypatch):
     async def away(*_, **__):
         raise LimiterUnavailable("away")
 
     there = Realtime()
-    async with launched(there) as gateway:
+    async with launched_realtime(there) as gateway:
         limited(gateway, a_budget(gateway, 10**9))
         client = await open_realtime(gateway)
         await answered(client)
@@ -206,8 +207,8 @@ async def test_limits_that_cannot_be_checked_refuse_the_next_answer(launched, mo
         assert len(there.heard) == 1
 
 
-async def test_a_session_is_settled_once_however_many_see_its_end(launched, monkeypatch):  # noqa: F811
-    async with launched(Realtime()) as gateway:
+async def test_a_session_is_settled_once_however_many_see_its_end(launched_realtime, monkeypatch):
+    async with launched_realtime(Realtime()) as gateway:
         settled = []
         settle = gateway.limiter.settle
         monkeypatch.setattr(
@@ -228,8 +229,8 @@ def a_ceiling(gateway: Running, kind: LimitKind, amount: int) -> Limit:
     return Limit(LimitId(uuid7()), tenant, LimitScope.TENANT, tenant, kind, amount)
 
 
-async def test_an_answer_is_cut_at_the_output_that_one_call_may_have(launched):  # noqa: F811
-    async with launched(Realtime(deltas=("word " * 20,) * 100, ends=False)) as gateway:
+async def test_an_answer_is_cut_at_the_output_that_one_call_may_have(launched_realtime):
+    async with launched_realtime(Realtime(deltas=("word " * 20,) * 100, ends=False)) as gateway:
         limited(gateway, a_ceiling(gateway, LimitKind.OUTPUT_TOKENS_PER_CALL, 500))
         client = await open_realtime(gateway)
         client.send(TEXT, CREATE)
@@ -237,8 +238,8 @@ async def test_an_answer_is_cut_at_the_output_that_one_call_may_have(launched): 
         assert 500 < (await ended(gateway))["output_tokens"] <= 500 + 34
 
 
-async def test_answers_within_the_ceiling_pass_however_many(launched):  # noqa: F811
-    async with launched(Realtime()) as gateway:
+async def test_answers_within_the_ceiling_pass_however_many(launched_realtime):
+    async with launched_realtime(Realtime()) as gateway:
         limited(gateway, a_ceiling(gateway, LimitKind.OUTPUT_TOKENS_PER_CALL, 125))
         client = await open_realtime(gateway)
         for _ in range(3):
@@ -247,9 +248,9 @@ async def test_answers_within_the_ceiling_pass_however_many(launched):  # noqa: 
 
 
 @pytest.mark.parametrize(("stated", "reason"), [(10_000, "tokens_limited"), (400, None)])
-async def test_what_an_answer_states_is_held_to_the_ceiling(launched, stated, reason):  # noqa: F811
+async def test_what_an_answer_states_is_held_to_the_ceiling(launched_realtime, stated, reason):
     there = Realtime()
-    async with launched(there) as gateway:
+    async with launched_realtime(there) as gateway:
         limited(gateway, a_ceiling(gateway, LimitKind.OUTPUT_TOKENS_PER_CALL, 500))
         client = await open_realtime(gateway, target=RESPONSES)
         asked = {"type": "response.create", "model": "gpt-5-mini", "input": "hi", "max_output_tokens": stated}
