@@ -10,10 +10,10 @@ from ipaddress import ip_address
 
 from mitmproxy import connection, http, tls
 
+from addons.certificate_revocations import CertificateRevocations
 from addons.configuration import Configuration
 from addons.connections import ClientConnection, Connections
 from addons.identity_tokens import IdentityTokens
-from addons.revocations import Revocations
 from addons.snapshots import Snapshots
 from addons.step import Step
 from addons.visit import Visit
@@ -66,7 +66,7 @@ class Attribution(Step):
         *,
         configuration: Configuration,
         tokens: IdentityTokens,
-        revocations: Revocations,
+        revocations: CertificateRevocations,
     ) -> None:
         self._vault = vault
         self._connections = connections

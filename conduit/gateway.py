@@ -10,6 +10,7 @@ from addons import STEPS
 from addons.accounts import Accounts
 from addons.admission import Admission
 from addons.attribution import Attribution
+from addons.certificate_revocations import CertificateRevocations
 from addons.chain import Chain, Surroundings
 from addons.coaching import Coaching
 from addons.configuration import Bounds, Configuration, Listeners, Upstreams
@@ -33,7 +34,6 @@ from addons.record import Record
 from addons.redaction import Redaction
 from addons.rejudgement import Rejudgement
 from addons.reservations import Reservations
-from addons.revocations import Revocations
 from addons.session_watch import SessionWatch
 from addons.settlement import Settlement
 from addons.snapshots import Snapshots
@@ -181,7 +181,7 @@ def engine(
     identity = configuration.identity
     key_sets = KeySets(identity.issuers, configuration.upstreams.ca_bundle)
     tokens = IdentityTokens(identity.issuers, key_sets)
-    revocations = Revocations(identity.client_crl_file, spool)
+    revocations = CertificateRevocations(identity.client_crl_file, spool)
     health = CredentialHealth(spool, snapshots)
     exchange = TokenExchange(token_client(configuration.upstreams))
     forgetting = Forgetting(vault, exchange, snapshots)

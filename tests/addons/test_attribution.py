@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from addons import key_sets, revocations
+from addons import certificate_revocations, key_sets
 from policy.exchange import IdentitySource
 from policy.snapshot import SufficientSources
 from tests.addons.identity import (
@@ -297,7 +297,7 @@ async def test_a_new_key_is_fetched_when_a_token_names_it(place: Office, monkeyp
 async def test_a_revoked_certificate_is_refused_on_an_open_connection_too(
     short_path: Path, valkey_url, provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(revocations, "LOOK_S", 0.02)
+    monkeypatch.setattr(certificate_revocations, "LOOK_S", 0.02)
     path = short_path / "clients.crl"
     async with office(short_path, valkey_url, provider, client_crl_file=str(path)) as place:
         shown = place.context("ada")

@@ -25,7 +25,7 @@ FILE_BYTES_MAX = 64 * 1024 * 1024
 type _Stamp = tuple[int, int, int]
 
 
-class Revocations:
+class CertificateRevocations:
     """Of ``path``; without one, nothing is ever revoked."""
 
     def __init__(self, path: Path | None, spool: Spool) -> None:
