@@ -28,10 +28,6 @@ class PriceSource(StrEnum):
     TENANT = "tenant"
 
 
-class InvalidPriceRule(ValueError):
-    """A rule that says nothing, contradicts itself, or is beyond what the ledger can hold."""
-
-
 @dataclass(frozen=True, slots=True)
 class OverridePrices:
     """Micro-dollars for a million tokens, and for each request. ``None`` costs what input costs."""
