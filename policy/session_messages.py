@@ -70,9 +70,12 @@ def opening_call(dialect: Dialect, query: str) -> Call:
     if len(set(named)) > 1:
         raise Malformed("The address names two models; name one.")
     model = checked_model(named[0]) if named else None
-    return Call(
-        dialect.value if dialect is not Dialect.OTHER else "session", model, True, 0, None, 1, False, 0
-    )
+    return answer_call(model, 0, dialect.value if dialect is not Dialect.OTHER else "session")
+
+
+def answer_call(model: str | None, input_tokens: int, operation: str = "session") -> Call:
+    """The call that an answer within a session is where nothing bounds it: streamed, and one at a time."""
+    return Call(operation, model, True, input_tokens, None, 1, False, 0)
 
 
 def read_message(dialect: Dialect, content: bytes) -> Said:
@@ -108,12 +111,12 @@ def tokens_of_sound(dialect: Dialect, size: int, *, spoken: bool, narrow: bool) 
 def _realtime(document: Document, content: bytes, foreign: bool) -> Said:
     kind = document.get("type")
     if kind == "input_audio_buffer.append":
-        return Said(sound_bytes=_decoded(document.get("audio")), foreign_keys=foreign)
+        return Said(sound_bytes=decoded_size(document.get("audio")), foreign_keys=foreign)
     session = document.get("session")
     model = None
     if isinstance(session, dict):
         model = checked_model(session.get("model")) or _transcribing(session)
-    sound = sum(map(_decoded, _strings_named(document, "audio")))
+    sound = sum(map(decoded_size, _strings_named(document, "audio")))
     text = max(0, len(content) - sound * 4 // 3)
     return Said(model, kind == "response.create", None, tokens_of_text(text), sound, foreign)
 
@@ -145,12 +148,12 @@ def _live(document: Document, content: bytes, foreign: bool) -> Said:
     if model is not None:
         model = model.rpartition("/models/")[2]
     starts = any(name in document for name in _STARTS_LIVE)
-    sound = sum(map(_decoded, _strings_named(document, "data")))
+    sound = sum(map(decoded_size, _strings_named(document, "data")))
     text = max(0, len(content) - sound * 4 // 3)
     return Said(model, starts, None, tokens_of_text(text), sound, foreign)
 
 
-def _decoded(value: object) -> int:
+def decoded_size(value: object) -> int:
     """Bytes that a base64 text stands for."""
     return len(value) * 3 // 4 if isinstance(value, str) else 0
 

@@ -16,11 +16,18 @@ from policy.money import MicroDollars
 from policy.price_rules import Terms
 from policy.pricing import Answered, Unpriced, ceiling, price_units
 from policy.reported import TOKENS_MAX, Units, units, usage_of
-from policy.session_messages import Dialect, Said, tokens_of_sound, tokens_of_text
+from policy.session_messages import (
+    Dialect,
+    Said,
+    answer_call,
+    decoded_size,
+    tokens_of_sound,
+    tokens_of_text,
+)
+from policy.usage import MEDIA_BYTES_PER_TOKEN
 
 # Answers that are under way at once; a provider that begins more without ending any is counted as one.
 OPEN_MAX = 64
-UNKNOWN_BYTES_PER_TOKEN = 256
 
 _SHAPES = {
     Dialect.REALTIME: Shape.OPENAI_CHAT,
@@ -128,8 +135,7 @@ class SessionMeter:
         """The answer that ``said`` asks for: ``call`` where it states bounds, else the conversation."""
         if call is not None:
             return replace(call, model=call.model or self.model, stream=True)
-        context = self._context_tokens + said.text_tokens
-        return Call("session", said.model or self.model, True, context, None, 1, False, 0)
+        return answer_call(said.model or self.model, self._context_tokens + said.text_tokens)
 
     def next_step(self, call: Call | None, step_tokens: int) -> Used:
         """The most that the next answer may use: ``call`` where it is known, else the conversation so far.
@@ -137,7 +143,7 @@ class SessionMeter:
         ``step_tokens`` is its output where none is bounded.
         """
         context = 0 if self._open else self._context_tokens
-        worst = call or Call("session", self.model, True, context, None, 1, False, 0)
+        worst = call or answer_call(self.model, context)
         if worst.model is None:
             worst = replace(worst, model=self.model)
         output = (step_tokens if worst.output_ceiling is None else worst.output_ceiling) * worst.choices
@@ -234,7 +240,7 @@ class SessionMeter:
             return
         opened = self._under(response if isinstance(response, str) else "")
         if kind in _SOUND_DELTAS:
-            opened.sound_bytes += len(delta) * 3 // 4
+            opened.sound_bytes += decoded_size(delta)
         else:
             opened.text_bytes += len(delta.encode("utf-8", "replace"))
 
@@ -250,8 +256,8 @@ class SessionMeter:
             opened, said, data = self._under(""), part.get("text"), part.get("inlineData")
             if isinstance(said, str):
                 opened.text_bytes += len(said.encode("utf-8", "replace"))
-            if isinstance(data, dict) and isinstance(data.get("data"), str):
-                opened.sound_bytes += len(data["data"]) * 3 // 4
+            if isinstance(data, dict):
+                opened.sound_bytes += decoded_size(data.get("data"))
         usage = document.get("usageMetadata")
         if isinstance(usage, dict):
             self._reported_live({_LIVE_NAMES.get(str(name), str(name)): usage[name] for name in usage})
@@ -290,7 +296,7 @@ class SessionMeter:
 
     def _estimate(self, opened: _Open) -> Units:
         if self._dialect is Dialect.OTHER:
-            sound = -(-opened.sound_bytes // UNKNOWN_BYTES_PER_TOKEN)
+            sound = -(-opened.sound_bytes // MEDIA_BYTES_PER_TOKEN)
             return Units(
                 input_tokens=opened.input_tokens, output_tokens=tokens_of_text(opened.text_bytes) + sound
             )
