@@ -2,13 +2,13 @@
 
 from collections.abc import Collection
 
-from policy.destination import InvalidDestination, canonical_host
 from policy.exchange import IdentitySource
 from policy.identifiers import TenantId
 from store import sufficiency
 from store.acts import Actor, record
 from store.door import Store
 from store.errors import InvalidRecord
+from store.hosts import stated_host
 from store.sufficiency import SufficiencyRule
 
 EVERY_HOST = "*"
@@ -55,7 +55,4 @@ def _pattern(text: str) -> str:
     if text == EVERY_HOST:
         return text
     below = "*." if text.startswith("*.") else ""
-    try:
-        return below + canonical_host(text.removeprefix("*."))
-    except InvalidDestination as error:
-        raise InvalidRecord(str(error)) from error
+    return below + stated_host(text.removeprefix("*."))
