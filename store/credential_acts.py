@@ -82,13 +82,9 @@ async def change_credential(
             credential_id=credential_id,
             options=Options(
                 weight=before.weight if change.weight is None else change.weight,
-                pool=before.pool if change.pool is None else change.pool or None,
+                pool=_stated(change.pool, before.pool),
                 purpose=before.purpose,
-                provider_key_id=(
-                    before.provider_key_id
-                    if change.provider_key_id is None
-                    else change.provider_key_id or None
-                ),
+                provider_key_id=_stated(change.provider_key_id, before.provider_key_id),
             ),
         )
         await _check_options(session, credential)
@@ -151,6 +147,7 @@ async def revoke_credential(
 
 
 def _stated(anew: str | None, before: str | None) -> str | None:
+    """By the rule of ``CredentialChange``: ``None`` leaves what was, an empty text takes it away."""
     return before if anew is None else anew or None
 
 
