@@ -25,6 +25,7 @@ from store.merkle import Frontier
 
 WEBHOOK_TIMEOUT_S = 5.0
 SUFFIX = ".held"
+NOTE_SUFFIX = ".checkpoint"
 
 
 class WitnessUnavailable(Exception):
@@ -100,7 +101,7 @@ class FolderWitness:
         self._directory = directory
 
     async def publish(self, checkpoint: Checkpoint, note: str) -> None:
-        path = self._directory / str(checkpoint.tenant_id) / f"{checkpoint.size:020d}.checkpoint"
+        path = self._directory / kept_as(checkpoint)
         try:
             await asyncio.to_thread(write_once, path, note.encode())
         except OSError as error:
@@ -132,6 +133,11 @@ class WebhookWitness:
             raise WitnessUnavailable(f"the webhook answered {answer.status_code}")
 
 
+def kept_as(checkpoint: Checkpoint) -> str:
+    """Where a witness keeps a checkpoint, below its folder or prefix; names sort as the record grew."""
+    return f"{checkpoint.tenant_id}/{checkpoint.size:020d}{NOTE_SUFFIX}"
+
+
 def witnessed(paths: Iterable[Path], trusted: tuple[VerifierKey, ...]) -> list[Checkpoint]:
     """Checkpoints from files that a witness kept: notes, or folders of them.
 
@@ -139,7 +145,7 @@ def witnessed(paths: Iterable[Path], trusted: tuple[VerifierKey, ...]) -> list[C
     """
     found = []
     for path in paths:
-        files = sorted(path.rglob("*.checkpoint")) if path.is_dir() else [path]
+        files = sorted(path.rglob(f"*{NOTE_SUFFIX}")) if path.is_dir() else [path]
         found += [open_with_any(trusted, file.read_text("utf-8", errors="replace")) for file in files]
     return found
 

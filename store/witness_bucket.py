@@ -13,7 +13,7 @@ from typing import Any
 
 from store.checkpoint import Checkpoint
 from store.errors import MissingPackage
-from store.witness import WitnessUnavailable
+from store.witness import NOTE_SUFFIX, WitnessUnavailable, kept_as
 
 TIMEOUT_S = 5
 # Far above a note's size; anything larger is none.
@@ -57,7 +57,7 @@ class BucketWitness:
 
     def _put(self, checkpoint: Checkpoint, note: str) -> None:
         place = self._place
-        key = f"{place.prefix}/{checkpoint.tenant_id}/{checkpoint.size:020d}.checkpoint"
+        key = f"{place.prefix}/{kept_as(checkpoint)}"
         until = datetime.now(UTC) + timedelta(days=place.retain_days)
         try:
             self._s3().put_object(
@@ -78,7 +78,7 @@ class BucketWitness:
         pages = self._s3().get_paginator("list_object_versions")
         for page in pages.paginate(Bucket=self._place.bucket, Prefix=f"{self._place.prefix}/"):
             for item in page.get("Versions", ()):
-                if item["Key"].endswith(".checkpoint") and item["Size"] <= NOTE_BYTES_MAX:
+                if item["Key"].endswith(NOTE_SUFFIX) and item["Size"] <= NOTE_BYTES_MAX:
                     yield item["Key"], item["VersionId"]
 
     def _read(self, key: str, version: str) -> str:

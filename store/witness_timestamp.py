@@ -13,7 +13,7 @@ import httpx
 
 from store.checkpoint import Checkpoint
 from store.errors import MissingPackage
-from store.witness import WitnessUnavailable, write_once
+from store.witness import NOTE_SUFFIX, WitnessUnavailable, kept_as, write_once
 
 TIMEOUT_S = 10.0
 TOKEN_BYTES_MAX = 64 * 1024
@@ -40,7 +40,7 @@ class TimestampWitness:
 
     async def publish(self, checkpoint: Checkpoint, note: str) -> None:
         """Get a token for a checkpoint, check it, and keep both. Raises ``WitnessUnavailable``."""
-        path = self.directory / str(checkpoint.tenant_id) / f"{checkpoint.size:020d}.checkpoint"
+        path = self.directory / kept_as(checkpoint)
         try:
             if path.with_suffix(SUFFIX).exists():
                 return
@@ -87,7 +87,7 @@ def stamped(directory: Path, ca_file: Path) -> list[str]:
     """The notes in a folder that have a token, which holds. Raises ``TimestampInvalid``, or ``OSError``."""
     found = []
     for path in sorted(directory.rglob(f"*{SUFFIX}")):
-        note = path.with_suffix(".checkpoint").read_text("utf-8")
+        note = path.with_suffix(NOTE_SUFFIX).read_text("utf-8")
         check(path.read_bytes(), note, ca_file)
         found.append(note)
     return found
