@@ -44,6 +44,10 @@ ADVANCE_HEAD = text(
     " updated_at = now() WHERE tenant_id = :tenant"
 )
 KNOWN_IDS = text("SELECT id FROM conduit.event WHERE tenant_id = :tenant AND id = ANY(:ids)")
+LEAVES = text(
+    "SELECT leaf FROM conduit.event WHERE tenant_id = :tenant AND sequence > :after AND sequence <= :last"
+    " ORDER BY sequence LIMIT :limit"
+)
 COLUMNS = {
     "sequence": "bigint",
     "id": "uuid",
@@ -112,6 +116,14 @@ async def append(session: AsyncSession, events: Sequence[Mapping[str, Any]]) -> 
     if rows:
         await _insert(session, tenant, head, list(rows.values()))
     return tuple(rows)
+
+
+async def leaves(
+    session: AsyncSession, tenant: TenantId, *, after: int, last: int, limit: int
+) -> Sequence[bytes]:
+    """The leaf hashes behind event ``after``, up to number ``last``; at most ``limit`` of them."""
+    place = {"tenant": tenant, "after": after, "last": last, "limit": limit}
+    return (await session.scalars(LEAVES, place)).all()
 
 
 async def _locked_head(session: AsyncSession, tenant: TenantId) -> Head:

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from policy.event import timestamp
 from policy.identifiers import TenantId
 from policy.incident import Severity, incident
-from store.chain import append
+from store.chain import append, leaves
 from store.checkpoint import Checkpoint, CheckpointInvalid, SigningKey
 from store.claim import Purpose
 from store.door import Store
@@ -34,10 +34,6 @@ LEAVES_PAGE = 10_000
 GROWN = text(
     "SELECT tenant_id, sequence, frontier FROM conduit.chain_head AS head WHERE sequence > coalesce("
     "(SELECT max(sequence) FROM conduit.checkpoint WHERE tenant_id = head.tenant_id), 0) ORDER BY tenant_id"
-)
-LEAVES = text(
-    "SELECT leaf FROM conduit.event WHERE tenant_id = :tenant AND sequence > :after AND sequence <= :last"
-    " ORDER BY sequence LIMIT :limit"
 )
 KEEP = text(
     "INSERT INTO conduit.checkpoint (tenant_id, sequence, root, note)"
@@ -166,11 +162,12 @@ class Checkpointer:
             )
         frontier = held.frontier
         while frontier.size < edge.frontier.size:
-            place = {"after": frontier.size, "last": edge.frontier.size, "limit": LEAVES_PAGE}
-            leaves = (await session.scalars(LEAVES, {"tenant": edge.tenant, **place})).all()
-            if not leaves:
+            page = await leaves(
+                session, edge.tenant, after=frontier.size, last=edge.frontier.size, limit=LEAVES_PAGE
+            )
+            if not page:
                 break
-            frontier = frontier.appended(leaves)
+            frontier = frontier.appended(page)
         if frontier != edge.frontier:
             raise RecordRewritten(
                 f"it does not continue the {held.checkpoint.size} events signed at {held.checkpoint.at}"

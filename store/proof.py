@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 
 from policy.identifiers import TenantId
+from store import chain
 from store.canonical import NotCanonical, canonical
 from store.checkpoint import (
     Checkpoint,
@@ -49,10 +50,6 @@ EVENT = text(
 CHECKPOINT = text(
     "SELECT note FROM conduit.checkpoint WHERE tenant_id = :tenant AND sequence >= :sequence"
     " ORDER BY sequence DESC LIMIT 1"
-)
-LEAVES = text(
-    "SELECT leaf FROM conduit.event WHERE tenant_id = :tenant AND sequence > :after AND sequence <= :last"
-    " ORDER BY sequence LIMIT :limit"
 )
 LEAVES_PAGE = 20_000
 
@@ -227,9 +224,8 @@ async def _leaves(store: Store, tenant: TenantId, last: int) -> list[bytes]:
     """The leaf hashes up to number ``last``: 32 bytes an event, however long their texts are."""
     found: list[bytes] = []
     while len(found) < last:
-        place = {"tenant": tenant, "after": len(found), "last": last, "limit": LEAVES_PAGE}
         async with store.platform(Purpose.REPORTING) as session:
-            page = list(await session.scalars(LEAVES, place))
+            page = await chain.leaves(session, tenant, after=len(found), last=last, limit=LEAVES_PAGE)
         if not page:
             break
         found += page
