@@ -101,5 +101,6 @@ RECORD: tuple[Probe, ...] = (
         retention.release,
         lambda s, r: retention.release(s, hold_id=r.hold_id, released_by="theirs", reason="theirs"),
     ),
+    Probe(retention.held, lambda s, r: retention.held(s, tenant_id=r.tenant_id)),
     Probe(retention.holds, lambda s, _: retention.holds(s)),
 )

@@ -16,13 +16,13 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from policy.identifiers import TenantId
-from store import custody, tenants
+from store import custody, retention, tenants
 from store.acts import Actor, record
 from store.claim import Purpose
 from store.door import Store
 from store.errors import EraseRefused, RecordHeld
 from store.migrations.erased_tables import ERASED, KEPT
-from store.tables import CHAIN_HEAD, EVENT, HOLD, TENANT
+from store.tables import CHAIN_HEAD, EVENT, TENANT
 from store.tenants import INTERNAL, PLATFORM, TenantState
 
 # Small enough that no lock is held for long, large enough that a million rows take minutes.
@@ -52,8 +52,7 @@ async def begin(store: Store, *, actor: Actor, tenant_id: TenantId) -> dict[str,
     """
     async with store.platform(Purpose.DELETION) as session:
         state = await _state(session, tenant_id)
-        held = select(func.count()).where(HOLD.c.tenant_id == tenant_id, HOLD.c.released_at.is_(None))
-        if (await session.execute(held)).scalar_one():
+        if await retention.held(session, tenant_id=tenant_id):
             raise RecordHeld("the tenant's record is under a hold, which somebody has to release first")
         if state is TenantState.DELETED or tenant_id in INTERNAL:
             raise EraseRefused("this tenant cannot be deleted")

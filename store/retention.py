@@ -82,6 +82,12 @@ async def release(session: AsyncSession, *, hold_id: UUID, released_by: str, rea
     return await one(session, Hold, change.returning(*_HOLD_COLUMNS))
 
 
+async def held(session: AsyncSession, *, tenant_id: TenantId) -> bool:
+    """Whether a hold of this tenant stands; for ``Purpose.DELETION``, which sees those of all."""
+    standing = select(func.count()).where(HOLD.c.tenant_id == tenant_id, HOLD.c.released_at.is_(None))
+    return bool((await session.execute(standing)).scalar_one())
+
+
 async def holds(session: AsyncSession) -> list[Hold]:
     """Every hold, standing or ended, newest first."""
     return await many(session, Hold, select(*_HOLD_COLUMNS).order_by(HOLD.c.id.desc()))

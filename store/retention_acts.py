@@ -20,7 +20,8 @@ from store.claim import Purpose
 from store.door import Store
 from store.errors import InvalidRecord, RecordHeld
 from store.retention import DAYS_MAX, Hold, Retention
-from store.tables import CHAIN_HEAD, HOLD, RETENTION
+from store.rows import optional
+from store.tables import CHAIN_HEAD, RETENTION
 from store.walk import PRUNE
 
 # Small enough that no lock is held for long, large enough that a million events take minutes.
@@ -156,12 +157,10 @@ async def _permit(store: Store, actor: Actor, tenant_id: TenantId) -> int:
 
 
 async def _stated_by(session: AsyncSession, tenant_id: TenantId) -> Retention | None:
-    held = select(func.count()).where(HOLD.c.tenant_id == tenant_id, HOLD.c.released_at.is_(None))
-    if (await session.execute(held)).scalar_one():
+    if await retention.held(session, tenant_id=tenant_id):
         raise RecordHeld("the record of this tenant is under a hold")
-    query = select(RETENTION).where(RETENTION.c.tenant_id == tenant_id)
-    row = (await session.execute(query)).mappings().one_or_none()
-    return None if row is None else Retention(**row)
+    query = select(*RETENTION.c).where(RETENTION.c.tenant_id == tenant_id)
+    return await optional(session, Retention, query)
 
 
 def _signed_before(note: str, days: int) -> bool:
