@@ -30,14 +30,16 @@ PEOPLE: tuple[Probe, ...] = (
         lambda s, r: tenants.set_state(s, tenant_id=r.tenant_id, state=tenants.TenantState.DELETING),
     ),
     Probe(
-        tenants.set_settings,
-        lambda s, r: tenants.set_settings(
-            s,
-            tenant_id=r.tenant_id,
-            time_zone="Asia/Tokyo",
-            data_residency=(),
-            degraded_allowance=MicroDollars(1),
-        ),
+        tenants.set_time_zone,
+        lambda s, r: tenants.set_time_zone(s, tenant_id=r.tenant_id, time_zone="Asia/Tokyo"),
+    ),
+    Probe(
+        tenants.set_residency,
+        lambda s, r: tenants.set_residency(s, tenant_id=r.tenant_id, regions=["theirs"]),
+    ),
+    Probe(
+        tenants.set_allowance,
+        lambda s, r: tenants.set_allowance(s, tenant_id=r.tenant_id, allowance=MicroDollars(1)),
     ),
     Probe(teams.create, lambda s, r: teams.create(s, name=r.name), aims=False),
     Probe(teams.every, lambda s, _: teams.every(s)),

@@ -63,14 +63,7 @@ async def set_allowance(
     if allowance is not None and not 0 < allowance <= MICRO_DOLLARS_MAX:
         raise InvalidRecord("an allowance is more than nothing, and within what the ledger can hold")
     async with store.tenant(tenant_id) as session:
-        before = await tenants.get(session, tenant_id=tenant_id)
-        tenant = await tenants.set_settings(
-            session,
-            tenant_id=tenant_id,
-            time_zone=before.time_zone,
-            data_residency=before.data_residency,
-            degraded_allowance=allowance,
-        )
+        tenant = await tenants.set_allowance(session, tenant_id=tenant_id, allowance=allowance)
         await record(
             session,
             actor,
@@ -94,14 +87,7 @@ async def set_residency(
     if len(named) > REGIONS_MAX or not all(_REGION.fullmatch(region) for region in named):
         raise InvalidRecord(f"at most {REGIONS_MAX} regions are named, each such as eu, us or gb")
     async with store.tenant(tenant_id) as session:
-        before = await tenants.get(session, tenant_id=tenant_id)
-        tenant = await tenants.set_settings(
-            session,
-            tenant_id=tenant_id,
-            time_zone=before.time_zone,
-            data_residency=named,
-            degraded_allowance=before.degraded_allowance,
-        )
+        tenant = await tenants.set_residency(session, tenant_id=tenant_id, regions=named)
         await record(
             session, actor, "tenant.set_residency", tenant_id=tenant_id, target=tenant_id, regions=named
         )
@@ -112,14 +98,7 @@ async def set_time_zone(store: Store, *, actor: Actor, tenant_id: TenantId, time
     """Say where the days and months of the tenant's budgets turn; ``time_zone`` is an IANA name."""
     _check_time_zone(time_zone)
     async with store.tenant(tenant_id) as session:
-        before = await tenants.get(session, tenant_id=tenant_id)
-        tenant = await tenants.set_settings(
-            session,
-            tenant_id=tenant_id,
-            time_zone=time_zone,
-            data_residency=before.data_residency,
-            degraded_allowance=before.degraded_allowance,
-        )
+        tenant = await tenants.set_time_zone(session, tenant_id=tenant_id, time_zone=time_zone)
         await record(
             session, actor, "tenant.set_time_zone", tenant_id=tenant_id, target=tenant_id, time_zone=time_zone
         )

@@ -1,8 +1,10 @@
 """Tenants. They are created and listed in platform sessions; a tenant session sees its own alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -95,31 +97,33 @@ async def get(session: AsyncSession, *, tenant_id: TenantId) -> Tenant:
 
 async def set_enabled(session: AsyncSession, *, tenant_id: TenantId, enabled: bool) -> Tenant:
     """Let a tenant's calls through, or stop them; for ``Purpose.ADMINISTRATION``."""
-    change = update(TENANT).where(TENANT.c.tenant_id == tenant_id).values(enabled=enabled)
-    return await one(session, Tenant, change.returning(*_COLUMNS))
+    return await _changed(session, tenant_id, enabled=enabled)
 
 
 async def set_state(session: AsyncSession, *, tenant_id: TenantId, state: TenantState) -> Tenant:
     """Step a tenant through its deletion (``store.erasure``); it stops calling with the first step."""
-    change = update(TENANT).where(TENANT.c.tenant_id == tenant_id).values(state=state.value, enabled=False)
-    return await one(session, Tenant, change.returning(*_COLUMNS))
+    return await _changed(session, tenant_id, state=state.value, enabled=False)
 
 
-async def set_settings(
-    session: AsyncSession,
-    *,
-    tenant_id: TenantId,
-    time_zone: str,
-    data_residency: tuple[str, ...],
-    degraded_allowance: MicroDollars | None,
+async def set_time_zone(session: AsyncSession, *, tenant_id: TenantId, time_zone: str) -> Tenant:
+    """Say where a tenant's days and months turn over."""
+    return await _changed(session, tenant_id, time_zone=time_zone)
+
+
+async def set_residency(session: AsyncSession, *, tenant_id: TenantId, regions: Sequence[str]) -> Tenant:
+    """Name the regions in which a tenant's data may be processed; none: every one."""
+    return await _changed(session, tenant_id, data_residency=list(regions))
+
+
+async def set_allowance(
+    session: AsyncSession, *, tenant_id: TenantId, allowance: MicroDollars | None
 ) -> Tenant:
-    """What a tenant's administrator may change about the tenant; an allowance sets its degraded mode too."""
-    mode = DegradedMode.CLOSED if degraded_allowance is None else DegradedMode.LOCAL_ALLOWANCE
-    change = update(TENANT).where(TENANT.c.tenant_id == tenant_id)
-    change = change.values(
-        time_zone=time_zone,
-        data_residency=list(data_residency),
-        degraded_mode=mode.value,
-        degraded_allowance=degraded_allowance,
-    )
+    """Say what a tenant's calls may cost while the limiter is away, and with it its degraded mode."""
+    mode = DegradedMode.CLOSED if allowance is None else DegradedMode.LOCAL_ALLOWANCE
+    return await _changed(session, tenant_id, degraded_mode=mode.value, degraded_allowance=allowance)
+
+
+async def _changed(session: AsyncSession, tenant_id: TenantId, **values: Any) -> Tenant:
+    """The tenant with these columns changed and no other; raises ``NotFound``."""
+    change = update(TENANT).where(TENANT.c.tenant_id == tenant_id).values(**values)
     return await one(session, Tenant, change.returning(*_COLUMNS))

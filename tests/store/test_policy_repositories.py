@@ -45,13 +45,9 @@ async def test_a_transaction_of_policy_is_one_version(store: Store, tenant: Tena
 
 async def test_a_tenants_administrator_changes_its_settings_alone(store: Store, tenant: TenantId) -> None:
     async with store.tenant(tenant) as session:
-        changed = await tenants.set_settings(
-            session,
-            tenant_id=tenant,
-            time_zone="Europe/Berlin",
-            data_residency=("eu",),
-            degraded_allowance=MicroDollars(5_000_000),
-        )
+        await tenants.set_time_zone(session, tenant_id=tenant, time_zone="Europe/Berlin")
+        await tenants.set_residency(session, tenant_id=tenant, regions=["eu"])
+        changed = await tenants.set_allowance(session, tenant_id=tenant, allowance=MicroDollars(5_000_000))
     assert (changed.time_zone, changed.data_residency) == ("Europe/Berlin", ("eu",))
     assert changed.degraded_mode is DegradedMode.LOCAL_ALLOWANCE
     async with store.platform(Purpose.ADMINISTRATION) as session:
