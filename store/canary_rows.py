@@ -101,10 +101,10 @@ async def furnish(session: AsyncSession, tenant_id: TenantId, *, number: int) ->
     await custody.write_data_key(session, tenant_id=tenant_id, version=1, data_key=envelope)
     await custody.write_envelope(session, credential_id=credential.id, version=1, envelope=envelope)
     binding = placeholders.Binding(member.id, credential.id)
-    placeholder = await placeholders.create(session, digest=digest, binding=binding)
+    await placeholders.create(session, digest=digest, binding=binding)
     await networks.add(session, network=network)
     await address_sessions.begin(session, told=[holding(network, name)])
-    limit = await limits.put(
+    await limits.put(
         session,
         setting=LimitSetting(LimitKind.CONCURRENT, number),
         subject=limits.LimitSubject(member_id=member.id),
@@ -114,7 +114,7 @@ async def furnish(session: AsyncSession, tenant_id: TenantId, *, number: int) ->
     await branding.put(session, branding=Branding(name))
     await pinned.put(session, host=host, reason=name, approved_by=name, expires_at=AGES_AHEAD)
     await sufficiency.put(session, host=host, sources=[IdentitySource.NETWORK])
-    exception = await endpoints.add_exception(
+    await endpoints.add_exception(
         session,
         host=host,
         subject=endpoints.ExceptionSubject(team_id=team.id),
@@ -122,32 +122,13 @@ async def furnish(session: AsyncSession, tenant_id: TenantId, *, number: int) ->
         approved_by=name,
         expires_at=AGES_AHEAD,
     )
-    price = await prices.add(session, new=a_discount(AGES_AGO))
-    if price is None:
+    if await prices.add(session, new=a_discount(AGES_AGO)) is None:
         raise AlreadyExists("the canary has a price rule already")
-    approval = await approvals.request(
-        session, action="canary", subject=name, requested_by=name, expires_at=AGES_AHEAD
-    )
+    await approvals.request(session, action="canary", subject=name, requested_by=name, expires_at=AGES_AHEAD)
     await content.put_policy(session, keep=False, bytes_max=1, content_key=envelope)
     await retention.put(session, event_days=None, content_days=None)
-    hold = await _ended_hold(session, name)
-    return Rows(
-        tenant_id=tenant_id,
-        name=name,
-        team_id=team.id,
-        member_id=member.id,
-        credential_id=credential.id,
-        placeholder_id=placeholder.id,
-        limit_id=limit.id,
-        exception_id=exception.id,
-        approval_id=approval.id,
-        price_id=price.id,
-        hold_id=hold.id,
-        digest=digest,
-        envelope=envelope,
-        host=host,
-        network=network,
-    )
+    await _ended_hold(session, name)
+    return await _own_rows(session, tenant_id)
 
 
 async def _ended_hold(session: AsyncSession, name: str) -> retention.Hold:
@@ -157,13 +138,17 @@ async def _ended_hold(session: AsyncSession, name: str) -> retention.Hold:
 
 
 async def rows_of(session: AsyncSession, tenant_id: TenantId) -> Rows | None:
-    """What ``furnish`` wrote for this tenant, if it did; picked by tenant, for isolation is in doubt."""
+    """What ``furnish`` wrote for this tenant, if it did."""
+    furnished = any(team.tenant_id == tenant_id for team in await teams.every(session))
+    return await _own_rows(session, tenant_id) if furnished else None
+
+
+async def _own_rows(session: AsyncSession, tenant_id: TenantId) -> Rows:
+    """Picked by tenant, for isolation is in doubt."""
 
     def own[T: HasTenant](records: list[T]) -> T:
         return next(record for record in records if record.tenant_id == tenant_id)
 
-    if all(team.tenant_id != tenant_id for team in await teams.every(session)):
-        return None
     team, placeholder = own(await teams.every(session)), own(await placeholders.every(session))
     limit, exception = own(await limits.every(session)), own(await endpoints.exceptions(session))
     approval, registered = own(await approvals.every(session)), own(await networks.every(session))
