@@ -16,7 +16,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from store.checkpoint import CheckpointInvalid, SigningKey, VerifierKey
+from store.checkpoint import CheckpointInvalid, SigningKey, VerifierKey, signer_of
 
 HEADING = "apiconduit catalogue"
 VERSION_MAX = 2**63 - 1
@@ -52,16 +52,16 @@ def verified(keys: Sequence[VerifierKey], entries: str, note: str) -> Release:
     """What the note states about ``entries``, if one of ``keys`` signed it. Raises ``ReleaseRefused``."""
     if not keys:
         raise ReleaseRefused("no key of a publisher is trusted here; set catalogue.public_keys")
-    for key in keys:
-        if f"\n— {key.name} " in note:
-            try:
-                release = _parsed(key.text_of(note))
-            except CheckpointInvalid as error:
-                raise ReleaseRefused("the catalogue's signature is false") from error
-            if release.digest != _digest(entries):
-                raise ReleaseRefused("the catalogue is not the one that was signed")
-            return release
-    raise ReleaseRefused("the catalogue was not signed by a trusted key")
+    key = signer_of(keys, note)
+    if key is None:
+        raise ReleaseRefused("the catalogue was not signed by a trusted key")
+    try:
+        release = _parsed(key.text_of(note))
+    except CheckpointInvalid as error:
+        raise ReleaseRefused("the catalogue's signature is false") from error
+    if release.digest != _digest(entries):
+        raise ReleaseRefused("the catalogue is not the one that was signed")
+    return release
 
 
 def _parsed(text: str) -> Release:

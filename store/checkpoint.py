@@ -21,6 +21,7 @@ import hmac
 import os
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
@@ -191,10 +192,15 @@ def pinned_keys(path: Path) -> tuple[VerifierKey, ...]:
 
 def open_with_any(keys: tuple[VerifierKey, ...], note: str) -> Checkpoint:
     """The checkpoint in a note that one of ``keys`` signed. Raises ``CheckpointInvalid``."""
-    for key in keys:
-        if f"\n— {key.name} " in note:
-            return key.open(note)
-    raise CheckpointInvalid("the checkpoint was not signed by any trusted key")
+    key = signer_of(keys, note)
+    if key is None:
+        raise CheckpointInvalid("the checkpoint was not signed by any trusted key")
+    return key.open(note)
+
+
+def signer_of(keys: Sequence[VerifierKey], note: str) -> VerifierKey | None:
+    """The key in whose name a note is signed, if one of ``keys``; whether it did is yet to be checked."""
+    return next((key for key in keys if f"\n— {key.name} " in note), None)
 
 
 def _write_once(path: Path, text: str, mode: int) -> None:
