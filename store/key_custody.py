@@ -7,13 +7,12 @@ point is ended by asking for it again. Locks keep a rotation from missing what i
 from asyncio import to_thread
 from dataclasses import dataclass, replace
 from typing import Protocol
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from policy.identifiers import TenantId
+from policy.identifiers import CredentialId, TenantId
 from policy.snapshot import Credential, Tenant
 from store import administrators, content, credentials, custody, tenants
 from store.acts import Actor, record
@@ -195,22 +194,23 @@ class KeyCustody:
                 )
         return broken
 
-    async def _reseal(self, tenant_id: TenantId, credential_id: UUID) -> bool:
+    async def _reseal(self, tenant_id: TenantId, credential_id: CredentialId) -> bool:
         async with self._store.tenant(tenant_id) as session:
             await lock_tenant_keys(session, tenant_id)
             tenant = await keyed_tenant(session, tenant_id)
             await self._vault.unlock(tenant)
-            for item in await _sealed(session):
-                if item.id == credential_id and item.envelope and not self._vault.is_current(tenant, item):
-                    await count_use(session)
-                    await custody.write_envelope(
-                        session,
-                        credential_id=item.id,
-                        version=item.version,
-                        envelope=self._vault.resealed(tenant, item),
-                    )
-                    return True
-        return False
+            row = await credentials.get(session, credential_id=credential_id)
+            item = await sealed_credential(session, row)
+            if not item.envelope or self._vault.is_current(tenant, item):
+                return False
+            await count_use(session)
+            await custody.write_envelope(
+                session,
+                credential_id=item.id,
+                version=item.version,
+                envelope=self._vault.resealed(tenant, item),
+            )
+        return True
 
     async def _refuse_stragglers(self, session: AsyncSession, tenant: Tenant) -> None:
         for item in await _sealed(session):
