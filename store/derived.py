@@ -16,7 +16,7 @@ from policy.identifiers import TenantId
 from policy.price_rules import DISCOUNT_MAX
 from store.derived_endpoints import record_endpoints
 from store.derived_health import record_health
-from store.derived_values import count, text_of, unnested
+from store.derived_values import count, text_of, unnested, uuid_of
 
 TOKEN_KINDS = (
     "input_tokens",
@@ -80,10 +80,10 @@ def _usage(event: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": UUID(str(event["id"])),
         "at": datetime.fromisoformat(str(event["at"])),
-        "team_id": _uuid(event.get("team_id")),
-        "member_id": _uuid(event.get("user_id")),
-        "placeholder_id": _uuid(event.get("placeholder_id")),
-        "credential_id": _uuid(event.get("credential_id")),
+        "team_id": uuid_of(event.get("team_id")),
+        "member_id": uuid_of(event.get("user_id")),
+        "placeholder_id": uuid_of(event.get("placeholder_id")),
+        "credential_id": uuid_of(event.get("credential_id")),
         "provider": text_of(event.get("provider")),
         "model": text_of(event.get("model")),
         **{kind: count(event.get(kind)) for kind in TOKEN_KINDS},
@@ -96,10 +96,3 @@ def _usage(event: Mapping[str, Any]) -> dict[str, Any]:
         "price_version": text_of(event.get("price_version")),
         "cost_centre": text_of(event.get("cost_centre")),
     }
-
-
-def _uuid(value: object) -> UUID | None:
-    try:
-        return UUID(str(value))
-    except ValueError:
-        return None

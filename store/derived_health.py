@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from policy.identifiers import TenantId
 from policy.incident import CREDENTIAL_ACCEPTED, CREDENTIAL_REFUSED
-from store.derived_values import count
+from store.derived_values import count, uuid_of
 
 # A word about an earlier version is not about the key that is there now. The later of two words stands.
 _REFUSED = text(
@@ -32,9 +31,8 @@ async def record_health(session: AsyncSession, tenant: TenantId, events: Sequenc
             continue
         if action not in (CREDENTIAL_REFUSED, CREDENTIAL_ACCEPTED):
             continue
-        try:
-            credential = UUID(str(detail.get("credential_id")))
-        except ValueError:
+        credential = uuid_of(detail.get("credential_id"))
+        if credential is None:
             continue
         told = {
             "tenant": tenant,

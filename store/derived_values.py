@@ -1,6 +1,7 @@
 """Values of events as PostgreSQL holds them; what an event says badly counts as nothing."""
 
 from collections.abc import Mapping
+from uuid import UUID
 
 BIGINT_MAX = 2**63 - 1
 
@@ -15,6 +16,14 @@ def text_of(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     return value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def uuid_of(value: object) -> UUID | None:
+    """An id; ``None`` for what is none."""
+    try:
+        return UUID(str(value))
+    except ValueError:
+        return None
 
 
 def count(value: object) -> int:
