@@ -16,17 +16,17 @@ from policy.refusals import Reason
 from store.derived_values import BIGINT_MAX, count, text_of, unnested
 
 VERDICTS = ("suspect", "ai")
+SUMS = ("calls", "refused", "bytes_up", "bytes_down", "cost_micro_dollars")
 ENDPOINT_COLUMNS = {
     "host": "text",
     "provider": "text",
     "verdict": "text",
     "score": "integer",
     "evidence": "text",
-    **dict.fromkeys(("calls", "refused", "bytes_up", "bytes_down", "cost_micro_dollars"), "bigint"),
+    **dict.fromkeys(SUMS, "bigint"),
     "first_seen": "timestamptz",
     "last_seen": "timestamptz",
 }
-SUMS = ("calls", "refused", "bytes_up", "bytes_down", "cost_micro_dollars")
 USE_COLUMNS = {
     "host": "text",
     "kind": "text",
@@ -55,7 +55,7 @@ UPSERT_ENDPOINTS = text(
         {", ".join(f"{name} = least(seen.{name}::numeric + excluded.{name}, {BIGINT_MAX})" for name in SUMS)},
         first_seen = least(seen.first_seen, excluded.first_seen),
         last_seen = greatest(seen.last_seen, excluded.last_seen)
-    """  # noqa: S608
+    """  # noqa: S608 - names and types from above
 )
 KNOWN_HOSTS = text(
     "SELECT host, verdict FROM conduit.endpoint_seen WHERE tenant_id = :tenant AND host = ANY(:hosts)"
@@ -68,7 +68,7 @@ UPSERT_USE = text(
         calls = used.calls + excluded.calls,
         first_seen = least(used.first_seen, excluded.first_seen),
         last_seen = greatest(used.last_seen, excluded.last_seen)
-    """  # noqa: S608
+    """  # noqa: S608 - names and types from above
 )
 
 _Row = dict[str, Any]
