@@ -128,10 +128,10 @@ def _proof_holds(data: bytes, public_key: str) -> bool:
     if any(len(item) != 32 for item in path):
         return False
     if value["kind"] == "consistency":
-        sizes_and_roots = [_seen(value[name].encode(), public_key, tenant) for name in ("first", "second")]
-        if None in sizes_and_roots or len(value) != 7:
+        earlier, later = (_seen(value[name].encode(), public_key, tenant) for name in ("first", "second"))
+        if earlier is None or later is None or len(value) != 7:
             return False
-        (first, first_root), (second, second_root) = sizes_and_roots  # type: ignore[misc]
+        (first, first_root), (second, second_root) = earlier, later
         return 0 < first <= second and _grown(first, second, path, first_root) == (first_root, second_root)
     seen = _seen(value["checkpoint"].encode(), public_key, tenant)
     number = value["sequence"]

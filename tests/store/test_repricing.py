@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -45,8 +46,8 @@ async def run(store: Store, tenant: TenantId, *, apply: bool) -> Repriced:
     return await reprice(store, actor=TESTER, tenant_id=tenant, since=SPRING, until=SUMMER, apply=apply)
 
 
-async def add(store: Store, tenant: TenantId, **said: object) -> None:
-    new = NewRule("openai", "*", SPRING, **said)  # type: ignore[arg-type]
+async def add(store: Store, tenant: TenantId, **said: Any) -> None:
+    new = NewRule("openai", "*", SPRING, **said)
     await price_acts.set_price(store, actor=TESTER, tenant_id=tenant, new=new)
 
 

@@ -187,7 +187,9 @@ def test_an_unknown_scheme_names_the_known_ones() -> None:
 async def test_commands_go_on_after_some_that_failed_at_once(tmp_path: Path) -> None:
     """A refused connection ends a sending without its ever having waited, also where tasks are eager."""
     asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
-    batches = Batches(connect(f"unix://{tmp_path}/nobody.sock"))  # type: ignore[arg-type]
+    client = connect(f"unix://{tmp_path}/nobody.sock")
+    assert isinstance(client, Redis)
+    batches = Batches(client)
     for _ in range(3):
         async with asyncio.timeout(5):
             with pytest.raises(redis.ConnectionError):

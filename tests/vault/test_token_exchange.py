@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
@@ -226,13 +227,13 @@ def test_a_client_that_follows_redirects_is_refused() -> None:
 
 @pytest.mark.parametrize("changed", [{"revoked": True}, {"version": 2}, None], ids=str)
 async def test_a_token_is_wiped_when_its_credential_is_gone_revoked_or_rotated(
-    exchange: TokenExchange, provider: Provider, changed: dict[str, object] | None
+    exchange: TokenExchange, provider: Provider, changed: dict[str, Any] | None
 ) -> None:
     live = a_credential(a_tenant())
     await exchange.token(live.id, live.version, ENTRA)
     exchange.keep_only({live.id: live})
     await exchange.token(live.id, live.version, ENTRA)
     assert len(provider.asked) == 1
-    exchange.keep_only({live.id: replace(live, **changed)} if changed else {})  # type: ignore[arg-type]
+    exchange.keep_only({live.id: replace(live, **changed)} if changed else {})
     await exchange.token(live.id, live.version, ENTRA)
     assert len(provider.asked) == 2
