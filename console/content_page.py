@@ -9,9 +9,8 @@ from litestar.params import Body, FromPath, FromQuery
 from litestar.response import Redirect, Template
 from pydantic import Field
 
-from console.errors import NotFound
-from console.formatting import Formatter, locale_of
 from console.forms import Form
+from console.pages import shared
 from console.people import person_of, signed_in
 from console.permissions import Permission
 from console.services import services_of
@@ -55,7 +54,7 @@ async def page(request: Request[Any, Any, Any], tenant: FromQuery[str] = "") -> 
         "may_request": view.person.holds(Permission.TENANT_CONTENT_REQUEST),
         "may_decide": view.person.holds(Permission.TENANT_CONTENT_APPROVE),
     }
-    return Template("content.html", context=_shared(request, view) | context)
+    return Template("content.html", context=shared(request, view) | context)
 
 
 @post("/content", guards=[signed_in], include_in_schema=False)
@@ -121,18 +120,12 @@ async def look(
         tenant_id=whose,
         approval_id=approval_id,
     )
-    return Template("content_opened.html", context=_shared(request, view) | {"said": said})
+    return Template("content_opened.html", context=shared(request, view) | {"said": said})
 
 
 def _view(request: Request[Any, Any, Any], tenant: str, permission: Permission) -> tuple[View, TenantId]:
     """Content is one tenant's; raises ``NotFound`` for a view of all."""
     view = view_of(person_of(request), tenant=tenant, period="")
-    if view.tenant_id is None:
-        raise NotFound
-    view.person.require(permission, tenant_id=view.tenant_id)
-    return view, view.tenant_id
-
-
-def _shared(request: Request[Any, Any, Any], view: View) -> dict[str, Any]:
-    formatter = Formatter(locale_of(request.headers.get("accept-language", "")))
-    return {"view": view, "person": view.person, "format": formatter}
+    whose = view.one_tenant()
+    view.person.require(permission, tenant_id=whose)
+    return view, whose

@@ -8,16 +8,14 @@ from litestar.params import Body, FromPath, FromQuery
 from litestar.response import Redirect, Template
 from pydantic import Field
 
-from console.errors import NotFound
-from console.formatting import Formatter, locale_of
 from console.forms import Form
+from console.pages import shared, tenants_to_choose
 from console.people import person_of, signed_in
 from console.services import services_of
 from console.sessions import actor_of
-from console.views import View, note_look, reading, view_of
+from console.views import note_look, reading, view_of
 from policy.exchange import EndpointState
-from policy.identifiers import TenantId
-from store import inventory, review_acts, tenants
+from store import inventory, review_acts
 from store.hosts import stated_host
 from store.inventory import Stage
 
@@ -38,17 +36,18 @@ async def page(
     services, view = services_of(request), view_of(person_of(request), tenant=tenant, period="")
     async with reading(services.store, view.tenant_id) as session:
         found = await inventory.items(session, defaults=services.defaults)
-        named = await _tenants(request, view)
+    named = await tenants_to_choose(request, view)
     chosen = next((each for each in Stage if each.value == stage), None)
     shown = [item for item in found if chosen is None or item.stage is chosen]
     await note_look(services.store, view.person, actor_of(request, via="console"), tenant_id=view.tenant_id)
     context = {
         "items": sorted(shown, key=lambda item: (-item.risk.score, item.host)),
         "counts": {each: sum(item.stage is each for item in found) for each in Stage},
+        "stages": list(Stage),
         "chosen_stage": chosen,
         "tenants": named,
     }
-    return Template("inventory.html", context=_shared(request, view) | context)
+    return Template("inventory.html", context=shared(request, view) | context)
 
 
 @get("/inventory/{host:str}", guards=[signed_in], media_type=MediaType.HTML, include_in_schema=False)
@@ -60,7 +59,7 @@ async def detail(
 ) -> Template:
     """One endpoint of one tenant."""
     services, view = services_of(request), view_of(person_of(request), tenant=tenant, period="")
-    whose = _one_tenant(view)
+    whose = view.one_tenant()
     async with reading(services.store, whose) as session:
         found = await inventory.detail(session, host=stated_host(host), defaults=services.defaults)
     context = {
@@ -70,7 +69,7 @@ async def detail(
         "may_set": view.person.holds(view.endpoint_permission),
         "saved": saved,
     }
-    return Template("inventory_detail.html", context=_shared(request, view) | context)
+    return Template("inventory_detail.html", context=shared(request, view) | context)
 
 
 @post("/inventory/{host:str}/review", guards=[signed_in], include_in_schema=False)
@@ -83,7 +82,7 @@ async def review(
     """Add to the review, or end it by a decision, and show the endpoint again."""
     person = person_of(request)
     view = view_of(person, tenant=tenant, period="")
-    whose = _one_tenant(view)
+    whose = view.one_tenant()
     person.require(view.endpoint_permission, tenant_id=whose)
     made = await review_acts.review(
         services_of(request).store,
@@ -93,23 +92,3 @@ async def review(
         finding=review_acts.Finding(data.owner, data.note, data.state or None),
     )
     return Redirect(f"/inventory/{made.host}?tenant={whose}&saved=true", status_code=303)
-
-
-def _one_tenant(view: View) -> TenantId:
-    """A review is one tenant's; raises ``NotFound`` for a view of all."""
-    if view.tenant_id is None:
-        raise NotFound
-    return view.tenant_id
-
-
-def _shared(request: Request[Any, Any, Any], view: View) -> dict[str, Any]:
-    formatter = Formatter(locale_of(request.headers.get("accept-language", "")))
-    return {"view": view, "person": view.person, "format": formatter, "stages": list(Stage)}
-
-
-async def _tenants(request: Request[Any, Any, Any], view: View) -> dict[TenantId, str] | None:
-    """The tenants that somebody of the platform may choose from."""
-    if not view.person.of_platform:
-        return None
-    async with reading(services_of(request).store, None) as session:
-        return {each.tenant_id: each.name for each in await tenants.every(session)}

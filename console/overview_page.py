@@ -9,9 +9,9 @@ from litestar.response import Redirect, Response, ServerSentEvent, Template
 
 from console.charts import calls_chart
 from console.errors import NotFound, NotSignedIn
-from console.formatting import Formatter, locale_of
 from console.forms import Form
 from console.live import ENDED
+from console.pages import shared
 from console.people import person_of, signed_in
 from console.periods import PERIODS
 from console.services import Services, services_of
@@ -102,19 +102,17 @@ async def _render(
 ) -> Template:
     services = services_of(request)
     context = await _context(services, view)
-    formatter = Formatter(locale_of(request.headers.get("accept-language", "")))
+    common = shared(request, view)
     shown: overview.Overview = context["overview"]
     return Template(
         template,
         context={
             **context,
-            "view": view,
-            "person": view.person,
+            **common,
             "query": view.query,
             "period": view.period,
             "periods": PERIODS,
-            "format": formatter,
-            "chart": calls_chart(shown.buckets, formatter),
+            "chart": calls_chart(shown.buckets, common["format"]),
             "unsanctioned": sum(seen.state != EndpointState.SANCTIONED for seen in shown.endpoints),
             "may_set": view.person.holds(view.endpoint_permission),
             "decided": decided,
@@ -138,7 +136,6 @@ async def _context(services: Services, view: View) -> dict[str, Any]:
     return {
         "overview": shown,
         "tenants": known if view.person.of_platform else None,
-        "chosen": view.tenant_id,
         "heading": "All tenants" if view.tenant_id is None else known[view.tenant_id],
         "scope_note": "decisions here hold for every tenant that has none of its own"
         if view.tenant_id is None

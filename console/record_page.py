@@ -8,16 +8,15 @@ from litestar import MediaType, Request, get
 from litestar.params import FromPath, FromQuery
 from litestar.response import Template
 
-from console.errors import NotFound
-from console.formatting import Formatter, locale_of
+from console.pages import shared, tenants_to_choose
 from console.people import person_of, signed_in
 from console.permissions import Permission
 from console.searches import question_of, search_of
 from console.services import services_of
 from console.sessions import actor_of
-from console.views import View, note_look, reading, view_of
-from policy.identifiers import PlaceholderId, TenantId
-from store import credentials, events, members, placeholders, tenants
+from console.views import note_look, reading, view_of
+from policy.identifiers import PlaceholderId
+from store import credentials, events, members, placeholders
 from store.trace import trace
 
 KINDS = ("call", "tunnel", "act", "sign_in", "incident")
@@ -31,7 +30,7 @@ async def page(request: Request[Any, Any, Any], tenant: FromQuery[str] = "") -> 
     async with reading(services.store, view.tenant_id) as session:
         search = await search_of(session, question, tenant_id=view.tenant_id)
         found = await events.latest(session, limit=question.limit, search=search) if search else []
-        named = await _tenants(request, view)
+    named = await tenants_to_choose(request, view)
     await note_look(services.store, view.person, actor_of(request, via="console"), tenant_id=view.tenant_id)
     rows = [
         {"tenant_id": item.tenant_id, "sequence": item.sequence, "at": item.at, **_shown(item.body)}
@@ -39,7 +38,7 @@ async def page(request: Request[Any, Any, Any], tenant: FromQuery[str] = "") -> 
     ]
     asked = {name: value for name, value in question.model_dump().items() if value and name != "limit"}
     context = {"rows": rows, "question": question, "asked": asked, "kinds": KINDS, "tenants": named}
-    return Template("record.html", context=_shared(request, view) | context)
+    return Template("record.html", context=shared(request, view) | context)
 
 
 @get(
@@ -53,11 +52,10 @@ async def touched(
 ) -> Template:
     """Everything that one placeholder touched: the answer to "this one has leaked"."""
     services, view = services_of(request), view_of(person_of(request), tenant=tenant, period="")
-    if view.tenant_id is None:
-        raise NotFound
-    view.person.require(Permission.TENANT_PLACEHOLDER_VIEW, tenant_id=view.tenant_id)
+    whose = view.one_tenant()
+    view.person.require(Permission.TENANT_PLACEHOLDER_VIEW, tenant_id=whose)
     identity = PlaceholderId(placeholder_id)
-    async with reading(services.store, view.tenant_id) as session:
+    async with reading(services.store, whose) as session:
         held = await placeholders.get(session, placeholder_id=identity)
         found = await trace(session, placeholder_id=identity)
         holder = await members.get(session, member_id=held.member_id)
@@ -66,7 +64,7 @@ async def touched(
         credential = None if bound is None else await credentials.get(session, credential_id=bound)
     await note_look(services.store, view.person, actor_of(request, via="console"), tenant_id=view.tenant_id)
     context = {"held": held, "trace": found, "holder": holder, "credential": credential}
-    return Template("record_trace.html", context=_shared(request, view) | context)
+    return Template("record_trace.html", context=shared(request, view) | context)
 
 
 def _shown(body: str) -> dict[str, Any]:
@@ -83,16 +81,3 @@ def _shown(body: str) -> dict[str, Any]:
         "result": event.get("reason") or event.get("outcome"),
         "whole": json.dumps(event, indent=2, ensure_ascii=False),
     }
-
-
-def _shared(request: Request[Any, Any, Any], view: View) -> dict[str, Any]:
-    formatter = Formatter(locale_of(request.headers.get("accept-language", "")))
-    return {"view": view, "person": view.person, "format": formatter}
-
-
-async def _tenants(request: Request[Any, Any, Any], view: View) -> dict[TenantId, str] | None:
-    """The tenants that somebody of the platform may choose from."""
-    if not view.person.of_platform:
-        return None
-    async with reading(services_of(request).store, None) as session:
-        return {each.tenant_id: each.name for each in await tenants.every(session)}

@@ -36,6 +36,12 @@ class View:
         tenant = {"tenant": str(self.tenant_id)} if self.tenant_id is not None else {}
         return "?" + urlencode({"period": self.period.name, **tenant})
 
+    def one_tenant(self) -> TenantId:
+        """The tenant, for what is one tenant's alone; raises ``NotFound`` for a view of all."""
+        if self.tenant_id is None:
+            raise NotFound
+        return self.tenant_id
+
     @property
     def endpoint_permission(self) -> Permission:
         """What deciding on an endpoint takes here."""
