@@ -18,7 +18,6 @@ from prometheus_client import Counter, Gauge
 
 from conduit.addresses import reachable
 from conduit.alerting import LOOK_EVERY_S, dispatchers
-from conduit.api_canary import ApiCanary
 from conduit.boot import Boot, announce_ready, receive
 from conduit.errors import ConfigurationError
 from conduit.identity_settings import Radius, Syslog
@@ -30,7 +29,7 @@ from policy.limits import Crossed
 from policy.thresholds import threshold_incident
 from store import content_acts, credentials, retention_acts, tenants, usage
 from store.acts import Actor
-from store.canary import Canary, CanaryResult
+from store.canary import Attack, Canary, CanaryResult
 from store.chain import append
 from store.claim import Purpose
 from store.door import Store
@@ -38,6 +37,7 @@ from store.limiter import Limiter
 from store.limiter_rebuild import reconcile, used_from
 from store.valkey import connect
 from store.vault_canary import VaultCanary
+from vault.vault import Vault
 
 RETENTION = Actor("retention", "duties")
 MONTHS_AHEAD = 3
@@ -89,7 +89,7 @@ async def serve(boot: Boot) -> None:
             every(RECONCILE_EVERY_S, "budgets", lambda: reconcile_all(store, limiter, crossings))
         ),
         asyncio.create_task(every(RETENTION_EVERY_S, "retention", lambda: delete_what_is_due(store))),
-        asyncio.create_task(canary_of(boot, store).run(isolation.report)),
+        asyncio.create_task(try_isolation(boot, store, vault_of(boot.data, boot.settings), isolation)),
         asyncio.create_task(
             every(boot.settings.usage_check.interval_s, "usage", lambda: check_usage(store, boot))
         ),
@@ -116,11 +116,17 @@ async def serve(boot: Boot) -> None:
     await store.close()
 
 
-def canary_of(boot: Boot, store: Store) -> Canary:
-    """The isolation canary, with its ways through the API of this instance and through its vault."""
-    api = ApiCanary(store, f"http://{reachable(boot.settings.listen.console)}")
-    vault = VaultCanary(vault_of(boot.data, boot.settings))
-    return Canary(store, [api.attack, vault.attack])
+async def try_isolation(boot: Boot, store: Store, vault: Vault, isolation: "Isolation") -> NoReturn:
+    """Run the isolation canary, with its ways through the API of this instance and through its vault."""
+    # Its routes load all of the console; the instance is not to wait for that before it is ready.
+    api = await asyncio.to_thread(_api_attack, boot, store)
+    await Canary(store, [api, VaultCanary(vault).attack]).run(isolation.report)
+
+
+def _api_attack(boot: Boot, store: Store) -> Attack:
+    from conduit.api_canary import ApiCanary
+
+    return ApiCanary(store, f"http://{reachable(boot.settings.listen.console)}").attack
 
 
 async def every(seconds: float, name: str, work: Callable[[], Awaitable[None]]) -> NoReturn:
