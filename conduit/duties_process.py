@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from loguru import logger
 from prometheus_client import Counter, Gauge
 
+from conduit import lookup
 from conduit.addresses import reachable
 from conduit.alerting import LOOK_EVERY_S, dispatchers
 from conduit.boot import Boot, announce_ready, receive
@@ -27,7 +28,7 @@ from conduit.syslog_listener import SyslogListener, sources_of, tls_of
 from policy.incident import Severity, incident
 from policy.limits import Crossed
 from policy.thresholds import threshold_incident
-from store import content_acts, credentials, retention_acts, tenants, usage
+from store import content_acts, credentials, retention_acts, usage
 from store.acts import Actor
 from store.canary import Attack, Canary, CanaryResult
 from store.chain import append
@@ -35,6 +36,7 @@ from store.claim import Purpose
 from store.door import Store
 from store.limiter import Limiter
 from store.limiter_rebuild import reconcile, used_from
+from store.tenants import Tenant
 from store.valkey import connect
 from store.vault_canary import VaultCanary
 from vault.vault import Vault
@@ -140,6 +142,16 @@ async def every(seconds: float, name: str, work: Callable[[], Awaitable[None]]) 
         await asyncio.sleep(seconds)
 
 
+async def for_each_tenant(store: Store, name: str, work: Callable[[Tenant], Awaitable[None]]) -> None:
+    """Do the duty ``name`` for every tenant. What one raises is told and counted; the next is not held up."""
+    for tenant in await lookup.every_tenant(store, None):
+        try:
+            await work(tenant)
+        except Exception as error:  # no tenant's turn waits for another's
+            FAILURES.labels(name).inc()
+            logger.error("the duty {} failed for {}: {}", name, tenant.name, type(error).__name__)
+
+
 async def hear_radius(store: Store, settings: Radius) -> None:
     """Listen to RADIUS accounting for as long as nothing goes wrong."""
     if settings.listen is None:
@@ -166,20 +178,21 @@ async def hear_syslog(store: Store, settings: Syslog) -> None:
 
 async def check_usage(store: Store, boot: Boot) -> None:
     """Compare usage with the providers' reports, for the tenants that keep an administrator's key for it."""
-    async with store.platform(Purpose.ADMINISTRATION) as session:
-        known = await tenants.every(session)
-    for tenant in known:
-        async with store.tenant(tenant.tenant_id) as session:
-            held = await credentials.every(session)
-        if not any(each.purpose is credentials.Purpose.USAGE and each.revoked_at is None for each in held):
-            continue
-        # Loads the data plane's settings, which nobody without such a key needs here.
-        from conduit.usage_check import usage_checker
+    await for_each_tenant(store, "usage", lambda tenant: _check_usage_of(store, boot, tenant))
 
-        vault = vault_of(boot.data, boot.settings)
-        async with usage_checker(store, vault, boot.data, boot.settings) as checker:
-            for outcome in await checker.check(tenant.tenant_id, now=datetime.now(UTC)):
-                USAGE_CHECKED.labels(outcome.key.provider).set(outcome.failure is None)
+
+async def _check_usage_of(store: Store, boot: Boot, tenant: Tenant) -> None:
+    async with store.tenant(tenant.tenant_id) as session:
+        held = await credentials.every(session)
+    if not any(each.purpose is credentials.Purpose.USAGE and each.revoked_at is None for each in held):
+        return
+    # Loads the data plane's settings, which nobody without such a key needs here.
+    from conduit.usage_check import usage_checker
+
+    vault = vault_of(boot.data, boot.settings)
+    async with usage_checker(store, vault, boot.data, boot.settings) as checker:
+        for outcome in await checker.check(tenant.tenant_id, now=datetime.now(UTC)):
+            USAGE_CHECKED.labels(outcome.key.provider).set(outcome.failure is None)
 
 
 async def prepare_months(store: Store) -> None:
@@ -190,9 +203,7 @@ async def prepare_months(store: Store) -> None:
 
 async def reap(store: Store, limiter: Limiter) -> None:
     """Give back what dead workers held of tenants that have no traffic of their own to do it."""
-    async with store.platform(Purpose.ADMINISTRATION) as session:
-        known = await tenants.every(session)
-    for tenant in known:
+    for tenant in await lookup.every_tenant(store, None):
         while await limiter.reap(tenant.tenant_id):
             pass
 
@@ -203,19 +214,10 @@ async def reconcile_all(store: Store, limiter: Limiter, crossings: list[Crossed]
     ``crossings`` is where ``limiter`` puts thresholds that are crossed: those that a worker died before it
     told of are recorded here, the others are known already.
     """
-    async with store.platform(Purpose.ADMINISTRATION) as session:
-        known = await tenants.every(session)
-    for tenant in known:
-        try:
-            await _reconcile_one(store, limiter, tenant, crossings)
-        except Exception as error:  # no tenant's budgets wait for another's
-            FAILURES.labels("budgets").inc()
-            logger.error("the budgets of {} were not reconciled: {}", tenant.name, type(error).__name__)
+    await for_each_tenant(store, "budgets", lambda tenant: _reconcile_one(store, limiter, tenant, crossings))
 
 
-async def _reconcile_one(
-    store: Store, limiter: Limiter, tenant: tenants.Tenant, crossings: list[Crossed]
-) -> None:
+async def _reconcile_one(store: Store, limiter: Limiter, tenant: Tenant, crossings: list[Crossed]) -> None:
     crossings.clear()
     await reconcile(store, limiter, tenant.tenant_id, ZoneInfo(tenant.time_zone))
     if crossings:
@@ -226,12 +228,13 @@ async def _reconcile_one(
 
 async def delete_what_is_due(store: Store) -> None:
     """Delete the text of events, and the content, that are older than their tenant keeps them."""
-    async with store.platform(Purpose.ADMINISTRATION) as session:
-        known = await tenants.every(session)
-    for tenant in known:
-        pruned = await retention_acts.prune(store, actor=RETENTION, tenant_id=tenant.tenant_id)
-        PRUNED.inc(pruned.events)
-        await content_acts.delete_due(store, actor=RETENTION, tenant_id=tenant.tenant_id)
+    await for_each_tenant(store, "retention", lambda tenant: _delete_of(store, tenant))
+
+
+async def _delete_of(store: Store, tenant: Tenant) -> None:
+    pruned = await retention_acts.prune(store, actor=RETENTION, tenant_id=tenant.tenant_id)
+    PRUNED.inc(pruned.events)
+    await content_acts.delete_due(store, actor=RETENTION, tenant_id=tenant.tenant_id)
 
 
 class Isolation:

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 
-from conduit.duties_process import Isolation, every, prepare_months, reap, reconcile_all
+from conduit.duties_process import Isolation, every, for_each_tenant, prepare_months, reap, reconcile_all
 from conduit.worker import tell_of_threshold
 from policy.identifiers import LimitId, TenantId
 from policy.limit_setting import LimitSetting
@@ -117,6 +117,21 @@ async def test_breach_is_published_and_recorded(store: Store, tmp_path: Path) ->
             ' AND body LIKE \'%"severity":"alarm"%\' AND body LIKE :name'
         )
         assert (await session.execute(query, {"name": f"%{breach.function}%"})).scalar_one() == 1
+
+
+async def test_no_tenants_turn_waits_for_anothers(store: Store) -> None:
+    async with store.platform(Purpose.ADMINISTRATION) as session:
+        made = [await tenants.create(session, name=f"tenant {uuid4()}", region="eu") for _ in range(3)]
+    turns: list[TenantId] = []
+
+    async def work(tenant: tenants.Tenant) -> None:
+        turns.append(tenant.tenant_id)
+        if tenant.tenant_id in {each.tenant_id for each in made}:
+            raise ValueError("odd")
+
+    await for_each_tenant(store, "turns", work)
+    assert {each.tenant_id for each in made} <= set(turns)
+    assert REGISTRY.get_sample_value("conduit_duty_failures_total", {"duty": "turns"}) == 3
 
 
 async def test_duty_goes_on_after_a_run_that_failed() -> None:
