@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
+from uuid import UUID
 
 import typer
 
@@ -147,6 +148,14 @@ def read_secret(prompt: str) -> str:
     if not text.strip():
         raise CommandFailed(f"no secret came on standard input; pipe it in: conduit … < file ({prompt})")
     return text
+
+
+def read_id(text: str) -> UUID:
+    """An id that was given as an argument; raises ``typer.BadParameter``."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no id") from None
 
 
 def _invocation(context: typer.Context, values: dict[str, Any]) -> Invocation:

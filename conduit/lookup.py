@@ -90,9 +90,7 @@ async def credential_or_pool(
 
 async def placeholder(store: Store, tenant_name: str | None, text: str) -> placeholders.Placeholder:
     """The placeholder of this id, in the named tenant or in any; raises ``CommandFailed``."""
-    identity = _uuid(text)
-    if identity is None:
-        raise CommandFailed("a placeholder is named by its id; `conduit placeholder list` shows them")
+    identity = by_id(text, "a placeholder", shown_by="conduit placeholder list")
     for each in await every_tenant(store, tenant_name):
         async with store.tenant(each.tenant_id) as session:
             try:
@@ -100,6 +98,14 @@ async def placeholder(store: Store, tenant_name: str | None, text: str) -> place
             except NotFound:
                 continue
     raise CommandFailed(f"there is no placeholder {text}")
+
+
+def by_id(text: str, what: str, *, shown_by: str) -> UUID:
+    """The id of what has no name; raises ``CommandFailed`` that tells which command shows it."""
+    identity = _uuid(text)
+    if identity is None:
+        raise CommandFailed(f"{what} is named by its id; `{shown_by}` shows them")
+    return identity
 
 
 def network(text: str) -> Network:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import typer
 
-from conduit.command import CommandFailed, Invocation, command, group
+from conduit.command import CommandFailed, Invocation, command, group, read_id
 from conduit.commands import proof, verification
 from policy.event_formats import Format
 from policy.identifiers import CredentialId, PlaceholderId, TenantId
@@ -85,7 +85,7 @@ async def show(
         since=lookup.moment(since, now=now, forward=False) if since else None,
         until=lookup.moment(until, now=now, forward=False) if until else None,
         kind=kind.value if kind else None,
-        placeholder_id=PlaceholderId(_identity(placeholder)) if placeholder else None,
+        placeholder_id=PlaceholderId(read_id(placeholder)) if placeholder else None,
         host=host.lower() if host else None,
         model=model,
         reason=reason,
@@ -177,13 +177,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value.isoformat() if isinstance(value, datetime) else value
-
-
-def _identity(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no id") from None
 
 
 async def export(

@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID
 
 import typer
 
-from conduit.command import CommandFailed, Invocation, command, group, read_secret
+from conduit.command import CommandFailed, Invocation, command, group, read_id, read_secret
 from policy.content import BYTES_MAX
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ async def request(
 
     async with _proven(invocation, tenant, person) as (instance, tenant_id, who):
         made = await content_acts.request_opening(
-            instance.store, actor=who, tenant_id=tenant_id, event_id=_id(event), reason=reason
+            instance.store, actor=who, tenant_id=tenant_id, event_id=read_id(event), reason=reason
         )
     invocation.show(_document(made))
 
@@ -141,7 +140,7 @@ async def _decide(invocation: Invocation, opening: str, tenant: str, person: str
 
     async with _proven(invocation, tenant, person) as (instance, tenant_id, who):
         decided = await content_acts.decide_opening(
-            instance.store, actor=who, tenant_id=tenant_id, approval_id=_id(opening), approve=approved
+            instance.store, actor=who, tenant_id=tenant_id, approval_id=read_id(opening), approve=approved
         )
     invocation.show(_document(decided))
 
@@ -154,7 +153,7 @@ async def open_content(
 
     async with _proven(invocation, tenant, person) as (instance, tenant_id, who):
         document = await content_acts.open_content(
-            instance.store, instance.vault, actor=who, tenant_id=tenant_id, approval_id=_id(opening)
+            instance.store, instance.vault, actor=who, tenant_id=tenant_id, approval_id=read_id(opening)
         )
     invocation.show(document)
 
@@ -183,13 +182,6 @@ async def _proven(
         ):
             raise CommandFailed(f"{person} may not do this for {owner.name}")
         yield instance, owner.tenant_id, Actor(account.name, "command line")
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no id") from None
 
 
 def _document(opening: Any) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 
@@ -43,7 +42,9 @@ async def add(
                 member_id=(await lookup.user(instance.store, owner.tenant_id, user)).id
             )
         else:
-            subject = ExceptionSubject(team_id=await _team(instance.store, owner.tenant_id, team or ""))
+            subject = ExceptionSubject(
+                team_id=(await lookup.team(instance.store, owner.tenant_id, team or "")).id
+            )
         made = await endpoint_acts.except_subject(
             instance.store,
             actor=actor(),
@@ -76,28 +77,13 @@ async def end(
     from conduit.instance import actor, opened
     from store import endpoint_acts
 
-    try:
-        identity = UUID(exception)
-    except ValueError:
-        raise CommandFailed(
-            "an exception is named by its id; `conduit endpoint exceptions` shows them"
-        ) from None
+    identity = lookup.by_id(exception, "an exception", shown_by="conduit endpoint exceptions")
     async with opened(invocation) as instance:
         owner = await lookup.tenant(instance.store, tenant)
         ended = await endpoint_acts.end_exception(
             instance.store, actor=actor(), tenant_id=owner.tenant_id, exception_id=identity
         )
     invocation.show(_document(ended, owner.name))
-
-
-async def _team(store: Any, tenant_id: Any, name: str) -> UUID:
-    from store import teams
-
-    async with store.tenant(tenant_id) as session:
-        found = await teams.find(session, name=name)
-    if found is None:
-        raise CommandFailed(f"the tenant has no team {name!r}")
-    return found.id
 
 
 def _document(made: Any, tenant: str) -> dict[str, object]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from conduit.command import CommandFailed, Invocation, command, group
+from conduit.command import Invocation, command, group
 
 
 class WindowName(StrEnum):
@@ -105,17 +105,12 @@ async def remove(
     tenant: Annotated[str, typer.Option(help="Name or id of the tenant.")],
 ) -> None:
     """Remove a limit."""
-    from uuid import UUID
-
     from conduit import lookup
     from conduit.instance import actor, opened
     from policy.identifiers import LimitId
     from store import limit_acts
 
-    try:
-        limit_id = LimitId(UUID(limit))
-    except ValueError:
-        raise CommandFailed("a limit is named by its id; `conduit limit list` shows them") from None
+    limit_id = LimitId(lookup.by_id(limit, "a limit", shown_by="conduit limit list"))
     async with opened(invocation) as instance:
         owner = await lookup.tenant(instance.store, tenant)
         rule = await limit_acts.remove_limit(

@@ -162,16 +162,11 @@ async def remove(
     tenant: OfTenant = None,
 ) -> None:
     """Remove an override or a discount."""
-    from uuid import UUID
-
     from conduit import lookup
     from conduit.instance import actor, opened
     from store import price_acts
 
-    try:
-        rule_id = UUID(rule)
-    except ValueError:
-        raise CommandFailed("a price is named by its id; `conduit price list` shows them") from None
+    rule_id = lookup.by_id(rule, "a price", shown_by="conduit price list")
     async with opened(invocation) as instance:
         owner = await lookup.tenant(instance.store, tenant) if tenant else None
         ended = await price_acts.remove_price(

@@ -3,11 +3,10 @@
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 
-from conduit.command import CommandFailed, Invocation, command, group
+from conduit.command import CommandFailed, Invocation, command, group, read_id
 
 TenantOption = Annotated[str, typer.Option("--tenant", help="Name or id of the tenant.")]
 AnyTenantOption = Annotated[str | None, typer.Option("--tenant", help="Name or id of the tenant.")]
@@ -113,10 +112,7 @@ async def release(
     from conduit.instance import actor, opened
     from store import retention_acts
 
-    try:
-        hold_id = UUID(hold)
-    except ValueError:
-        raise typer.BadParameter(f"{hold!r} is no id") from None
+    hold_id = read_id(hold)
     async with opened(invocation) as instance:
         owner = await lookup.tenant(instance.store, tenant)
         ended = await retention_acts.release_hold(
