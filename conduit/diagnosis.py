@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,6 +27,8 @@ DISK_BYTES_MIN = 1024**3
 CONNECT_TIMEOUT_S = 2.0
 EXPIRY_WARNING_DAYS = 90
 SPOOL_WARNING_SHARE = 0.05
+SEE_LOG = "see the log"
+MEND_POOLER = "see that PgBouncer runs, knows the roles and names this server; docs/database.md"
 
 
 class Result(StrEnum):
@@ -58,28 +61,29 @@ async def examine(invocation: Invocation, *, running: bool) -> list[Finding]:
     folder = invocation.data.expanduser().absolute()
     findings = [Finding("settings", Result.OK, str(invocation.config or "defaults"))]
     for name, check in CHECKS:
-        findings.append(await _guarded(name, check, folder, settings))
+        findings.append(await _guarded(name, partial(check, folder, settings)))
     if not running:
         return findings
     if not is_running(folder):
         findings.append(Finding("instance", Result.FAIL, f"nothing runs on {folder}", "start it: conduit up"))
         return findings
-    findings += [await _guarded(name, check, folder, settings) for name, check in RUNNING_CHECKS]
-    findings.append(await _database(invocation))
-    findings.append(await _witnesses(invocation))
+    for name, check in RUNNING_CHECKS:
+        findings.append(await _guarded(name, partial(check, folder, settings)))
+    findings.append(await _guarded("database", partial(_database, invocation), SEE_LOG))
+    findings.append(await _guarded("witnesses", partial(_witnesses, invocation), SEE_LOG))
     if settings.database.pooler is not None:
-        findings.append(await _pooler(invocation))
+        findings.append(await _guarded("pooler", partial(_pooler, invocation), MEND_POOLER))
     if settings.alerts.destinations:
-        findings.append(await _alerts(invocation))
+        findings.append(await _guarded("alerts", partial(_alerts, invocation), SEE_LOG))
     return findings
 
 
-async def _guarded(name: str, check: Check, folder: Path, settings: Settings) -> Finding:
+async def _guarded(name: str, check: Callable[[], Finding | Awaitable[Finding]], mend: str = "") -> Finding:
     try:
-        found = check(folder, settings)
+        found = check()
         return found if isinstance(found, Finding) else await found
     except Exception as error:  # a check that breaks is a finding; the others still run
-        return Finding(name, Result.FAIL, f"{type(error).__name__}: {error}")
+        return Finding(name, Result.FAIL, f"{type(error).__name__}: {error}", mend)
 
 
 def _programs(_folder: Path, settings: Settings) -> Finding:
@@ -228,11 +232,8 @@ async def _witnesses(invocation: Invocation) -> Finding:
             "nobody outside keeps checkpoints",
             "set audit.witness_folder, _webhook, _bucket or _timestamps",
         )
-    try:
-        async with opened(invocation) as instance, instance.store.platform(Purpose.REPORTING) as session:
-            waiting = await overdue(session, seconds=patience)
-    except Exception as error:  # as in _guarded
-        return Finding("witnesses", Result.FAIL, f"{type(error).__name__}: {error}", "see the log")
+    async with opened(invocation) as instance, instance.store.platform(Purpose.REPORTING) as session:
+        waiting = await overdue(session, seconds=patience)
     if waiting:
         return Finding(
             "witnesses", Result.FAIL, f"{waiting} records wait for a witness", "see the shipper's log"
@@ -244,12 +245,9 @@ async def _database(invocation: Invocation) -> Finding:
     """The role that serves, and that row-level security holds it: checked at every opening of the store."""
     from sqlalchemy import text
 
-    try:
-        async with opened(invocation) as instance, instance.store.engine.connect() as connection:
-            version = (await connection.execute(text("SHOW server_version"))).scalar_one()
-            lacking = (await connection.execute(text(_UNPROTECTED))).scalars().all()
-    except Exception as error:  # as in _guarded
-        return Finding("database", Result.FAIL, f"{type(error).__name__}: {error}", "see the log")
+    async with opened(invocation) as instance, instance.store.engine.connect() as connection:
+        version = (await connection.execute(text("SHOW server_version"))).scalar_one()
+        lacking = (await connection.execute(text(_UNPROTECTED))).scalars().all()
     if lacking:
         return Finding(
             "database", Result.FAIL, f"without forced row security: {', '.join(lacking)}", "do not serve"
@@ -265,16 +263,14 @@ async def _pooler(invocation: Invocation) -> Finding:
 
     settings = settings_of(invocation)
     place = settings.database.pooler
+    owner = owner_url(invocation.data.expanduser().absolute(), settings)
+    secrets = await asyncio.to_thread(read_secrets, owner)
+    store = await Store.open(secrets.console_dsn, secrets.claim_key, pool_size=1, pooler=place)
     try:
-        owner = owner_url(invocation.data.expanduser().absolute(), settings)
-        secrets = await asyncio.to_thread(read_secrets, owner)
-        store = await Store.open(secrets.console_dsn, secrets.claim_key, pool_size=1, pooler=place)
         async with store.platform(Purpose.ADMINISTRATION):
             pass
+    finally:
         await store.close()
-    except Exception as error:  # as in _guarded
-        mend = "see that PgBouncer runs, knows the roles and names this server; docs/database.md"
-        return Finding("pooler", Result.FAIL, f"{type(error).__name__}: {error}", mend)
     return Finding("pooler", Result.OK, f"transactions go through {place}, notifications past it")
 
 
@@ -283,12 +279,9 @@ async def _alerts(invocation: Invocation) -> Finding:
     from store import alerts
     from store.claim import Purpose
 
-    try:
-        async with opened(invocation) as instance, instance.store.platform(Purpose.ADMINISTRATION) as session:
-            named = {each.name for each in instance.settings.alerts.destinations}
-            found = [each for each in await alerts.standings(session) if each.destination in named]
-    except Exception as error:  # as in _guarded
-        return Finding("alerts", Result.FAIL, f"{type(error).__name__}: {error}", "see the log")
+    async with opened(invocation) as instance, instance.store.platform(Purpose.ADMINISTRATION) as session:
+        named = {each.name for each in instance.settings.alerts.destinations}
+        found = [each for each in await alerts.standings(session) if each.destination in named]
     failing = [f"{each.destination} ({each.problem})" for each in found if each.problem]
     if failing:
         return Finding(
