@@ -1,10 +1,13 @@
 """Finding records by what people type: a name, or an id."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from uuid import UUID
 
-from conduit.command import CommandFailed
+from conduit.command import CommandFailed, Invocation
+from conduit.instance import Instance, opened
 from policy.identifiers import CredentialId, PlaceholderId, TenantId, UserId
 from policy.snapshot import Address, Network
 from store import credentials, members, placeholders, teams, tenants
@@ -14,6 +17,13 @@ from store.errors import NotFound
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _AMOUNT_MAX = 100_000
+
+
+@asynccontextmanager
+async def opened_for(invocation: Invocation, text: str) -> AsyncIterator[tuple[Instance, tenants.Tenant]]:
+    """The running instance, and its tenant of this name or id; raises ``CommandFailed`` for none."""
+    async with opened(invocation) as instance:
+        yield instance, await tenant(instance.store, text)
 
 
 async def tenant(store: Store, text: str) -> tenants.Tenant:

@@ -26,14 +26,13 @@ async def state(
 ) -> None:
     """Allow these accounts of a product alone: its restriction header is set on every decrypted request."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import endpoint_acts
 
     known = [each.product for each in _restrictions()]
     if product not in known:
         raise CommandFailed(f"{product!r} has no restriction header; known are {', '.join(known)}")
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         stated = await endpoint_acts.state_accounts(
             instance.store,
             actor=actor(),
@@ -47,24 +46,23 @@ async def state(
 async def show(invocation: Invocation, tenant: Tenant) -> None:
     """List the accounts that a tenant has stated to be its own."""
     from conduit import lookup
-    from conduit.instance import opened
     from store import accounts
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
-        async with instance.store.tenant(owner.tenant_id) as session:
-            found = await accounts.every(session)
+    async with (
+        lookup.opened_for(invocation, tenant) as (instance, owner),
+        instance.store.tenant(owner.tenant_id) as session,
+    ):
+        found = await accounts.every(session)
     invocation.show([_document(each, owner.name) for each in found])
 
 
 async def clear(invocation: Invocation, product: Product, tenant: Tenant) -> None:
     """Let any account of a product be used again."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import endpoint_acts
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         ended = await endpoint_acts.clear_accounts(
             instance.store, actor=actor(), tenant_id=owner.tenant_id, product=product
         )

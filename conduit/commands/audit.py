@@ -190,10 +190,8 @@ async def export(
 ) -> None:
     """Write a tenant's record as JSON lines that end in a signed checkpoint, or in another format."""
     from conduit import lookup
-    from conduit.instance import opened
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         try:
             shown = await _exported(instance, owner.tenant_id, out, kind)
         except OSError as error:

@@ -32,7 +32,7 @@ async def change(
 ) -> None:
     """Say how the page looks; what was said before is replaced."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from policy.branding import Branding
     from store import branding_acts
 
@@ -40,8 +40,7 @@ async def change(
         image = logo.read_bytes() if logo is not None else b""
     except OSError as error:
         raise CommandFailed(f"{logo} cannot be read: {error.strerror}") from error
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         made = await branding_acts.set_branding(
             instance.store,
             actor=actor(),
@@ -54,24 +53,23 @@ async def change(
 async def show(invocation: Invocation, tenant: Tenant) -> None:
     """Show what a tenant has said about its page."""
     from conduit import lookup
-    from conduit.instance import opened
     from store import branding
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
-        async with instance.store.tenant(owner.tenant_id) as session:
-            found = await branding.find(session)
+    async with (
+        lookup.opened_for(invocation, tenant) as (instance, owner),
+        instance.store.tenant(owner.tenant_id) as session,
+    ):
+        found = await branding.find(session)
     invocation.show(_document(found, owner.name) if found else {"tenant": owner.name, "name": None})
 
 
 async def clear(invocation: Invocation, tenant: Tenant) -> None:
     """Show the plain page again."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import branding_acts
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         ended = await branding_acts.clear_branding(instance.store, actor=actor(), tenant_id=owner.tenant_id)
     invocation.show(_document(ended, owner.name))
 

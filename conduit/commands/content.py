@@ -47,11 +47,10 @@ async def policy(
 ) -> None:
     """Show whether a tenant keeps what is said, or decide it. Off until somebody decides otherwise."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import content, content_acts
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         if keep is None:
             async with instance.store.tenant(owner.tenant_id) as session:
                 found = await content.find_policy(session)
@@ -80,13 +79,13 @@ async def show(
 ) -> None:
     """List the calls whose content is kept, without it."""
     from conduit import lookup
-    from conduit.instance import opened
     from store import content
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
-        async with instance.store.tenant(owner.tenant_id) as session:
-            found = await content.latest(session, limit=limit)
+    async with (
+        lookup.opened_for(invocation, tenant) as (instance, owner),
+        instance.store.tenant(owner.tenant_id) as session,
+    ):
+        found = await content.latest(session, limit=limit)
     invocation.show(
         [{"event": str(each.event_id), "at": each.at.isoformat(), "bytes": each.bytes} for each in found]
     )
@@ -95,11 +94,9 @@ async def show(
 async def openings(invocation: Invocation, tenant: TenantOption) -> None:
     """List the requests to open content, newest first."""
     from conduit import lookup
-    from conduit.instance import opened
     from store import content_acts
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         found = await content_acts.openings(instance.store, tenant_id=owner.tenant_id)
     invocation.show([_document(each) for each in found])
 
@@ -164,15 +161,13 @@ async def _proven(
 ) -> AsyncIterator[tuple["Instance", "TenantId", "Actor"]]:
     """The instance, the tenant, and an administrator who may act on it and has proven to be that one."""
     from conduit import lookup
-    from conduit.instance import opened
     from console.permissions import Permission, Role, permissions_of
     from console.second_factors import SecondFactors
     from console.step_up import StepUp
     from store.acts import Actor
     from store.tenants import PLATFORM
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         step_up = StepUp(instance.store, SecondFactors(instance.vault), lambda: datetime.now(UTC))
         account = await step_up.prove(person, read_secret("one-time code"))
         of_platform = account.tenant_id == PLATFORM

@@ -54,13 +54,12 @@ async def add(
     secret = read_secret("the provider's key")
 
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import credential_acts, credentials
     from vault.secret import Secret
 
     options = credentials.Options(weight, pool, credentials.Purpose(purpose), key_id)
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         hosts = host or _provider_hosts(instance.settings, provider)
         added = await credential_acts.add_credential(
             instance.store,
@@ -100,11 +99,10 @@ async def change(
 ) -> None:
     """State pool, weight or the provider's id anew; "" takes pool or id away, what is not named stays."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import credential_acts
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         found = await lookup.credential(instance.store, owner.tenant_id, name)
         changed = await credential_acts.change_credential(
             instance.store,
@@ -121,12 +119,11 @@ async def rotate(invocation: Invocation, tenant: TenantOption, name: NameOption)
     secret = read_secret("the new key")
 
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import credential_acts
     from vault.secret import Secret
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         found = await lookup.credential(instance.store, owner.tenant_id, name)
         rotated = await credential_acts.rotate_credential(
             instance.store,
@@ -142,11 +139,10 @@ async def rotate(invocation: Invocation, tenant: TenantOption, name: NameOption)
 async def revoke(invocation: Invocation, tenant: TenantOption, name: NameOption) -> None:
     """End a credential and destroy its key; its placeholders are refused from then on."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import credential_acts
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         found = await lookup.credential(instance.store, owner.tenant_id, name)
         revoked = await credential_acts.revoke_credential(
             instance.store, actor=actor(), tenant_id=owner.tenant_id, credential_id=found.id

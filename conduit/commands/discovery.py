@@ -52,13 +52,12 @@ async def show_all(invocation: Invocation, tenant: TenantOption = None) -> None:
 async def show(invocation: Invocation, host: HostArgument, tenant: OwnTenantOption) -> None:
     """Show one endpoint: evidence, who uses it and from where, review, and the parts of its risk."""
     from conduit import lookup
-    from conduit.instance import inventory_defaults, opened
+    from conduit.instance import inventory_defaults
     from store import inventory
     from store.hosts import stated_host
     from store.inventory_document import whole
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         defaults = inventory_defaults(instance.settings)
         async with instance.store.tenant(owner.tenant_id) as session:
             found = await inventory.detail(session, host=stated_host(host), defaults=defaults)
@@ -79,14 +78,13 @@ async def review(
 ) -> None:
     """Take an endpoint into review, add to the review, or end it by a decision."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from policy.exchange import EndpointState
     from store import review_acts
     from store.inventory_document import review_document
 
     finding = review_acts.Finding(owner, note, EndpointState(state.value) if state else None)
-    async with opened(invocation) as instance:
-        whose = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, whose):
         made = await review_acts.review(
             instance.store, actor=actor(), tenant_id=whose.tenant_id, host=host, finding=finding
         )
@@ -99,11 +97,10 @@ async def review(
 async def reopen(invocation: Invocation, host: HostArgument, tenant: OwnTenantOption) -> None:
     """Make an endpoint new again: its review and the tenant's decision are taken back."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import review_acts
 
-    async with opened(invocation) as instance:
-        whose = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, whose):
         await review_acts.reopen(instance.store, actor=actor(), tenant_id=whose.tenant_id, host=host)
     invocation.show({"host": host, "stage": "new"})
 

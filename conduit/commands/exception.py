@@ -28,15 +28,14 @@ async def add(
 ) -> None:
     """Except one user, or one team, from the state of an endpoint, for a reason and a time."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import endpoint_acts
     from store.endpoints import ExceptionSubject
 
     if (user is None) == (team is None):
         raise CommandFailed("name either --user or --team")
     expires_at = lookup.moment(expires, now=datetime.now(UTC), forward=True)
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         if user is not None:
             subject = ExceptionSubject(
                 member_id=(await lookup.user(instance.store, owner.tenant_id, user)).id
@@ -57,13 +56,13 @@ async def add(
 async def show(invocation: Invocation, tenant: Tenant) -> None:
     """List the exceptions of a tenant, those that are over included."""
     from conduit import lookup
-    from conduit.instance import opened
     from store import endpoints
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
-        async with instance.store.tenant(owner.tenant_id) as session:
-            found = await endpoints.exceptions(session)
+    async with (
+        lookup.opened_for(invocation, tenant) as (instance, owner),
+        instance.store.tenant(owner.tenant_id) as session,
+    ):
+        found = await endpoints.exceptions(session)
     invocation.show([_document(each, owner.name) for each in found])
 
 
@@ -74,12 +73,11 @@ async def end(
 ) -> None:
     """End an exception before its time."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import endpoint_acts
 
     identity = lookup.by_id(exception, "an exception", shown_by="conduit endpoint exceptions")
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         ended = await endpoint_acts.end_exception(
             instance.store, actor=actor(), tenant_id=owner.tenant_id, exception_id=identity
         )

@@ -28,12 +28,11 @@ async def require(
 ) -> None:
     """Call for one of these sources where the tenant calls a host; the most exact rule counts."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import sufficiency_acts
 
     wanted = _sources(sources)
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         made = await sufficiency_acts.require_sources(
             instance.store, actor=actor(), tenant_id=owner.tenant_id, host=host, sources=wanted
         )
@@ -43,24 +42,23 @@ async def require(
 async def show(invocation: Invocation, tenant: Tenant) -> None:
     """List what a tenant takes for enough; the operator's own rules stand in the settings."""
     from conduit import lookup
-    from conduit.instance import opened
     from store import sufficiency
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
-        async with instance.store.tenant(owner.tenant_id) as session:
-            found = await sufficiency.every(session)
+    async with (
+        lookup.opened_for(invocation, tenant) as (instance, owner),
+        instance.store.tenant(owner.tenant_id) as session,
+    ):
+        found = await sufficiency.every(session)
     invocation.show([_document(each, owner.name) for each in found])
 
 
 async def clear(invocation: Invocation, host: Host, tenant: Tenant) -> None:
     """Take a tenant's rule for a host back: a wider one counts, or any source."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import sufficiency_acts
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         ended = await sufficiency_acts.clear_sources(
             instance.store, actor=actor(), tenant_id=owner.tenant_id, host=host
         )
@@ -79,15 +77,15 @@ async def holder(
     from datetime import UTC, datetime
 
     from conduit import lookup
-    from conduit.instance import opened
     from store import address_sessions
 
     now = datetime.now(UTC)
     moment = lookup.moment(at, now=now, forward=False) if at is not None else now
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
-        async with instance.store.tenant(owner.tenant_id) as session:
-            held = await address_sessions.holder(session, address=lookup.address(address), at=moment)
+    async with (
+        lookup.opened_for(invocation, tenant) as (instance, owner),
+        instance.store.tenant(owner.tenant_id) as session,
+    ):
+        held = await address_sessions.holder(session, address=lookup.address(address), at=moment)
     invocation.show([_held(held, owner.name)] if held is not None else [])
 
 

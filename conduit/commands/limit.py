@@ -52,7 +52,7 @@ async def set_limits(
 ) -> None:
     """Set limits of a tenant, or of a team, user or placeholder of it. What is not named stays as it is."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from policy.limits import LimitKind
     from store import limit_acts
     from store.limits import LimitSubject
@@ -68,8 +68,7 @@ async def set_limits(
         LimitKind.MICRO_DOLLARS_PER_CALL: _micro_dollars(max_usd_per_call),
     }
     settings = _settings(amounts, window, rolling_hours, burst, _thresholds(alert_at))
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         group_ = await lookup.team(instance.store, owner.tenant_id, team) if team else None
         member = await lookup.user(instance.store, owner.tenant_id, user) if user else None
         held = await lookup.placeholder(instance.store, owner.name, placeholder) if placeholder else None
@@ -106,13 +105,12 @@ async def remove(
 ) -> None:
     """Remove a limit."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from policy.identifiers import LimitId
     from store import limit_acts
 
     limit_id = LimitId(lookup.by_id(limit, "a limit", shown_by="conduit limit list"))
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         rule = await limit_acts.remove_limit(
             instance.store, actor=actor(), tenant_id=owner.tenant_id, limit_id=limit_id
         )

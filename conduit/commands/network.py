@@ -21,11 +21,10 @@ def register(application: typer.Typer) -> None:
 async def add(invocation: Invocation, cidr: NetworkArgument, tenant: TenantOption) -> None:
     """Register a source network: calls from it belong to the tenant."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import network_acts
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         added = await network_acts.add_network(
             instance.store, actor=actor(), tenant_id=owner.tenant_id, network=lookup.network(cidr)
         )
@@ -35,11 +34,10 @@ async def add(invocation: Invocation, cidr: NetworkArgument, tenant: TenantOptio
 async def remove(invocation: Invocation, cidr: NetworkArgument, tenant: TenantOption) -> None:
     """Take a source network away from the tenant."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import network_acts
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         removed = await network_acts.remove_network(
             instance.store, actor=actor(), tenant_id=owner.tenant_id, network=lookup.network(cidr)
         )

@@ -32,14 +32,13 @@ async def decide(
     Only the host's name and the volume are known then. A host that is blocked or coached is still refused.
     """
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import pinned_acts
 
     if bypass and not (reason and expires):
         raise CommandFailed("--bypass takes --reason and --expires")
     until = lookup.moment(expires, now=datetime.now(UTC), forward=True) if bypass else None
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         if until is not None:
             kept = await pinned_acts.bypass_pinned(
                 instance.store,
@@ -57,13 +56,13 @@ async def decide(
 async def show(invocation: Invocation, tenant: Tenant) -> None:
     """List the hosts to which clients that pin a certificate pass unread, those that are over included."""
     from conduit import lookup
-    from conduit.instance import opened
     from store import pinned
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
-        async with instance.store.tenant(owner.tenant_id) as session:
-            found = await pinned.every(session)
+    async with (
+        lookup.opened_for(invocation, tenant) as (instance, owner),
+        instance.store.tenant(owner.tenant_id) as session,
+    ):
+        found = await pinned.every(session)
     invocation.show([_document(each, owner.name) for each in found])
 
 

@@ -29,7 +29,7 @@ async def issue(
 ) -> None:
     """Issue a placeholder. It is printed once, and kept nowhere."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import placeholder_acts
     from store.placeholders import Binding
 
@@ -37,8 +37,7 @@ async def issue(
     expires_at = lookup.moment(expires, now=now, forward=True) if expires else None
     if expires_at is not None and expires_at <= now:
         raise CommandFailed(f"{expires} is over already")
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         holder = await lookup.user(instance.store, owner.tenant_id, user)
         credential_id, pool = await lookup.credential_or_pool(instance.store, owner.tenant_id, credential)
         issued = await placeholder_acts.issue_placeholder(

@@ -29,7 +29,6 @@ async def prove(
 ) -> None:
     """Write a proof that an event is in a record, or that a record only grew since a checkpoint."""
     from conduit import lookup
-    from conduit.instance import opened
     from store.canonical import canonical
     from store.checkpoint import signing_key
     from store.proof import prove_consistency, prove_inclusion
@@ -37,8 +36,7 @@ async def prove(
     if (event is None) == (since is None):
         raise typer.BadParameter("say either --event or --from")
     note = None if checkpoint is None else _note(checkpoint)
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         key = signing_key(instance.folder / "audit").verifier
         if since is not None:
             document = await prove_consistency(

@@ -36,13 +36,12 @@ async def state(
 ) -> None:
     """State how long a tenant's events and content stay; what is not given stays as it is."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import retention, retention_acts
 
     if days is None and content_days is None:
         raise typer.BadParameter("say --days, --content-days, or both")
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         async with instance.store.tenant(owner.tenant_id) as session:
             before = await retention.find(session)
         kept = (before.event_days, before.content_days) if before else (None, None)
@@ -90,11 +89,10 @@ async def run(invocation: Invocation, tenant: AnyTenantOption = None) -> None:
 async def place(invocation: Invocation, tenant: TenantOption, reason: Reason) -> None:
     """Forbid deleting anything of a tenant. Somebody else has to release it."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import retention_acts
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         placed = await retention_acts.place_hold(
             instance.store, actor=actor(), tenant_id=owner.tenant_id, reason=reason
         )
@@ -109,12 +107,11 @@ async def release(
 ) -> None:
     """End a hold that another person has placed."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import retention_acts
 
     hold_id = read_id(hold)
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         ended = await retention_acts.release_hold(
             instance.store, actor=actor(), tenant_id=owner.tenant_id, hold_id=hold_id, reason=reason
         )

@@ -72,7 +72,7 @@ async def change(
 ) -> None:
     """Change a tenant's settings: only those that are given, one after the other."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from policy.money import parse_dollars
     from store import tenant_acts
 
@@ -82,8 +82,7 @@ async def change(
     if (degraded_mode, data_residency, time_zone, enabled) == (None, None, None, None):
         raise typer.BadParameter("say what to change")
     regions = None if data_residency is None else _regions(data_residency)
-    async with opened(invocation) as instance:
-        changed = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, changed):
         how: dict[str, Any] = {"actor": actor(), "tenant_id": changed.tenant_id}
         if degraded_mode is not None:
             allowance = parse_dollars(allowance_usd) if allowance_usd is not None else None
@@ -121,11 +120,10 @@ async def delete(
 ) -> None:
     """Delete a tenant with all its rows and show the proof. Ask again, by its id, if it was killed."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store.erasure import delete_tenant
 
-    async with opened(invocation) as instance:
-        tenant = await lookup.tenant(instance.store, name)
+    async with lookup.opened_for(invocation, name) as (instance, tenant):
         if not yes:
             raise CommandFailed(f"deleting {tenant.name!r} cannot be undone; say --yes")
         proof = await delete_tenant(instance.store, actor=actor(), tenant_id=tenant.tenant_id)

@@ -135,12 +135,11 @@ async def reprice(
     With --apply each difference becomes a correction of today, in the invoice of this month.
     """
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import repricing
 
     now = datetime.now(UTC)
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         outcome = await repricing.reprice(
             instance.store,
             actor=actor(),
@@ -173,12 +172,10 @@ async def invoice(
 ) -> None:
     """Write what a tenant used in a month: a line for each user and model, in whole micro-dollars."""
     from conduit import lookup
-    from conduit.instance import opened
     from store import invoices
 
     first = _first_of(month)
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         period = invoices.month_of(first, owner.time_zone)
         async with instance.store.tenant(owner.tenant_id) as session:
             found = await invoices.lines(session, period=period)

@@ -24,11 +24,10 @@ async def create(
 ) -> None:
     """Create a user of a tenant."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import member_acts
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         user = await member_acts.create_user(
             instance.store,
             actor=actor(),
@@ -52,13 +51,12 @@ async def change(
 ) -> None:
     """Change a user: only what is given. Usage and events keep the team and cost centre of their time."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store import member_acts
 
     if (team, cost_centre, enabled) == (None, None, None):
         raise typer.BadParameter("say what to change")
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         user = await lookup.user(instance.store, owner.tenant_id, name)
         changed = await member_acts.change_user(
             instance.store,

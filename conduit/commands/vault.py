@@ -31,11 +31,10 @@ async def rotate_kek(invocation: Invocation) -> None:
 async def rotate_tenant(invocation: Invocation, tenant: TenantOption) -> None:
     """Seal a tenant's credentials under a new data key; calls go on. Ask again if it was killed."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store.key_custody import KeyCustody
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         custody = KeyCustody(instance.store, instance.vault)
         resealed = await custody.rotate_tenant(actor=actor(), tenant_id=owner.tenant_id)
     invocation.show({"tenant": owner.name, "credentials": resealed})
@@ -48,11 +47,10 @@ async def shred_tenant(
 ) -> None:
     """Destroy a tenant's data key, for good: no credential of it can be opened ever again."""
     from conduit import lookup
-    from conduit.instance import actor, opened
+    from conduit.instance import actor
     from store.key_custody import KeyCustody
 
-    async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant)
+    async with lookup.opened_for(invocation, tenant) as (instance, owner):
         if not yes:
             _ask(owner.name)
         custody = KeyCustody(instance.store, instance.vault)
