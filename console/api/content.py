@@ -6,8 +6,7 @@ from uuid import UUID
 from litestar import Request, get, post, put
 from litestar.params import FromPath, JSONBody
 
-from console.api.shapes import (
-    PROBLEMS,
+from console.api.content_shapes import (
     ContentDecision,
     ContentPolicy,
     KeptContent,
@@ -16,6 +15,7 @@ from console.api.shapes import (
     OpenedContent,
     Opening,
 )
+from console.api.shapes import PROBLEMS
 from console.people import person_of, requires
 from console.permissions import Permission
 from console.services import services_of

@@ -7,7 +7,8 @@ from uuid import UUID
 from litestar import Request, Response, get
 from litestar.params import FromPath
 
-from console.api.shapes import PROBLEMS, Invoice
+from console.api.price_shapes import Invoice
+from console.api.shapes import PROBLEMS
 from console.errors import Invalid
 from console.people import person_of, requires
 from console.permissions import Permission

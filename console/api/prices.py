@@ -6,15 +6,8 @@ from uuid import UUID
 from litestar import Request, delete, get, post
 from litestar.params import FromPath, JSONBody
 
-from console.api.shapes import (
-    PROBLEMS,
-    NewPriceRule,
-    PriceDifference,
-    PriceList,
-    PriceRule,
-    Repriced,
-    Repricing,
-)
+from console.api.price_shapes import NewPriceRule, PriceDifference, PriceList, PriceRule, Repriced, Repricing
+from console.api.shapes import PROBLEMS
 from console.people import requires
 from console.permissions import Permission
 from console.services import services_of

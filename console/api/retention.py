@@ -6,7 +6,8 @@ from uuid import UUID
 from litestar import Request, get, post, put
 from litestar.params import FromPath, JSONBody
 
-from console.api.shapes import PROBLEMS, Hold, NewHold, NewRetention, Release, Retention
+from console.api.retention_shapes import Hold, NewHold, NewRetention, Release, Retention
+from console.api.shapes import PROBLEMS
 from console.people import requires
 from console.permissions import Permission
 from console.services import services_of

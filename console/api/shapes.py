@@ -12,14 +12,11 @@ from litestar.openapi.datastructures import ResponseSpec
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from console.permissions import Role
-from policy.content import BYTES_MAX as CONTENT_BYTES_MAX
 from policy.exchange import EndpointState, IdentitySource
 from policy.limit_setting import THRESHOLDS_MAX, LimitSetting
 from policy.limits import ROLLING_HOURS_MAX, LimitKind, Window
 from policy.money import MICRO_DOLLARS_MAX
-from policy.price_rules import DISCOUNT_MAX, PRICE_MAX
 from store.credentials import Purpose
-from store.retention import DAYS_MAX
 from store.session_acts import SESSIONS_AT_ONCE_MAX
 
 
@@ -307,80 +304,6 @@ class Limit(Shown):
     updated_at: datetime
 
 
-class Prices(Given):
-    """Micro-dollars for a million tokens, and for each request; what is left out costs as ``input``."""
-
-    input: WholeNumber = Field(ge=0, le=PRICE_MAX)
-    output: WholeNumber = Field(ge=0, le=PRICE_MAX)
-    cached_input: WholeNumber | None = Field(None, ge=0, le=PRICE_MAX)
-    cache_write: WholeNumber | None = Field(None, ge=0, le=PRICE_MAX)
-    request: WholeNumber = Field(0, ge=0, le=PRICE_MAX)
-
-
-class NewPriceRule(Given):
-    """``prices``, or a ``discount`` in hundredths of a per cent; ``model`` may end in ``*``."""
-
-    provider: str | None = Field(None, min_length=1, max_length=60)
-    model: str = Field("*", min_length=1, max_length=256)
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
-    prices: Prices | None = None
-    discount: WholeNumber | None = Field(None, ge=1, le=DISCOUNT_MAX)
-
-
-class PriceRule(Shown):
-    """Of the tenant, or of the platform: then it holds for all."""
-
-    id: UUID
-    tenant_id: UUID
-    kind: str
-    provider: str | None
-    model: str
-    since: datetime
-    until: datetime | None
-    input: int | None
-    output: int | None
-    cached_input: int | None
-    cache_write: int | None
-    request: int | None
-    discount: int | None
-
-
-class PriceList(Shown):
-    """``price_data`` is the list of prices for whatever no rule is about: its version and its day."""
-
-    price_data: dict[str, str]
-    rules: list[PriceRule]
-
-
-class Repricing(Given):
-    """The calls of ``[since, until)``; nothing is written without ``apply``."""
-
-    since: AwareDatetime
-    until: AwareDatetime | None = None
-    apply: bool = False
-
-
-class PriceDifference(Shown):
-    """What changes for one model, in micro-dollars."""
-
-    provider: str | None
-    model: str | None
-    calls: int
-    before: int
-    after: int
-    difference: int
-
-
-class Repriced(Shown):
-    """How many calls were looked at, how many cost something else, and by how many micro-dollars."""
-
-    calls: int
-    changed: int
-    difference: int
-    differences: list[PriceDifference]
-
-
 class NewEndpointState(Given):
     state: EndpointState
     note: str = Field("", max_length=2000)
@@ -424,96 +347,6 @@ class Usage(Shown):
     unpriced: int
 
 
-class NewRetention(Given):
-    event_days: WholeNumber | None = Field(ge=0, le=DAYS_MAX)
-    content_days: WholeNumber | None = Field(None, ge=0, le=DAYS_MAX)
-
-
-class Retention(Shown):
-    """Days, null for no end; the text of events up to ``deleted_through`` has been deleted."""
-
-    event_days: int | None
-    content_days: int | None
-    emptied: int = Field(serialization_alias="deleted_through")
-
-
-class NewHold(Given):
-    reason: str = Field(min_length=1, max_length=2000)
-
-
-class Release(Given):
-    reason: str = Field(min_length=1, max_length=2000)
-
-
-class Hold(Shown):
-    id: UUID
-    reason: str
-    placed_by: str
-    placed_at: datetime
-    released_by: str | None
-    released_at: datetime | None
-    release_reason: str | None
-
-
-class NewContentPolicy(Given):
-    """``bytes_max`` bounds each direction of a call."""
-
-    keep: bool
-    bytes_max: WholeNumber = Field(CONTENT_BYTES_MAX, ge=1, le=CONTENT_BYTES_MAX)
-
-
-class ContentPolicy(Shown):
-    keep: bool
-    bytes_max: int
-
-
-class KeptContent(Shown):
-    """That the content of a call is kept; ``bytes`` is the size of the sealed record."""
-
-    event_id: UUID
-    at: datetime
-    bytes: int
-
-
-class NewOpening(Given):
-    event_id: UUID
-    reason: str = Field(min_length=1, max_length=1000)
-
-
-class ContentDecision(Given):
-    """``code`` is a fresh one-time code of the person who decides."""
-
-    approve: bool
-    code: str = Field(min_length=6, max_length=7)
-
-
-class Opening(Shown):
-    """A request to open the content of one call."""
-
-    id: UUID
-    event_id: UUID
-    reason: str
-    state: str
-    requested_by: str
-    requested_at: datetime
-    decided_by: str | None
-    decided_at: datetime | None
-    expires_at: datetime
-
-
-class OpenedContent(Shown):
-    """What was said. The texts are as long as the tenant's policy keeps them."""
-
-    event_id: UUID
-    question: str
-    question_bytes: int
-    question_whole: bool
-    answer: str
-    answer_bytes: int
-    answer_whole: bool
-    answer_content_type: str
-
-
 class Touched(Shown):
     """One host, model, address, reason or outcome that a placeholder's events name."""
 
@@ -549,46 +382,3 @@ class Event(Shown):
     tenant_id: UUID
     sequence: int
     event: dict[str, Any]
-
-
-class InvoiceLine(Shown):
-    """One user's calls of one model at one price, in the team and for the cost centre of that time.
-
-    ``kind`` is ``usage``, or ``correction`` of calls that were priced anew in the month.
-    """
-
-    kind: str
-    user_id: UUID | None
-    user: str | None
-    team: str | None
-    cost_centre: str | None
-    provider: str | None
-    model: str | None
-    requests: int
-    input_tokens: int
-    output_tokens: int
-    cost_micro_dollars: int
-    unpriced: int
-    estimated: int
-    list_micro_dollars: int
-    discount_basis_points: int
-    price_source: str | None
-    price_version: str | None
-
-
-class Invoice(Shown):
-    """A calendar month in the tenant's time zone. The lines sum to the whole, to the micro-dollar."""
-
-    tenant: str
-    tenant_id: UUID
-    month: str
-    time_zone: str
-    since: datetime
-    until: datetime
-    lines: list[InvoiceLine]
-    requests: int
-    unpriced: int
-    list_micro_dollars: int
-    cost_micro_dollars: int
-    currency: str
-    price_data: dict[str, str]
