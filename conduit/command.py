@@ -10,10 +10,11 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 from uuid import UUID
 
 import typer
@@ -148,6 +149,15 @@ def read_secret(prompt: str) -> str:
     if not text.strip():
         raise CommandFailed(f"no secret came on standard input; pipe it in: conduit … < file ({prompt})")
     return text
+
+
+@contextmanager
+def access_to(file: Path, act: Literal["read", "written"]) -> Iterator[None]:
+    """Work on a file that was named; raises ``CommandFailed`` with the system's word where it cannot be."""
+    try:
+        yield
+    except OSError as error:
+        raise CommandFailed(f"{file} cannot be {act}: {error.strerror}") from error
 
 
 def read_id(text: str) -> UUID:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import typer
 
-from conduit.command import CommandFailed, Invocation, command, group, read_id
+from conduit.command import Invocation, access_to, command, group, read_id
 from conduit.commands import proof, verification
 from policy.event_formats import Format
 from policy.identifiers import CredentialId, PlaceholderId, TenantId
@@ -192,10 +192,8 @@ async def export(
     from conduit import lookup
 
     async with lookup.opened_for(invocation, tenant) as (instance, owner):
-        try:
+        with access_to(out, "written"):
             shown = await _exported(instance, owner.tenant_id, out, kind)
-        except OSError as error:
-            raise CommandFailed(f"{out} cannot be written: {error.strerror}") from error
     signed = "Keep the key apart from the file; `conduit audit verify --key KEY` then proves who signed it."
     unsigned = "This format cannot be verified; keep the JSON lines beside it."
     invocation.show(

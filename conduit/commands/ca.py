@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from conduit.command import CommandFailed, Invocation, command, group
+from conduit.command import CommandFailed, Invocation, access_to, command, group
 
 
 def register(application: typer.Typer) -> None:
@@ -47,10 +47,8 @@ def export(
         else:
             print(pem, end="")
         return
-    try:
+    with access_to(out, "written"):
         out.write_text(pem, encoding="ascii")
-    except OSError as error:
-        raise CommandFailed(f"{out} cannot be written: {error.strerror}") from error
     invocation.show({"from": str(path), "file": str(out)})
 
 

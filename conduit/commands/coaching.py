@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from conduit.command import CommandFailed, Invocation, command, group
+from conduit.command import Invocation, access_to, command, group
 
 if TYPE_CHECKING:
     from store.branding import KeptBranding
@@ -36,10 +36,10 @@ async def change(
     from policy.branding import Branding
     from store import branding_acts
 
-    try:
-        image = logo.read_bytes() if logo is not None else b""
-    except OSError as error:
-        raise CommandFailed(f"{logo} cannot be read: {error.strerror}") from error
+    image = b""
+    if logo is not None:
+        with access_to(logo, "read"):
+            image = logo.read_bytes()
     async with lookup.opened_for(invocation, tenant) as (instance, owner):
         made = await branding_acts.set_branding(
             instance.store,

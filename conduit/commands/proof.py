@@ -6,7 +6,7 @@ from uuid import UUID
 
 import typer
 
-from conduit.command import CommandFailed, Invocation, command
+from conduit.command import Invocation, access_to, command
 from conduit.commands.verification import public_keys
 
 
@@ -47,10 +47,8 @@ async def prove(
             document = await prove_inclusion(
                 instance.store, owner.tenant_id, event_id=event_id, sequence=sequence, key=key, note=note
             )
-    try:
+    with access_to(out, "written"):
         out.write_bytes(canonical(document) + b"\n")
-    except OSError as error:
-        raise CommandFailed(f"{out} cannot be written: {error.strerror}") from error
     invocation.show(
         {
             "tenant": owner.name,
@@ -73,10 +71,8 @@ def verify_proof(
     from store.proof import check
 
     keys = tuple(VerifierKey.parse(text) for text in key or ()) or pinned_keys(public_keys(invocation.data))
-    try:
+    with access_to(file, "read"):
         data = file.read_bytes()
-    except OSError as error:
-        raise CommandFailed(f"{file} cannot be read: {error.strerror}") from error
     proven = check(data, keys)
     if not proven.pinned:
         invocation.say("The signing key was not known beforehand: anybody could have made this proof.")
@@ -105,7 +101,5 @@ def _named(text: str) -> tuple[UUID | None, int | None]:
 
 
 def _note(path: Path) -> str:
-    try:
+    with access_to(path, "read"):
         return path.read_text("utf-8", errors="replace")
-    except OSError as error:
-        raise CommandFailed(f"{path} cannot be read: {error.strerror}") from error

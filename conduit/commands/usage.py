@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from conduit.command import CommandFailed, Invocation, by_itself, command, group
+from conduit.command import Invocation, access_to, by_itself, command, group
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -215,7 +215,5 @@ def _write(text: str, out: Path | None) -> None:
     if out is None:
         typer.echo(text, nl=False)
         return
-    try:
+    with access_to(out, "written"):
         out.write_text(text, newline="")
-    except OSError as error:
-        raise CommandFailed(f"{out} cannot be written: {error.strerror}") from error

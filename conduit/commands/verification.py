@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from conduit.command import CommandFailed, Invocation, command
+from conduit.command import CommandFailed, Invocation, access_to, command
 
 if TYPE_CHECKING:
     from store.walk import Permission, Trust
@@ -67,10 +67,8 @@ async def verify(
 def _verify_file(invocation: Invocation, file: Path, trust: "Trust") -> dict[str, object]:
     from store.verify import verify_export
 
-    try:
+    with access_to(file, "read"):
         verified = verify_export(file, pinned=trust.keys, held=trust.held, days_min=trust.days_min)
-    except OSError as error:
-        raise CommandFailed(f"{file} cannot be read: {error.strerror}") from error
     if not verified.pinned:
         invocation.say(
             "The signing key was not known beforehand: this shows that the file agrees with itself."
