@@ -122,7 +122,7 @@ def _runner(function: Callable[..., Any]) -> Callable[..., None]:
     run.__name__ = function.__name__
     run.__doc__ = function.__doc__
     parameters = [context, *(item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in own), *shared]
-    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # PEP 362 allows it
     run.__annotations__ = {item.name: item.annotation for item in parameters}
     return run
 

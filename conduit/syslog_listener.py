@@ -151,7 +151,7 @@ class SyslogListener(asyncio.DatagramProtocol):
         except Malformed as problem:
             self._malformed(address, problem)
         except (OSError, TimeoutError):
-            return
+            return  # the sender is gone; it connects anew
 
     def _permitted(self, sender: Any) -> snapshot.Address | None:
         """The address of a peer that may tell of anybody; others are counted, and told of once."""

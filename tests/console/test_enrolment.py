@@ -1,6 +1,7 @@
 """An account that is being made keeps a rotation of the key-encryption key waiting."""
 
 import asyncio
+from typing import Any
 
 import pyotp
 from sqlalchemy import func, select
@@ -25,8 +26,8 @@ class Slow(SecondFactors):
         super().__init__(vault)
         self.sealed, self.go_on = asyncio.Event(), asyncio.Event()
 
-    async def seal(self, *args: object, **kwargs: object) -> bytes:
-        made = await super().seal(*args, **kwargs)  # type: ignore[arg-type]
+    async def seal(self, *args: Any, **kwargs: Any) -> bytes:
+        made = await super().seal(*args, **kwargs)
         self.sealed.set()
         await self.go_on.wait()
         return made

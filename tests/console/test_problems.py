@@ -37,7 +37,8 @@ class Failing:
 )
 async def test_a_failure_is_told_without_its_cause(services: Services, error: Exception, status: int) -> None:
     program = await bearer(services, create_app(services), Role.PLATFORM_ADMINISTRATOR, PLATFORM)
-    broken = a_client(create_app(dataclasses.replace(services, vault=Failing(error))))  # type: ignore[arg-type]
+    vault: Any = Failing(error)
+    broken = a_client(create_app(dataclasses.replace(services, vault=vault)))
     broken.headers.update(program.headers)
     answer = await broken.post("/api/v1/tenants", json={"name": "x"})
     assert answer.status_code == status

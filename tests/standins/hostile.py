@@ -30,7 +30,7 @@ def workers(product: Product) -> list[int]:
         try:
             line = Path(f"/proc/{process}/cmdline").read_bytes()
         except OSError:
-            continue
+            continue  # the process has ended
         if b"conduit.worker" in line:
             found.append(process)
     return found
@@ -132,7 +132,7 @@ def rapid_resets(sock: ssl.SSLSocket, count: int, authority: str, path: str, key
         flood.ping(b"still on")
         sock.sendall(flood.data_to_send())
     except OSError:
-        pass
+        pass  # cut off, as a flood should be
     return sent, _said_goodbye(sock)
 
 
