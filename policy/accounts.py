@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from policy.destination import covers
 from policy.identifiers import TenantId
 from policy.refusals import Reason, Refusal
 
@@ -38,10 +39,7 @@ class Restriction:
 
     def covers(self, host: str) -> bool:
         """Whether the header counts at ``host`` (canonical)."""
-        return any(
-            host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:]))
-            for pattern in self.hosts
-        )
+        return any(covers(pattern, host) for pattern in self.hosts)
 
 
 class AllowedAccounts(Protocol):

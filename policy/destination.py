@@ -35,6 +35,11 @@ class Destination:
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
 
+def covers(pattern: str, host: str) -> bool:
+    """Whether a pattern is about a canonical host; ``*.`` stands for all below it, not for itself."""
+    return host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:]))
+
+
 def canonical_host(text: str) -> str:
     """The one spelling of a host; raises ``InvalidDestination`` where there could be two readings.
 

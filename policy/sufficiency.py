@@ -6,6 +6,7 @@ Both must be met: a tenant can ask for more than its operator does, never for le
 from dataclasses import dataclass
 
 from policy.attribution import SOURCE_NAMES
+from policy.destination import covers
 from policy.exchange import IdentitySource, Principal
 from policy.refusals import Reason, Refusal
 from policy.snapshot import PolicySnapshot
@@ -45,11 +46,6 @@ def _demanded(
     for rule in rules:
         if rule.tenant is not None and rule.tenant.casefold() != principal.tenant_name.casefold():
             continue
-        if not rule.hosts or any(_covers(pattern, host) for pattern in rule.hosts):
+        if not rule.hosts or any(covers(pattern, host) for pattern in rule.hosts):
             return rule.sources
     return None
-
-
-def _covers(pattern: str, host: str) -> bool:
-    """``*.`` stands for everything below."""
-    return host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:]))
