@@ -75,6 +75,7 @@ class Handler(mode_servers.ProxyConnectionHandler):
         ):
             await super().handle_connection(connection)
             return
+        # Stands in for a StreamWriter without being one.
         transport.writer = _KeptOpen(writer)  # type: ignore[assignment]
         try:
             await super().handle_connection(connection)

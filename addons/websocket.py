@@ -121,7 +121,7 @@ class _Side:
             raise _Violation(CloseReason.POLICY_VIOLATION, "too many control frames")
 
     def _gather(self, frame: Frame) -> Message | None:
-        payload = frame.payload
+        payload = frame.payload  # text or bytes: only a close frame, which never comes here, has a tuple
         part = payload.encode() if isinstance(payload, str) else bytes(payload)  # type: ignore[arg-type]
         self._size += len(part)
         self._fragments += frame.frame_finished
@@ -212,6 +212,7 @@ class WebSocketSession(layer.Layer):
 
     def _control(self, side: _Side, frame: Frame) -> commands.SendData:
         """A ping or pong goes on to the other side; what a provider puts in it may not be our key."""
+        # Of a ping or pong it is bytes.
         payload = bytes(frame.payload)  # type: ignore[arg-type]
         return self._other(side.conn).control(
             frame.opcode, payload if side.is_client else self._handling.scrub(payload)

@@ -180,7 +180,7 @@ class Crowd:
                     writer.write(drip)
                     await writer.drain()
             except OSError:
-                pass
+                pass  # the gateway has closed it: the next one is made
             finally:
                 self.open -= 1
                 writer.close()

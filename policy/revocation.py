@@ -115,6 +115,7 @@ def _may_sign(issuer: x509.Certificate) -> bool:
 
 def _is_signed(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
     try:
+        # A key of a kind that signs no lists raises TypeError.
         return crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
     except (TypeError, ValueError, UnsupportedAlgorithm):
         return False

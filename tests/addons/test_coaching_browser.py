@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, ProxySettings, async_playwright, expect
 
 from policy.branding import Branding
 from policy.exchange import EndpointState
@@ -40,10 +40,10 @@ async def test_a_person_reads_the_page_states_a_reason_by_keyboard_and_goes_on(g
     )
     html = (("content-type", "text/html"),)
     gateway.provider.play(HOST, Answer(200, html, (b"<title>theirs</title><h1>The chat</h1>",)))
-    proxy = {"server": f"http://127.0.0.1:{gateway.ports['proxy']}"}
+    proxy = ProxySettings(server=f"http://127.0.0.1:{gateway.ports['proxy']}")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = await browser.new_context(proxy=proxy, ignore_https_errors=True)  # type: ignore[arg-type]
+        context = await browser.new_context(proxy=proxy, ignore_https_errors=True)
         page = await context.new_page()
         refused = await page.goto(f"https://{HOST}/c/42")
         assert refused is not None

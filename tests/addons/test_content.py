@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from policy.content import Content, unpacked
+from policy.identifiers import ExchangeId, TenantId
 from policy.snapshot import KeepsContent
 from tests.addons.running import REAL_KEY, Running
 from tests.standins.answers import Answer, Gate
@@ -42,8 +43,8 @@ def opened(gateway: Running, key: bytes) -> Content:
     sealed = base64.b64decode(record["sealed"])
     assert (event["content_kept"], event["content_digest"]) == (True, hashlib.sha256(sealed).hexdigest())
     assert record["id"] == event["id"]
-    tenant, identity = UUID(record["tenant_id"]), UUID(record["id"])
-    return unpacked(content.unseal(key, sealed, tenant_id=tenant, event_id=identity))  # type: ignore[arg-type]
+    tenant, identity = TenantId(UUID(record["tenant_id"])), ExchangeId(UUID(record["id"]))
+    return unpacked(content.unseal(key, sealed, tenant_id=tenant, event_id=identity))
 
 
 def spooled(gateway: Running) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,11 +15,11 @@ from tests.addons.running import Running, with_limits
 from tests.addons.test_metering import long_stream, request, wait_for_end
 
 
-def set_limit(gateway: Running, kind: LimitKind, amount: int, **changed: object) -> Limit:
+def set_limit(gateway: Running, kind: LimitKind, amount: int, **changed: Any) -> Limit:
     """Put one limit of the tenant in force."""
     (tenant,) = gateway.snapshots.current.tenants
     limit = Limit(LimitId(uuid7()), tenant, LimitScope.TENANT, tenant, kind, amount)
-    limit = replace(limit, **changed)  # type: ignore[arg-type]
+    limit = replace(limit, **changed)
     gateway.snapshots.current = with_limits(gateway.snapshots.current, limit)
     return limit
 

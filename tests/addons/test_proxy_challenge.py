@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import openai
 import pytest
+from openai.types.chat import ChatCompletionUserMessageParam
 from playwright.async_api import Error, ProxySettings, async_playwright
 
 from policy.exchange import EndpointState
@@ -59,8 +60,8 @@ async def test_a_browser_is_asked_for_a_plain_request_too(gateway: Running):
 async def test_an_sdk_with_a_placeholder_is_not_asked(gateway: Running):
     asking = httpx.AsyncClient(proxy=f"http://127.0.0.1:{gateway.ports['proxy']}", verify=gateway.trusted())
     async with openai.AsyncOpenAI(api_key=gateway.placeholder, http_client=asking) as client:
-        said = [{"role": "user", "content": "hi"}]
-        answer = await client.chat.completions.create(model="gpt-4o-mini", messages=said)  # type: ignore[arg-type]
+        said = ChatCompletionUserMessageParam(role="user", content="hi")
+        answer = await client.chat.completions.create(model="gpt-4o-mini", messages=[said])
     assert answer.choices
     assert "tunnel" not in {each["kind"] for each in gateway.events()}
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.ceilings import OutputAllowance, judge
+from policy.ceilings import CostOf, OutputAllowance, judge
 from policy.exchange import Call
 from policy.identifiers import LimitId, TenantId
 from policy.limits import Limit, LimitKind, LimitScope, Refused
@@ -36,7 +36,7 @@ def in_dollars(amount: int) -> Limit:
     return a_ceiling(LimitKind.MICRO_DOLLARS_PER_CALL, amount)
 
 
-def cost_of(call: Call, each: int = 3):  # type: ignore[no-untyped-def]
+def cost_of(call: Call, each: int = 3) -> CostOf:
     """An input token costs one micro-dollar, an output token ``each``."""
 
     def cost(step: int) -> MicroDollars:

@@ -1,6 +1,7 @@
 """What can be set as a limit, and which calls a pattern of models covers."""
 
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,10 +15,10 @@ BUDGET, TOKENS = LimitKind.BUDGET_MICRO_DOLLARS, LimitKind.TOKENS
 REQUESTS = LimitKind.REQUESTS_PER_MINUTE
 
 
-def a_limit(**changed: object) -> Limit:
+def a_limit(**changed: Any) -> Limit:
     tenant = TenantId(uuid4())
     limit = Limit(LimitId(uuid4()), tenant, LimitScope.TENANT, tenant, BUDGET, 1_000_000, Window.WEEK)
-    return replace(limit, **changed)  # type: ignore[arg-type]
+    return replace(limit, **changed)
 
 
 @pytest.mark.parametrize(
