@@ -341,24 +341,25 @@ class Shipper:
 
 
 async def _keep(session: AsyncSession, items: Sequence[Mapping[str, Any]]) -> None:
-    by_tenant: defaultdict[TenantId, list[dict[str, Any]]] = defaultdict(list)
-    for item in items:
-        if not isinstance(item.get("event"), dict):
-            raise InvalidRecord("not a record of kept content")
-        by_tenant[tenant_of(item["event"])].append(item["event"])
-    for tenant in sorted(by_tenant):
-        await content.keep(session, tenant, by_tenant[tenant])
+    if not all(isinstance(item.get("event"), dict) for item in items):
+        raise InvalidRecord("not a record of kept content")
+    for tenant, records in _by_tenant([item["event"] for item in items]):
+        await content.keep(session, tenant, records)
 
 
 async def _record(session: AsyncSession, events: Sequence[dict[str, Any]]) -> None:
-    by_tenant: defaultdict[TenantId, list[dict[str, Any]]] = defaultdict(list)
-    for event in events:
-        by_tenant[tenant_of(event)].append(event)
-    # In one order everywhere, so that two shippers cannot wait for each other's chains.
-    for tenant in sorted(by_tenant):
-        appended = set(await append(session, by_tenant[tenant]))
-        fresh = {event["id"]: event for event in by_tenant[tenant] if UUID(event["id"]) in appended}
+    for tenant, own in _by_tenant(events):
+        appended = set(await append(session, own))
+        fresh = {event["id"]: event for event in own if UUID(event["id"]) in appended}
         await append(session, await record_derived(session, tenant, list(fresh.values())))
+
+
+def _by_tenant(events: Sequence[dict[str, Any]]) -> list[tuple[TenantId, list[dict[str, Any]]]]:
+    """In one order everywhere, so that two shippers cannot wait for each other's chains."""
+    found: defaultdict[TenantId, list[dict[str, Any]]] = defaultdict(list)
+    for event in events:
+        found[tenant_of(event)].append(event)
+    return [(tenant, found[tenant]) for tenant in sorted(found)]
 
 
 async def _save_positions(session: AsyncSession, readings: Mapping[str, Reading]) -> None:
