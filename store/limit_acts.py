@@ -37,14 +37,15 @@ async def set_limits(
     async with store.tenant(tenant_id) as session:
         rules = [await limits.put(session, setting=setting, subject=subject) for setting in settings]
         held_to = Counter(rule.limit.subject for rule in await limits.every(session))
-        if held_to[rules[0].limit.subject] > LIMITS_PER_SUBJECT_MAX:
+        whose = rules[0].limit.subject
+        if held_to[whose] > LIMITS_PER_SUBJECT_MAX:
             raise InvalidRecord(f"one subject has at most {LIMITS_PER_SUBJECT_MAX} limits")
         await record(
             session,
             actor,
             "limit.set",
             tenant_id=tenant_id,
-            target=subject.placeholder_id or subject.member_id or subject.team_id or tenant_id,
+            target=whose,
             model=subject.model,
             **{_name(setting): setting.amount for setting in settings},
         )
