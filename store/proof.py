@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from policy.identifiers import TenantId
 from store import chain
@@ -90,8 +91,7 @@ async def prove_inclusion(
         if row is None:
             raise NotFound("the record has no such event")
         if note is None:
-            place = {"tenant": tenant, "sequence": row.sequence}
-            note = (await session.execute(CHECKPOINT, place)).scalar_one_or_none()
+            note = await _newest(session, tenant, row.sequence)
     if note is None:
         raise NotFound("no checkpoint has seen this event yet; one is signed within seconds")
     checkpoint = key.open(note)
@@ -121,10 +121,9 @@ async def prove_consistency(
     Raises as ``prove_inclusion``.
     """
     earlier = key.open(first)
-    async with store.platform(Purpose.REPORTING) as session:
-        if second is None:
-            place = {"tenant": tenant, "sequence": earlier.size}
-            second = (await session.execute(CHECKPOINT, place)).scalar_one_or_none()
+    if second is None:
+        async with store.platform(Purpose.REPORTING) as session:
+            second = await _newest(session, tenant, earlier.size)
     if second is None:
         raise ProofInvalid("the record has no checkpoint as long as the first: it was cut off")
     later = key.open(second)
@@ -218,6 +217,12 @@ def _hash(item: str) -> bytes:
     if len(data) != HASH_BYTES or data.hex() != item:
         raise ProofInvalid("a hash was altered")
     return data
+
+
+async def _newest(session: AsyncSession, tenant: TenantId, sequence: int) -> str | None:
+    """The note of the newest checkpoint, if it saw event ``sequence``."""
+    place = {"tenant": tenant, "sequence": sequence}
+    return (await session.execute(CHECKPOINT, place)).scalar_one_or_none()
 
 
 async def _leaves(store: Store, tenant: TenantId, last: int) -> list[bytes]:
