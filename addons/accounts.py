@@ -65,11 +65,14 @@ class Accounts(Step):
         # A placeholder's key is the tenant's own, whatever its account is called.
         if response is None or visit.placeholder is not None:
             return
+        restrictions = self._in_force(visit)
+        if not restrictions:
+            return
         try:
             headers = read_fields(response.headers.fields)
         except AmbiguousHead:
-            return
-        for each, own in self._in_force(visit):
+            return  # an answer that can be read in two ways names no account
+        for each, own in restrictions:
             account = answered(each, headers)
             if account is None or not foreign(account, own):
                 continue
