@@ -205,6 +205,6 @@ async def _linger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
                     return
                 left -= len(data)
     except (OSError, TimeoutError):
-        pass
+        pass  # the client has gone, or has had its time
     if transport.get_write_buffer_size():
         transport.abort()  # closing would wait for ever for somebody who does not read
