@@ -4,13 +4,14 @@ A session has no end of its own. What it was admitted by may be revoked or run o
 and nobody may have anything to say any more; a step that acts on messages alone would never notice.
 """
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from addons.configuration import Bounds
 from addons.connections import Connections
 from addons.deadlines import Deadlines
-from addons.sessions import silent_for_too_long
+from addons.session import Session
 from addons.snapshots import Snapshots
 from addons.visit import Visit
 from addons.websocket import EndSession
@@ -54,7 +55,7 @@ class SessionWatch:
                 return refusal
             visit.judged_by = current
         over = expired(visit.placeholder, now) if visit.placeholder is not None else None
-        return over or silent_for_too_long(session, self._bounds)
+        return over or _silent_for_too_long(session, self._bounds)
 
 
 def _blocked_since(
@@ -68,3 +69,11 @@ def _blocked_since(
     if not blocked or current.exception_for(principal, endpoint.host, now) is not None:
         return None
     return endpoint_allowed(replace(endpoint, state=EndpointState.BLOCKED), (), None)
+
+
+def _silent_for_too_long(session: Session, bounds: Bounds) -> Refusal | None:
+    """The refusal of a session in which nobody has said anything for too long; pings say nothing."""
+    if time.monotonic() - session.last_message_s <= bounds.session_idle_timeout_s:
+        return None
+    message = f"Nothing was said for {bounds.session_idle_timeout_s:g} seconds; open a new session."
+    return Refusal(Reason.UPSTREAM_TIMEOUT, message, "session-idle")

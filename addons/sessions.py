@@ -3,8 +3,6 @@
 The frames are ``addons.websocket``'s; the decisions are the steps'.
 """
 
-import time
-
 from mitmproxy import http
 
 from addons.configuration import Bounds
@@ -82,14 +80,6 @@ def note_end(visit: Visit, refusal: Refusal | None, close_code: int | None) -> N
     if session is not None:
         exchange.messages_up, exchange.messages_down = session.messages_up, session.messages_down
         exchange.close_code = close_code
-
-
-def silent_for_too_long(session: Session, bounds: Bounds) -> Refusal | None:
-    """The refusal of a session in which nobody has said anything for too long; pings say nothing."""
-    if time.monotonic() - session.last_message_s <= bounds.session_idle_timeout_s:
-        return None
-    message = f"Nothing was said for {bounds.session_idle_timeout_s:g} seconds; open a new session."
-    return Refusal(Reason.UPSTREAM_TIMEOUT, message, "session-idle")
 
 
 def _too_large(bound: int, *, by_client: bool) -> Refusal:
