@@ -156,8 +156,9 @@ async def take_in(session: AsyncSession, *, subscription: Subscription) -> int:
     if not read:
         return 0
     waiting = await session.scalar(_COUNT_WAITING, named | {"most": FOLDED_FROM})
-    for row in _grouped(read, subscription.least, int(waiting or 0)):
-        await session.execute(_PUT, named | row)
+    rows = [named | row for row in _grouped(read, subscription.least, int(waiting or 0))]
+    if rows:
+        await session.execute(_PUT, rows)
     last = {fresh.tenant_id: fresh.sequence for fresh in read}
     await session.execute(_ADVANCE, named | {"tenants": list(last), "sequences": list(last.values())})
     return len(read)
