@@ -172,14 +172,12 @@ async def read(
     """Everything for the page. ``by_tenant`` ranks spend by tenant instead of by user."""
     period: dict[str, Any] = {"since": since, "until": until}
     ranked = {**period, "most": RANKED_MAX}
-    calls = (await session.execute(_CALLS, period)).one()
-    usage = (await session.execute(_USAGE, period)).one()
     buckets = (await session.execute(_BUCKETS, {**period, "step": step})).all()
     refusals = (await session.execute(_REFUSALS, period)).all()
     models = (await session.execute(_MODELS, ranked)).all()
     spenders = (await session.execute(_TENANTS if by_tenant else _USERS, ranked)).all()
     return Overview(
-        totals=_totals(calls, usage),
+        totals=await totals(session, since=since, until=until),
         buckets=tuple(Bucket(*row) for row in buckets),
         refusals=_ranking(refusals),
         models=_ranking(models),
@@ -210,16 +208,7 @@ async def totals(session: AsyncSession, *, since: datetime, until: datetime) -> 
     period = {"since": since, "until": until}
     calls = (await session.execute(_CALLS, period)).one()
     usage = (await session.execute(_USAGE, period)).one()
-    return _totals(calls, usage)
-
-
-async def latest(session: AsyncSession) -> int:
-    """A number that grows whenever an event is added to a chain that this session sees."""
-    return int((await session.execute(_LATEST)).scalar_one())
-
-
-def _totals(calls: Row[Any], usage: Row[Any]) -> Totals:
-    """Sums of whole numbers come as ``Decimal``: together they may be more than a bigint holds."""
+    # Sums of whole numbers come as ``Decimal``: together they may be more than a bigint holds.
     return Totals(
         calls=calls.calls,
         refused=calls.refused,
@@ -229,6 +218,11 @@ def _totals(calls: Row[Any], usage: Row[Any]) -> Totals:
         saved=MicroDollars(int(usage.saved)),
         unpriced=usage.unpriced,
     )
+
+
+async def latest(session: AsyncSession) -> int:
+    """A number that grows whenever an event is added to a chain that this session sees."""
+    return int((await session.execute(_LATEST)).scalar_one())
 
 
 def _seen(items: Sequence[Item]) -> EndpointSeen:
