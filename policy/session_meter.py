@@ -210,7 +210,7 @@ class SessionMeter:
         seconds = usage.get("seconds")
         if isinstance(seconds, int | float) and 0 <= seconds <= TOKENS_MAX:
             self._estimated = True
-            tokens = -(-int(seconds * _TOKENS_PER_SECOND) // 1)
+            tokens = int(seconds * _TOKENS_PER_SECOND)
             self._settle(Units(input_tokens=tokens, input_audio_tokens=tokens), None, None)
             return
         counts = self._counts(usage)
