@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from conduit.data_folder import DataFolder
 from conduit.embedded_postgres import OWNER, SUPERUSER, EmbeddedPostgres
@@ -24,6 +25,10 @@ from store.roles import RoleSecrets
 from tests.standins.pooler import PgBouncer
 
 pytest_plugins = ["tests.standins.fixtures"]
+
+# A busy machine is no counter-example: how fast things are is measured in bench/.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 for _name in [name for name in os.environ if name.startswith(PREFIX) and not name.startswith(TEST_PREFIX)]:
     del os.environ[_name]  # what a developer runs at the side must not change what a test sees

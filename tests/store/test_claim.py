@@ -74,7 +74,7 @@ def test_a_claim_under_another_key_is_refused(console: psycopg.Connection) -> No
         claimed(console, a_claim(console, b"k" * 32))
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(min_value=0), character=st.sampled_from("0123456789abcdeftp.v- _"))
 def test_a_claim_altered_anywhere_is_refused(
     console: psycopg.Connection, role_secrets: RoleSecrets, place: int, character: str

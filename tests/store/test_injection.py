@@ -273,7 +273,7 @@ async def test_injected_statements_stay_with_their_tenant(store: Store, scene: S
     dsn = getattr(scene.secrets, role)
     before = await victim_state(store, scene)
 
-    @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=120, suppress_health_check=list(HealthCheck))
     @given(program=st.lists(attacks(scene), min_size=1, max_size=8))
     def attack(program: list[str]) -> None:
         assert not leaks(scene, run(scene, dsn, program, own_claim(scene)))
@@ -288,7 +288,7 @@ async def test_a_narrow_platform_session_reads_no_tenants_keys(
 ) -> None:
     claim = purpose_claim(scene.secrets.claim_key, purpose, expires_at=int(time.time()) + 300, backend=0)
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, suppress_health_check=list(HealthCheck))
     @given(program=st.lists(attacks(scene), min_size=1, max_size=6))
     def attack(program: list[str]) -> None:
         # Not the furnished rows: a deletion may look for holds, and a sign-in at tenants.

@@ -24,7 +24,7 @@ PEOPLE = st.sampled_from([None, *(UUID(int=number) for number in range(1, 4))])
 MODELS = st.sampled_from([None, "gpt-5", "claude-opus-4-5"])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(PEOPLE, MODELS, COSTS, st.booleans(), st.booleans()), max_size=30))
 def test_the_lines_sum_to_the_rows_to_the_micro_dollar(role_secrets: RoleSecrets, calls) -> None:
     async def bill() -> None:

@@ -79,7 +79,7 @@ def test_programs_of_two_tenants_never_meet(role_secrets: RoleSecrets) -> None:
     with asyncio.Runner() as runner:
         store = runner.run(Store.open(role_secrets.console_dsn, role_secrets.claim_key))
 
-        @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=15, suppress_health_check=list(HealthCheck))
         @given(program=st.lists(steps, min_size=1, max_size=10))
         def programs(program: list[tuple[int, bool, dict[str, bool]]]) -> None:
             runner.run(play(store, program))

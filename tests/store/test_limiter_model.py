@@ -380,7 +380,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     chosen=st.tuples(*(st.sampled_from(amounts[shape.kind]) for shape in shapes)),
     history=histories,
 )
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 def test_every_history_agrees_with_exact_arithmetic(
     valkey_url: str, loop: asyncio.AbstractEventLoop, chosen: tuple[int, ...], history: list[tuple[Any, ...]]
 ) -> None:

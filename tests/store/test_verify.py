@@ -88,7 +88,7 @@ def test_every_removed_byte_is_found(export: Path) -> None:
         broken(export, data[:place] + data[place + 1 :])
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_other_bytes_in_any_place_are_found(export: Path, data: st.DataObject) -> None:
     whole = export.read_bytes()
@@ -126,7 +126,7 @@ def test_tampering_is_found_at_its_place(export: Path, name: str) -> None:
     assert broken(export, b"".join(tamper(lines))).place == place
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.permutations(range(EVENTS + 1)), kept=st.sets(st.integers(0, EVENTS)))
 def test_no_other_order_or_choice_of_lines_verifies(export: Path, order: list[int], kept: set[int]) -> None:
     lines = export.read_bytes().splitlines(keepends=True)

@@ -85,7 +85,7 @@ def test_envelopes_of_two_credentials_cannot_be_swapped(safe: Safe, opened: Open
         opened(tenant, replace(cheap, envelope=dear.envelope))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_no_flipped_bit_of_an_envelope_opens(safe: Safe, opened: Opener, data: st.DataObject) -> None:
     tenant = safe.a_tenant()
@@ -97,7 +97,7 @@ def test_no_flipped_bit_of_an_envelope_opens(safe: Safe, opened: Opener, data: s
         opened(tenant, replace(credential, envelope=bytes(bent)))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_no_flipped_bit_of_a_wrapped_data_key_opens(safe: Safe, opened: Opener, data: st.DataObject) -> None:
     tenant = safe.a_tenant()
