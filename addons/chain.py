@@ -28,9 +28,9 @@ from addons.interception import TlsRefused
 from addons.protocol import CLIENT_FAILED, CUT, HOLD, INVALID, REPLACED, TOO_LARGE, CloseAtOnce
 from addons.relay import Relay, passed_trailers, unreadable
 from addons.session import Message
-from addons.sessions import note_end
-from addons.snapshots import Snapshots
+from addons.snapshots import Snapshots, stale
 from addons.step import Step
+from addons.switching import SWITCHED, note_end
 from addons.trailers import TRAILERS, TrailerHandling
 from addons.tunnels import Tunnels
 from addons.turned_away import TurnedAway
@@ -46,7 +46,7 @@ from policy.refusals import Reason, Refusal
 # How mitmproxy tells of a client's alert, and of one that hangs up over the certificate.
 _DISTRUST = ("does not trust", "disconnected during the handshake", "certificate unknown", "unknown ca")
 # Read by `addons.engine`, which then begins no TLS.
-_REFUSED_TLS = "conduit.refused_tls"
+REFUSED_TLS = "conduit.refused_tls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class Chain:
             if not isinstance(problem, InvalidDestination | TlsRefused):
                 logger.opt(exception=True).error("a TLS connection was refused because a step failed")
             data.ignore_connection = False
-            setattr(data.context.client, _REFUSED_TLS, True)
+            setattr(data.context.client, REFUSED_TLS, True)
             self._record_refused_tls(data.context.client, problem)
 
     def _record_refused_tls(self, client: connection.Client, problem: Exception) -> None:
@@ -162,7 +162,7 @@ class Chain:
 
     def next_layer(self, data: layer.NextLayer) -> None:
         """Close what is neither TLS nor HTTP."""
-        if getattr(data.context.client, _REFUSED_TLS, False):
+        if getattr(data.context.client, REFUSED_TLS, False):
             data.layer = CloseAtOnce(data.context)
 
     async def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
@@ -290,18 +290,12 @@ class Chain:
                 self._end(visit, visit.left_as)
 
     async def _steps(self, phase: str, visit: Visit, *arguments: Message) -> Refusal | None:
-        refusal = self._stale()
+        refusal = stale(self._snapshots, self.bounds.snapshot_age_max_s)
         for step in self.steps:
             refusal = refusal or await getattr(step, phase)(visit, *arguments)
             if refusal is not None or visit.left_as is not None:
                 break
         return refusal
-
-    def _stale(self) -> Refusal | None:
-        if self._snapshots.age_s <= self.bounds.snapshot_age_max_s:
-            return None
-        message = "The policy could not be refreshed for too long; try again later."
-        return Refusal(Reason.DEGRADED, message, "snapshot-age", 5)
 
     def _refuse(self, visit: Visit, refusal: Refusal) -> None:
         try:
@@ -423,7 +417,7 @@ class Chain:
                 logger.opt(exception=True).error("step {} failed at the end of a call", step.name)
 
     def _await_next(self, visit: Visit, facts: ClientConnection) -> None:
-        switched = visit.flow.response is not None and visit.flow.response.status_code == 101
+        switched = visit.flow.response is not None and visit.flow.response.status_code == SWITCHED
         if not facts.open_visits and not switched:
             self.deadlines.await_call(visit.flow.client_conn)
 

@@ -10,6 +10,7 @@ from loguru import logger
 
 from addons.snapshots import Snapshots
 from addons.step import Step
+from addons.switching import SWITCHED
 from addons.visit import Visit
 from policy.credential_health import Standing, accepted, refused, rests, standing, tried
 from policy.event import Event
@@ -67,7 +68,7 @@ class CredentialHealth(Step):
         if current is None or current.revoked or current.version != credential.version:
             return  # it was rotated or revoked under the call: what is said of it matters to nobody any more
         status = visit.exchange.status or response.status_code
-        if 200 <= status < 300 or status == 101:
+        if 200 <= status < 300 or status == SWITCHED:
             self._accepted(visit, credential)
         elif visit.provider_error is not None and is_plain(visit.headers, len(visit.found_keys)):
             headers = {name.lower(): value for name, value in response.headers.items()}

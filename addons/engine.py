@@ -25,7 +25,7 @@ from OpenSSL import SSL
 
 from addons import answering, protocol
 from addons.attribution import ASKED_FOR_CERTIFICATE
-from addons.chain import Chain
+from addons.chain import REFUSED_TLS, Chain
 from addons.configuration import Configuration, Listeners
 
 # Leaf certificates by name; a miss costs half a millisecond on the event loop.
@@ -73,7 +73,7 @@ class QuietTlsConfig(tlsconfig.TlsConfig):
 
         Where attribution wants a certificate of the client, it is asked for one, and may have none.
         """
-        if getattr(tls_start.conn, "conduit.refused_tls", False):
+        if getattr(tls_start.conn, REFUSED_TLS, False):
             return
         super().tls_start_client(tls_start)
         if tls_start.ssl_conn is not None and getattr(tls_start.conn, ASKED_FOR_CERTIFICATE, False):

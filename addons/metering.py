@@ -12,9 +12,9 @@ from addons.growth import GrowingReservation, SessionReservation, UnboundedAnswe
 from addons.protocol import CUT
 from addons.reservations import Reservations
 from addons.session import Message, Session
-from addons.sessions import SWITCHED
 from addons.snapshots import Snapshots
 from addons.step import Step
+from addons.switching import SWITCHED
 from addons.visit import Visit
 from policy.answers import stream_ending
 from policy.attribution import revoked_since
@@ -111,14 +111,13 @@ class Metering(Step):
     def _stopped(self, visit: Visit, meter: Meter) -> Refusal | None:
         """Why the answer must end here: its limits, or what it was admitted by has been revoked."""
         growth, principal, current = visit.growth, visit.exchange.principal, self._snapshots.current
-        now = datetime.now(UTC)
         if growth is not None and not growth.note(
             meter.output_tokens_so_far, visit.exchange.timing.started_at
         ):
             return growth.refusal or growth.outrun()
         if self._cut_revoked and current is not visit.judged_by and principal is not None:
             refusal = revoked_since(
-                current, principal, visit.placeholder, now, used=visit.exchange.credential_id
+                current, principal, visit.placeholder, datetime.now(UTC), used=visit.exchange.credential_id
             )
             if refusal is None:
                 visit.judged_by = current

@@ -25,8 +25,8 @@ from addons.configuration import Bounds
 from addons.connections import MODES, Connections
 from addons.protocol import CUT, UNREADABLE_HELLO
 from addons.session import Message, Session
-from addons.sessions import SWITCHED
 from addons.step import Step
+from addons.switching import SWITCHED
 from addons.visit import visit_of
 from addons.watching import watcher_of
 from policy.exchange import Mode, Outcome

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from loguru import logger
 from mitmproxy import http
 
-from addons import sessions
+from addons import switching
 from addons.answering import REQUEST_ID
 from addons.configuration import Bounds
 from addons.overhearing import overhear
@@ -50,8 +50,8 @@ class Relay:
             raise TypeError("there is no answer to relay")
         check_answer(response.headers.fields)
         visit.answer_head_seen = True
-        if response.status_code == sessions.SWITCHED:
-            sessions.begin(visit, response, self._bounds)
+        if response.status_code == switching.SWITCHED:
+            switching.begin(visit, response, self._bounds)
             self._begin_session(visit, response)
             return
         _write_ours(visit, response)

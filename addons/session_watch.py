@@ -12,7 +12,7 @@ from addons.configuration import Bounds
 from addons.connections import Connections
 from addons.deadlines import Deadlines
 from addons.session import Session
-from addons.snapshots import Snapshots
+from addons.snapshots import Snapshots, stale
 from addons.visit import Visit
 from addons.websocket import EndSession
 from policy.admission import endpoint_allowed
@@ -42,9 +42,9 @@ class SessionWatch:
         session, principal, current = visit.session, visit.exchange.principal, self._snapshots.current
         if session is None or session.meter is None or not visit.flow.websocket or principal is None:
             return None
-        if self._snapshots.age_s > self._bounds.snapshot_age_max_s:
-            message = "The policy could not be refreshed for too long; try again later."
-            return Refusal(Reason.DEGRADED, message, "snapshot-age", 5)
+        too_old = stale(self._snapshots, self._bounds.snapshot_age_max_s)
+        if too_old is not None:
+            return too_old
         if self._connections.draining and not session.meter.is_answering:
             return Refusal(Reason.DEGRADED, "The gateway restarts; open a new session.", "restart", 1)
         if current is not visit.judged_by:

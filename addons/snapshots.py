@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from policy.refusals import Reason, Refusal
 from policy.snapshot import PolicySnapshot
 
 
@@ -15,3 +16,11 @@ class Snapshots(Protocol):
     @property
     def age_s(self) -> float:
         """Seconds since the database last confirmed the snapshot."""
+
+
+def stale(snapshots: Snapshots, age_max_s: float) -> Refusal | None:
+    """The refusal of whatever would have to be judged by a policy older than ``age_max_s`` seconds."""
+    if snapshots.age_s <= age_max_s:
+        return None
+    message = "The policy could not be refreshed for too long; try again later."
+    return Refusal(Reason.DEGRADED, message, "snapshot-age", 5)
