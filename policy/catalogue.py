@@ -29,13 +29,27 @@ class Training(StrEnum):
     UNKNOWN = "unknown"
 
 
+# An entry's region where its operator promises none, or where nobody knows.
+NOWHERE = frozenset({"global", "unknown"})
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where one of an entry's facts is from, and when that was said or read there (ISO 8601)."""
+
+    fact: str
+    source: str
+    date: str
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One catalogued host or pattern. ``host`` may start with ``*.``: names below it, not itself.
 
-    ``region`` is where the name says that it is served; ``country`` is the operator's seat; ``kind`` is the
-    product category; ``source`` says where the fact is from, and ``date`` (ISO 8601) when that was said.
-    ``evasions`` are the known ways round a proxy (docs/discovery.md), empty where none is known.
+    ``region`` is where this host is served; ``country`` is the operator's seat, ``regions`` all places where
+    it processes; ``kind`` is the product category; ``source`` says where the host is listed, and ``date``
+    (ISO 8601) when that was said. ``evasions`` are the known ways round a proxy (docs/discovery.md).
+    ``origins`` has a source for each of country, regions, training and evasions that is not unknown.
     """
 
     host: str
@@ -51,6 +65,12 @@ class Entry:
     training: Training = Training.UNKNOWN
     evasions: tuple[str, ...] = ()
     date: str = ""
+    regions: tuple[str, ...] = ()
+    origins: tuple[Origin, ...] = ()
+
+    def origin(self, fact: str) -> Origin | None:
+        """Where a fact is from; ``None`` where it is not known."""
+        return next((each for each in self.origins if each.fact == fact), None)
 
 
 # What a developer calls with a key, as opposed to a web application that a person signs in to.
@@ -121,8 +141,10 @@ def build(entries: Iterable[Entry]) -> Catalogue:
         if not name or name != name.lower() or "*" in name:
             raise InvalidCatalogue(f"{entry.host!r} is neither a lower-case host nor *. and a host")
         index[name] = entry
-    dates = [entry.date.replace("-", "") for index in (exact, below) for entry in index.values()]
-    return Catalogue(exact, below, 100 * max((int(each) for each in dates if each.isdecimal()), default=0))
+    every = [entry for index in (exact, below) for entry in index.values()]
+    dates = {entry.date for entry in every} | {each.date for entry in every for each in entry.origins}
+    numbers = (each.replace("-", "") for each in dates)
+    return Catalogue(exact, below, 100 * max((int(each) for each in numbers if each.isdecimal()), default=0))
 
 
 def private_entry(host: str, provider: "Provider") -> Entry:

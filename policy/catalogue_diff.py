@@ -39,10 +39,19 @@ def difference(before: Catalogue, after: Catalogue) -> Difference:
 
 
 def _changes(before: Entry, after: Entry) -> Iterator[Change]:
-    for field in fields(Entry):
-        old, new = getattr(before, field.name), getattr(after, field.name)
-        if old != new:
-            yield Change(after.host, field.name, _text(old), _text(new))
+    old, new = _facts(before), _facts(after)
+    for name in dict.fromkeys([*old, *new]):
+        if old.get(name, "") != new.get(name, ""):
+            yield Change(after.host, name, old.get(name, ""), new.get(name, ""))
+
+
+def _facts(entry: Entry) -> dict[str, str]:
+    """Every fact by its name, and beside each that has a source of its own, that source with its date."""
+    told = {
+        field.name: _text(getattr(entry, field.name)) for field in fields(Entry) if field.name != "origins"
+    }
+    told["trains"] = told.pop("training")
+    return told | {f"{each.fact} source": f"{each.source}, {each.date}" for each in entry.origins}
 
 
 def _text(value: object) -> str:

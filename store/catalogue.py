@@ -2,18 +2,18 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
+from itertools import takewhile
 from pathlib import Path
 
 from policy.accounts import Restriction
-from policy.catalogue import Catalogue, Entry, InvalidCatalogue, Provider, Training, build
+from policy.catalogue import Catalogue, Entry, InvalidCatalogue, Provider, build
+from policy.catalogue_facts import Fact, FactName, Facts
 from policy.exchange import Shape
 
-COLUMNS = (
-    *("host", "provider", "product", "kind", "shape", "region", "country", "mixed", "trains", "evasions"),
-    *("source", "date", "note"),
-)
+FACT_COLUMNS = ("subject", "fact", "value", "source", "date")
+HOST_COLUMNS = ("host", "provider", "product", "kind", "shape", "region", "mixed", "source", "date", "note")
 _MIXED = {"yes": True, "no": False}
 
 
@@ -28,42 +28,61 @@ def read_catalogue(text: str) -> Catalogue:
     return _read(io.StringIO(text, newline=""))
 
 
-def written(entries: Iterable[Entry]) -> str:
-    """The text of a catalogue file with these entries."""
-    text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    for entry in entries:
-        rows.writerow(row_of(entry))
-    return text.getvalue()
-
-
 def row_of(entry: Entry) -> tuple[str, ...]:
-    """An entry as its line in the file."""
-    values = {name: str(getattr(entry, name, "")) for name in COLUMNS}
-    values |= {"mixed": "yes" if entry.mixed else "no", "trains": entry.training.value}
-    return tuple({**values, "evasions": " ".join(entry.evasions) or "unknown"}.values())
+    """An entry as its line in the table of hosts."""
+    values = {name: str(getattr(entry, name)) for name in HOST_COLUMNS}
+    return tuple({**values, "mixed": "yes" if entry.mixed else "no"}.values())
 
 
 def _read(lines: Iterable[str]) -> Catalogue:
-    rows = csv.DictReader(lines, strict=True)
+    """Two tables with an empty line between them: the facts, and the hosts that they are about."""
+    rows = csv.reader(lines, strict=True)
     try:
-        if tuple(rows.fieldnames or ()) != COLUMNS:
-            raise InvalidCatalogue(f"the endpoint catalogue has the columns {', '.join(COLUMNS)}")
-        return build(_entry(row, line) for line, row in enumerate(rows, start=2))
+        numbered = ((rows.line_num, row) for row in rows)
+        facts = _table(takewhile(lambda each: any(each[1]), numbered), FACT_COLUMNS)
+        stated = Facts([_fact(row, line) for line, row in facts])
+        return build(stated.applied([_entry(row, line) for line, row in _table(numbered, HOST_COLUMNS)]))
     except csv.Error as error:
         raise InvalidCatalogue(f"the endpoint catalogue is no CSV: {error}") from error
+
+
+def _table(
+    numbered: Iterator[tuple[int, list[str]]], columns: tuple[str, ...]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows below a line with the names of the columns, each with its line's number."""
+    if tuple(next(numbered, (0, []))[1]) != columns:
+        raise InvalidCatalogue(
+            f"the endpoint catalogue has a table with the columns {', '.join(FACT_COLUMNS)}, an empty line,"
+            f" and a table with the columns {', '.join(HOST_COLUMNS)}; this file has another form"
+        )
+    for line, row in numbered:
+        if len(row) != len(columns):
+            raise InvalidCatalogue(f"line {line} of the endpoint catalogue: not {len(columns)} columns")
+        yield line, dict(zip(columns, row, strict=True))
+
+
+def _fact(row: dict[str, str], line: int) -> Fact:
+    try:
+        date.fromisoformat(row["date"])
+        return Fact(row["subject"], FactName(row["fact"]), row["value"], row["source"], row["date"])
+    except ValueError as error:
+        raise InvalidCatalogue(f"line {line} of the endpoint catalogue: {error}") from error
 
 
 def _entry(row: dict[str, str], line: int) -> Entry:
     try:
         date.fromisoformat(row["date"])
-        evasions = () if row["evasions"] == "unknown" else tuple(row["evasions"].split())
-        plain = {name: row[name] for name in COLUMNS if name not in ("mixed", "trains", "evasions")}
-        if not all(plain[name] for name in COLUMNS if name in plain and name != "note") or None in row:
+        if not all(value for name, value in row.items() if name != "note"):
             raise ValueError("every column but the note holds something, if only `unknown`")
-        return Entry(**plain, mixed=_MIXED[row["mixed"]], training=Training(row["trains"]), evasions=evasions)
-    except (KeyError, TypeError, ValueError) as error:
+        return Entry(
+            *(row["host"], row["provider"], row["kind"], row["shape"], row["region"], "unknown"),
+            mixed=_MIXED[row["mixed"]],
+            source=row["source"],
+            note=row["note"],
+            product=row["product"],
+            date=row["date"],
+        )
+    except (KeyError, ValueError) as error:
         raise InvalidCatalogue(f"line {line} of the endpoint catalogue: {error}") from error
 
 

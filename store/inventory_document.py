@@ -1,5 +1,7 @@
 """The inventory as programs read it, the same by command line and API: one flat document an endpoint."""
 
+from policy.catalogue import Entry, Origin
+from policy.catalogue_facts import NONE_FOUND, FactName
 from store.inventory import Detail, Item, Review, Use
 
 
@@ -44,19 +46,31 @@ _COUNTS = ("calls", "refused", "users", "networks", "bytes_up", "bytes_down")
 def whole(found: Detail) -> dict[str, object]:
     """The same, with who used it and from where, and what the catalogue says."""
     entry = found.item.entry
-    catalogued: dict[str, object] | None = None
-    if entry is not None:
-        catalogued = {
-            "pattern": entry.host,
-            "operator_country": entry.country,
-            "region": entry.region,
-            "trains": entry.training.value,
-            "evasions": list(entry.evasions),
-            "source": entry.source,
-            "date": entry.date,
-        }
     uses = {"used_by": _uses(found.users), "used_from": _uses(found.networks)}
-    return {**document(found.item), **uses, "catalogue": catalogued}
+    return {**document(found.item), **uses, "catalogue": _catalogued(entry) if entry else None}
+
+
+def _catalogued(entry: Entry) -> dict[str, object]:
+    """``source`` and ``date`` are of the host, its provider, shape and region; other facts have their own."""
+    values = {
+        FactName.COUNTRY: entry.country,
+        FactName.REGIONS: " ".join(entry.regions),
+        FactName.TRAINS: entry.training.value,
+        FactName.EVASIONS: " ".join(entry.evasions),
+    }
+    return {
+        "pattern": entry.host,
+        "region": entry.region,
+        "source": entry.source,
+        "date": entry.date,
+        **{name.value: _stated(value, entry.origin(name)) for name, value in values.items()},
+    }
+
+
+def _stated(value: str, origin: Origin | None) -> dict[str, str | None]:
+    if origin is None:
+        return {"value": "unknown", "source": None, "date": None}
+    return {"value": value or NONE_FOUND, "source": origin.source, "date": origin.date}
 
 
 def _uses(uses: tuple[Use, ...]) -> list[dict[str, object]]:

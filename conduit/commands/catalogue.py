@@ -92,8 +92,11 @@ async def diff(
     for sign, entries in (("+", found.added), ("-", found.removed)):
         for entry in entries:
             print(f"{sign}{entry.host}  {entry.provider}, {entry.kind}, {entry.source}, {entry.date}")
+    alike: dict[tuple[str, str, str], list[str]] = {}
     for each in found.changed:
-        print(f"~{each.host}  {each.fact}: {each.before!r} is now {each.after!r}")
+        alike.setdefault((each.fact, each.before, each.after), []).append(each.host)
+    for (fact, old, new), hosts in alike.items():
+        print(f"~{', '.join(hosts)}  {fact}: {old!r} is now {new!r}")
     invocation.say(
         f"{len(found.added)} added, {len(found.removed)} removed, {len(found.changed)} facts changed"
     )

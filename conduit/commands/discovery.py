@@ -65,7 +65,8 @@ async def show(invocation: Invocation, host: HostArgument, tenant: OwnTenantOpti
     if invocation.json:
         invocation.show_json(told)
     else:
-        invocation.show([{"fact": name, "value": _plain(value)} for name, value in told.items()])
+        rows = {**told, "catalogue": None} | _catalogued(told["catalogue"])
+        invocation.show([{"fact": name, "value": _plain(value)} for name, value in rows.items()])
 
 
 async def review(
@@ -106,6 +107,21 @@ async def reopen(invocation: Invocation, host: HostArgument, tenant: OwnTenantOp
 
 
 _COLUMNS = ("host", "product", "verdict", "state", "stage", "risk", "calls", "users", "owner", "last_seen")
+
+
+def _catalogued(told: object) -> dict[str, object]:
+    """A line for each fact of the catalogue, with its source and date behind it."""
+    if not isinstance(told, dict):
+        return {}
+    stated = {name: each for name, each in told.items() if isinstance(each, dict)}
+    lines = {
+        f"catalogue {name}": f"{each['value']}  ({each['source']}, {each['date']})"
+        if each["source"]
+        else each["value"]
+        for name, each in stated.items()
+    }
+    listed = f"{told['pattern']}, served in {told['region']}  ({told['source']}, {told['date']})"
+    return {"catalogue": listed, **lines}
 
 
 def _plain(value: object) -> object:

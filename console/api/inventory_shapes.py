@@ -78,16 +78,29 @@ class Use(Shown):
     last_seen: datetime
 
 
+class StatedFact(Shown):
+    """``unknown``, without source and date, where nobody has stated it."""
+
+    value: str
+    source: str | None
+    date: str | None
+
+
 class Catalogued(Shown):
-    """What the catalogue says; ``trains``: whether the operator trains on what is sent, by default."""
+    """What the catalogue says; ``source`` and ``date`` are of the host, its provider, shape and region.
+
+    ``trains``: whether the operator trains on what is sent, by default; ``regions``: where it processes;
+    ``evasions``: known ways round a proxy, ``none`` where somebody looked and found none.
+    """
 
     pattern: str
-    operator_country: str
     region: str
-    trains: str
-    evasions: list[str]
     source: str
     date: str
+    country: StatedFact
+    regions: StatedFact
+    trains: StatedFact
+    evasions: StatedFact
 
 
 class InventoryDetail(InventoryItem):

@@ -94,8 +94,18 @@ def test_an_update_is_read_as_a_difference(catalogue: Path) -> None:
     ]
 
 
+def test_a_fact_of_a_product_is_a_difference_of_each_of_its_hosts(catalogue: Path) -> None:
+    before = catalogue.with_name("before.csv")
+    before.write_text(catalogue.read_text())
+    text = catalogue.read_text().replace("mistral/Le Chat,trains,opt-out,", "mistral/Le Chat,trains,yes,")
+    catalogue.write_text(text)
+    found = json.loads(run("diff", str(catalogue), "--against", str(before)).stdout)
+    change = {"host": "chat.mistral.ai", "fact": "trains", "before": "opt-out", "after": "yes"}
+    assert found["changed"] == [change]
+
+
 def test_a_file_of_another_form_is_refused_in_one_line(catalogue: Path) -> None:
     catalogue.write_text("host,what\na.example,b\n")
     failed = run("diff", str(catalogue))
     assert failed.exit_code == 1
-    assert "has the columns" in failed.stderr
+    assert "has another form" in failed.stderr

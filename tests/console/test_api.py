@@ -356,6 +356,9 @@ async def test_an_endpoint_is_reviewed_and_reopened(
     assert (await program.delete(f"{place}/review")).status_code == 204
     assert (await program.get(place)).json()["stage"] == "new"
     assert (await program.get(f"{at}/never.example")).status_code == 404
+    known = (await program.get(f"{at}/api.openai.com")).json()["catalogue"]
+    assert known["country"]["value"] == "US"
+    assert all(fact["source"] and fact["date"] for fact in (known["country"], known["trains"]))
     assert {each["tenant"] for each in (await program.get("/api/v1/inventory")).json()} >= {seen["tenant"]}
 
 

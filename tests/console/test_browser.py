@@ -212,6 +212,24 @@ async def test_an_endpoint_is_reviewed_by_keyboard_alone(
     await visit.assert_accessible()
 
 
+async def test_each_fact_of_a_catalogued_endpoint_stands_beside_its_source(
+    visit: Visit, services: Services, gateway: Store, clock: Clock
+) -> None:
+    tenant_id, person = await a_tenants_administrator(services)
+    await visit.sign_in(person)
+    await ship(gateway, [call_event(tenant_id, clock.now)])
+    await visit.go("/inventory/api.openai.com")
+    entry = services.defaults.catalogues.shipped.find("api.openai.com")
+    assert entry is not None
+    facts = visit.page.get_by_role("region", name="What the catalogue says")
+    for name, origin in (("Operated from", entry.origin("country")), ("Trains on", entry.origin("trains"))):
+        assert origin is not None
+        row = facts.get_by_role("row", name=name)
+        await expect(row).to_contain_text(origin.source)
+        await expect(row).to_contain_text(origin.date)
+    await visit.assert_accessible()
+
+
 async def tab_to(page: Page, wanted: Locator, most: int = 40) -> None:
     """Move the focus by the keyboard, as somebody without a mouse does."""
     for _ in range(most):

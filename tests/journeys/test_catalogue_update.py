@@ -14,6 +14,7 @@ from tests.standins.product import Product
 from tests.standins.provider import StandIn
 
 HOST = "brand-new.test"
+FACT = "acme,trains,opt-in,https://acme.example/terms,2026-11-20"
 CHAT = {"model": "house-7b", "messages": [{"role": "user", "content": "Hello there, how are you?"}]}
 
 
@@ -21,9 +22,9 @@ def test_a_loaded_catalogue_is_in_force_in_a_running_worker(tmp_path: Path) -> N
     key, secret = SigningKey.generate(), tmp_path / "publisher.key"
     secret.write_text(key.to_text())
     shipped = (CATALOGUE_FOLDER / "ai_endpoints.csv").read_text()
-    entry = f"{HOST},acme,Acme,chat,web,eu,DE,no,unknown,unknown,test,2026-11-24,"
+    entry = f"{HOST},acme,Acme,chat,web,unknown,no,test,2026-11-24,"
     newer, older = tmp_path / "newer.csv", tmp_path / "older.csv"
-    newer.write_text(f"{shipped}{entry}\n")
+    newer.write_text(f"{shipped}{entry}\n".replace("\n", f"\n{FACT}\n", 1))
     older.write_text(shipped)
     authority = Authority(tmp_path / "authority")
     with StandIn(authority) as provider:
@@ -55,3 +56,7 @@ def test_a_loaded_catalogue_is_in_force_in_a_running_worker(tmp_path: Path) -> N
             shown = product.cli("catalogue", "show")
             assert (shown["version"], shown["origin"]) == (loaded["version"], "loaded")
             assert state() == "shadow_endpoint"
+            words = ("discovery", "show", HOST, "--tenant", office.tenant)
+            while (told := product.shell(*words)).returncode:  # until its calls are in the record
+                assert time.monotonic() < began + 30
+            assert "opt-in  (https://acme.example/terms, 2026-11-20)" in told.stdout

@@ -7,7 +7,7 @@ import pytest
 from policy.catalogue import Entry, build
 from store import catalogue_acts, catalogues
 from store.acts import Actor
-from store.catalogue import load_catalogue, written
+from store.catalogue import read_catalogue, row_of
 from store.catalogue_acts import Offered
 from store.catalogue_release import ReleaseRefused, signed, verified
 from store.catalogues import Catalogues
@@ -18,11 +18,13 @@ from store.errors import InvalidRecord
 from store.snapshot import SnapshotSource
 from store.tenants import PLATFORM
 
-SHIPPED = load_catalogue(Path(__file__).parents[2] / "config" / "ai_endpoints.csv")
+FILE = (Path(__file__).parents[2] / "config" / "ai_endpoints.csv").read_text()
+SHIPPED = read_catalogue(FILE)
 NEW = Entry(
-    "brand-new.example", "acme", "chat", "web", "eu", "DE", False, "test", "", "Acme", date="2026-11-24"
+    *("brand-new.example", "acme", "chat", "web", "unknown", "unknown", False, "test", "", "Acme"),
+    date="2026-11-24",
 )
-TEXT = written([*SHIPPED.entries, NEW])
+TEXT = f"{FILE}{','.join(row_of(NEW))}\n"
 PUBLISHER, STRANGER = SigningKey.generate(), SigningKey.generate()
 KEYS = (PUBLISHER.verifier,)
 ADA = Actor("ada", "command line")

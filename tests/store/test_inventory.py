@@ -1,5 +1,6 @@
 """The inventory follows from events, exactly once, and says who decided."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from policy.catalogue import Entry, Training, build
+from policy.catalogue_facts import Fact, FactName, Facts
 from policy.endpoints import Defaults as States
 from policy.event import timestamp
 from policy.exchange import EndpointState
@@ -19,10 +21,11 @@ from store.derived import record_derived
 from store.door import Store
 from store.errors import InvalidRecord, NotFound
 from store.inventory import Defaults, Item, Stage
+from store.inventory_document import whole
 from store.review_acts import Finding
 
 HOST = "chat.example"
-WEB = Entry(HOST, "acme", "chat", "web", "eu", "CN", False, "test", "", "Acme", Training.OPT_OUT)
+WEB = Entry(HOST, "acme", "chat", "web", "global", "CN", False, "test", "", "Acme", Training.OPT_OUT)
 API = Entry("api.example", "acme", "api", "openai-chat", "eu", "DE", False, "test", "", "Acme API")
 DEFAULTS = Defaults(States(EndpointState.BLOCKED, EndpointState.MONITORED), Catalogues(build([WEB, API]), ()))
 ADA = Actor("ada", "command line")
@@ -89,6 +92,20 @@ async def test_counts_users_networks_classes_and_money(
         found = await inventory.detail(session, host=HOST, defaults=DEFAULTS)
     assert [(use.name, use.calls) for use in found.users] == [("grace", 2)]
     assert [(use.name, use.calls) for use in found.networks] == [("198.51.100.0/24", 2), ("2001:db8::/64", 1)]
+
+
+async def test_each_fact_of_the_catalogue_is_told_with_its_source(
+    store: Store, gateway: Store, tenant: TenantId
+) -> None:
+    fact = Fact("acme", FactName.COUNTRY, "CN", "https://acme.example/terms", "2026-11-20")
+    defaults = replace(DEFAULTS, catalogues=Catalogues(build(Facts([fact]).applied([WEB])), ()))
+    await ship(gateway, [call(tenant)])
+    async with store.tenant(tenant) as session:
+        told = whole(await inventory.detail(session, host=HOST, defaults=defaults))["catalogue"]
+    assert isinstance(told, dict)
+    stated = {"value": "CN", "source": "https://acme.example/terms", "date": "2026-11-20"}
+    assert told["country"] == stated
+    assert told["trains"] == {"value": "unknown", "source": None, "date": None}
 
 
 async def test_a_new_shadow_endpoint_is_told_of_once(gateway: Store, tenant: TenantId) -> None:
