@@ -11,7 +11,6 @@ from mitmproxy import http
 from addons.attribution import malformed
 from addons.configuration import Configuration
 from addons.connections import ClientConnection, Connections
-from addons.overhearing import judged
 from addons.step import Step
 from addons.visit import Visit
 from policy import endpoints
@@ -158,9 +157,12 @@ class Discovery(Step):
 
     def ended(self, visit: Visit) -> None:
         """What passed is judged once more, by its answer too: it may be AI after all, or less so."""
-        verdict, destination = judged(visit), visit.destination
-        if verdict is None or destination is None:
+        asked, heard, destination = visit.evidence, visit.overheard, visit.destination
+        if asked is None or heard is None or destination is None:
             return
+        visit.exchange.bytes_up = len(visit.flow.request.raw_content or b"")
+        visit.exchange.bytes_down = heard.bytes_down
+        verdict = heard.judged(asked)
         if verdict.verdict != "none" or visit.exchange.endpoint is not None:
             visit.exchange.endpoint = self._suspected(visit, destination, verdict)
 

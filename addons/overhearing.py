@@ -4,13 +4,10 @@ The bytes go on as they came, at once. Only what an AI API could have answered i
 download costs nothing.
 """
 
-from collections.abc import Callable
-
 from mitmproxy import http
 
-from addons.visit import Visit
 from policy.decoding import beginning
-from policy.evidence import AnswerEvidence, Verdict, score
+from policy.evidence import AnswerEvidence, RequestEvidence, Verdict, score
 from policy.head import AmbiguousHead, read_fields
 
 # The first bytes that are judged: a whole answer of a chat, and the beginning of any stream.
@@ -20,7 +17,7 @@ _TEXTS = ("application/json", "text/event-stream", "application/x-ndjson", "text
 
 
 class Overheard:
-    """The beginning of one answer. ``relay`` passes chunks on; ``verdict`` judges the whole exchange."""
+    """The beginning of one answer. ``relay`` passes chunks on; ``judged`` judges the whole exchange."""
 
     def __init__(self, response: http.Response) -> None:
         self._head = _fields(response)
@@ -38,34 +35,15 @@ class Overheard:
             self._left -= len(part)
         return chunk
 
-    def evidence(self) -> AnswerEvidence:
-        """What was heard, decoded where it came encoded; what cannot be decoded is no evidence."""
+    def judged(self, asked: RequestEvidence) -> Verdict:
+        """The verdict on question and answer together; what cannot be decoded is no evidence."""
         encoding = self._head.get("content-encoding", "")
-        return AnswerEvidence(
-            self._status, self._head, beginning(encoding, bytes(self._copy), HEARD_BYTES_MAX)
-        )
-
-
-def overhear(visit: Visit, response: http.Response) -> Callable[[bytes], bytes] | bool:
-    """What an answer is streamed through: a listener, or nothing where the question was not kept."""
-    visit.exchange.status = response.status_code
-    if visit.evidence is None:
-        return True
-    visit.overheard = Overheard(response)
-    return visit.overheard.relay
-
-
-def judged(visit: Visit) -> Verdict | None:
-    """The verdict on question and answer together; ``None`` where no answer was listened to."""
-    if visit.evidence is None or visit.overheard is None:
-        return None
-    exchange, asked = visit.exchange, score(visit.evidence, None)
-    exchange.bytes_up = len(visit.flow.request.raw_content or b"")
-    exchange.bytes_down = visit.overheard.bytes_down
-    both = score(visit.evidence, visit.overheard.evidence())
-    # An error says nothing against a question that looked like one to an AI.
-    failed = exchange.status is None or exchange.status >= 400
-    return asked if failed and both.score < asked.score else both
+        answer = beginning(encoding, bytes(self._copy), HEARD_BYTES_MAX)
+        both = score(asked, AnswerEvidence(self._status, self._head, answer))
+        if self._status < 400:
+            return both
+        # An error says nothing against a question that looked like one to an AI.
+        return max(both, score(asked, None), key=lambda verdict: verdict.score)
 
 
 def _fields(response: http.Response) -> dict[str, str]:

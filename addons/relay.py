@@ -8,7 +8,7 @@ from mitmproxy import http
 from addons import switching
 from addons.answering import REQUEST_ID
 from addons.configuration import Bounds
-from addons.overhearing import overhear
+from addons.overhearing import Overheard
 from addons.protocol import CUT, RESPONSE_BYTES_MAX
 from addons.step import Step
 from addons.visit import Visit
@@ -56,7 +56,7 @@ class Relay:
             return
         _write_ours(visit, response)
         if visit.passes:
-            response.stream = overhear(visit, response)
+            response.stream = _overhear(visit, response)
             return
         encoding = response.headers.get("content-encoding", "")
         visit.decoder = _decode(visit, response)
@@ -148,6 +148,15 @@ def _cut(visit: Visit, refusal: Refusal) -> bytes:
     visit.exchange.refusal = refusal
     visit.flow.metadata[CUT] = True
     return b""
+
+
+def _overhear(visit: Visit, response: http.Response) -> Callable[[bytes], bytes] | bool:
+    """What an answer that passes is streamed through: a listener, where the question was looked at."""
+    visit.exchange.status = response.status_code
+    if visit.evidence is None:
+        return True
+    visit.overheard = Overheard(response)
+    return visit.overheard.relay
 
 
 def _write_ours(visit: Visit, response: http.Response) -> None:

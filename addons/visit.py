@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mitmproxy import http
 
+from addons.overhearing import Overheard
 from policy.answers import Answer
 from policy.attribution import PresentedKey
 from policy.ceilings import OutputAllowance
@@ -23,7 +24,6 @@ from policy.snapshot import Credential, Placeholder, PolicySnapshot
 
 if TYPE_CHECKING:
     from addons.growth import GrowingReservation
-    from addons.overhearing import Overheard
     from addons.session import Session
     from policy.decoding import Decoder
     from policy.event import Event
@@ -83,7 +83,7 @@ class Visit:
     asked: "Event | None" = None
     judged_by: PolicySnapshot | None = None
     evidence: RequestEvidence | None = field(default=None, repr=False)
-    overheard: "Overheard | None" = field(default=None, repr=False)
+    overheard: Overheard | None = field(default=None, repr=False)
     states_reason: bool = False
     page: Answer | None = field(default=None, repr=False)
     secret: "Secret | None" = None
