@@ -37,7 +37,7 @@ class ClientConnection:
     ``proxy`` the credentials of that CONNECT; ``certificate`` what the client showed to a door of ours, or
     the refusal that it deserves; ``principal`` whose TLS it is, as far as can be told from outside.
     ``is_ai`` is true once its names alone said so, ``bypassed`` where its tenant lets it pass unread all
-    the same.
+    the same. ``ja4`` is the fingerprint of the innermost TLS that the client began.
     """
 
     mode: Mode
@@ -55,6 +55,7 @@ class ClientConnection:
     is_ai: bool = False
     bypassed: bool = False
     volume: Volume | None = None
+    ja4: str | None = None
 
     @property
     def ends_here(self) -> bool:
@@ -119,4 +120,5 @@ def client_facts(client: connection.Client, facts: ClientConnection) -> Client:
         sni=client.sni,
         connect_host=connect.host if connect else None,
         connect_port=connect.port if connect else None,
+        ja4=facts.ja4,
     )

@@ -15,6 +15,7 @@ from addons.snapshots import Snapshots
 from addons.step import Step
 from policy.destination import InvalidDestination, canonical_host
 from policy.evasion import refused_hello
+from policy.ja4 import ja4, read_hello
 from policy.pinning import Settings, bypasses
 from policy.refusals import Refusal
 
@@ -45,6 +46,8 @@ class Interception(Step):
         """Decrypt or tunnel. An exception here closes the connection (see the chain)."""
         client = hello.context.client
         facts = self._connections.of(client)
+        said = read_hello(hello.client_hello.raw_bytes(wrap_in_record=False))
+        facts.ja4 = ja4(said) if said is not None else None
         if facts.ends_here:
             return  # TLS to a listener of ours
         names = self._names(hello, client)

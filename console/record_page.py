@@ -76,6 +76,7 @@ def _shown(body: str) -> dict[str, Any]:
         "what": event.get("host") or f"{event.get('action', '')} {event.get('target', '')}".strip(),
         "model": event.get("model"),
         "address": event.get("source_address"),
+        "ja4": event.get("ja4"),
         "placeholder_id": event.get("placeholder_id"),
         "decision": event.get("decision"),
         "result": event.get("reason") or event.get("outcome"),

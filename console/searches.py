@@ -54,6 +54,7 @@ class Question(BaseModel):
     reason: Text = None
     outcome: Text = None
     finding: Text = None
+    ja4: Text = None
     limit: int = Field(100, ge=1, le=EVENTS_MAX)
 
 
@@ -93,6 +94,7 @@ async def search_of(
         allowed=None if question.decision is None else question.decision == "allow",
         source_address=question.address,
         finding=question.finding,
+        ja4=question.ja4,
     )
 
 

@@ -20,7 +20,7 @@ CSV_COLUMNS = (
     *("path", "operation", "model", "endpoint_state", "decision", "reason", "rule", "status", "outcome"),
     *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens"),
     *("cost_micro_dollars", "estimated", "bytes_up", "bytes_down", "total_us", "findings"),
-    *("action", "actor", "via", "target", "detail"),
+    *("action", "actor", "via", "target", "detail", "ja4"),
 )
 
 

@@ -67,7 +67,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Connection facts from kernel and handshake; ``sni`` and ``connect_host`` are the client's claims."""
+    """Connection facts from kernel and handshake; ``sni`` and ``connect_host`` are the client's claims.
+
+    ``ja4`` is the fingerprint of the TLS that it spoke last, ``None`` without TLS.
+    """
 
     mode: Mode
     address: str
@@ -75,6 +78,7 @@ class Client:
     sni: str | None
     connect_host: str | None
     connect_port: int | None
+    ja4: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ class RecordedEvent:
 class Search:
     """Which events; what is ``None`` does not narrow. ``since`` is inclusive, ``until`` is not.
 
-    ``allowed`` is the decision on a call or tunnel. ``source_address`` and ``finding`` are looked for in the
-    body, without an index: narrow them by time.
+    ``allowed`` is the decision on a call or tunnel. ``source_address``, ``ja4`` and ``finding`` are looked
+    for in the body, without an index: narrow them by time.
     """
 
     since: datetime | None = None
@@ -48,6 +48,7 @@ class Search:
     allowed: bool | None = None
     source_address: str | None = None
     finding: str | None = None
+    ja4: str | None = None
 
 
 EVERYTHING = Search()
@@ -85,6 +86,8 @@ def _conditions(search: Search) -> list[ColumnElement[bool]]:
         ]
     if search.source_address is not None:
         found.append(_says(f'"source_address":{_text(search.source_address)}'))
+    if search.ja4 is not None:
+        found.append(_says(f'"ja4":{_text(search.ja4)}'))
     if search.finding is not None:
         listed = func.substring(event.body, r'"findings":\[([^]]*)\]')
         # Who looks for a class of data names it as the inventory does, without what the event puts before it.

@@ -17,11 +17,12 @@ from store.tables import EVENT, USAGE
 
 # The body is canonical JSON: within a string a quote is escaped, so this text is the field and nothing else.
 _ADDRESS = func.substring(EVENT.c.body, '"source_address":"([^"]*)"')
+_JA4 = func.substring(EVENT.c.body, '"ja4":"([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """One host, model, address, reason or outcome: in how many events, from when to when."""
+    """One host, model, address, TLS client, reason or outcome: in how many events, from when to when."""
 
     value: str
     events: int
@@ -33,7 +34,8 @@ class Touched:
 class Trace:
     """What a placeholder touched. ``events`` counts refusals too; ``requests`` are the calls that used any.
 
-    ``unpriced`` is how many of those have no known price: ``cost_micro_dollars`` lacks them.
+    ``unpriced`` is how many of those have no known price: ``cost_micro_dollars`` lacks them. ``ja4`` are the
+    fingerprints of the TLS clients that it came by.
     """
 
     placeholder_id: PlaceholderId
@@ -44,6 +46,7 @@ class Trace:
     hosts: tuple[Touched, ...]
     models: tuple[Touched, ...]
     addresses: tuple[Touched, ...]
+    ja4: tuple[Touched, ...]
     reasons: tuple[Touched, ...]
     outcomes: tuple[Touched, ...]
     requests: int
@@ -56,7 +59,8 @@ class Trace:
 async def trace(session: AsyncSession, *, placeholder_id: PlaceholderId) -> Trace:
     """Trace a placeholder of the session's tenant; one that was never used has touched nothing."""
     event = EVENT.c
-    described = (event.host, event.model, _ADDRESS.label("address"), event.reason, event.outcome)
+    seen = (_ADDRESS.label("address"), _JA4.label("ja4"))
+    described = (event.host, event.model, *seen, event.reason, event.outcome)
     query = select(
         *described,
         func.count().label("events"),
@@ -75,6 +79,7 @@ async def trace(session: AsyncSession, *, placeholder_id: PlaceholderId) -> Trac
         hosts=_touched(rows, "host"),
         models=_touched(rows, "model"),
         addresses=_touched(rows, "address"),
+        ja4=_touched(rows, "ja4"),
         reasons=_touched(rows, "reason"),
         outcomes=_touched(rows, "outcome"),
         requests=used.requests,

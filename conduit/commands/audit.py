@@ -63,6 +63,7 @@ async def show(
     model: Annotated[str | None, typer.Option(help="Calls of this model.")] = None,
     host: Annotated[str | None, typer.Option(help="Calls to this host.")] = None,
     address: Annotated[str | None, typer.Option(help="From this source address.")] = None,
+    ja4: Annotated[str | None, typer.Option(help="From TLS clients of this JA4 fingerprint.")] = None,
     decision: Annotated[
         Decision | None, typer.Option(help="Calls and tunnels that were let go, or not.")
     ] = None,
@@ -93,6 +94,7 @@ async def show(
         allowed=decision is Decision.ALLOW if decision else None,
         source_address=str(lookup.address(address)) if address else None,
         finding=finding,
+        ja4=ja4,
     )
     async with opened(invocation) as instance:
         if tenant is None and placeholder is not None:
@@ -132,7 +134,7 @@ async def trace(
     placeholder: Annotated[str, typer.Argument(help="Id of the placeholder.", metavar="PLACEHOLDER_ID")],
     tenant: TenantOption = None,
 ) -> None:
-    """Everything that a placeholder touched: calls, hosts, models, addresses, money, first and last use."""
+    """Everything that a placeholder touched: calls, hosts, models, addresses, TLS clients, money."""
     from conduit import lookup
     from conduit.instance import opened
     from store import credentials, members

@@ -51,7 +51,7 @@ async def usage_of_tenant(
 async def events_of_all(request: Request[Any, Any, Any]) -> list[Event]:
     """The events of every tenant and of the platform that a question asks for, newest first.
 
-    The query: `since`, `until` (RFC 3339), `kind`, `placeholder` (an id), `host`, `model`, `address`,
+    The query: `since`, `until` (RFC 3339), `kind`, `placeholder` (an id), `host`, `model`, `address`, `ja4`,
     `decision` (`allow`, `deny`), `reason`, `outcome`, `finding`, and `limit` (1 to 1000, else 100).
     """
     return await _events(request, None)

@@ -367,6 +367,7 @@ class Trace(Shown):
     hosts: list[Touched]
     models: list[Touched]
     addresses: list[Touched]
+    ja4: list[Touched]
     reasons: list[Touched]
     outcomes: list[Touched]
     requests: int

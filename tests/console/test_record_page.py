@@ -21,6 +21,7 @@ from tests.console.seeds import call_event, refusal, ship
 from tests.console.test_access import a_tenant
 
 AT = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+CHROME = "t13d1516h2_8daaf6152771_e5627efa2ab1"
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ async def seeded(services: Services, role_secrets: RoleSecrets) -> dict[str, Any
         gateway,
         [
             call_event(tenant, AT, **hers, source_address="10.0.0.7", findings=["email"]),
-            call_event(tenant, AT, **hers, source_address="10.0.0.8", model="gpt-5.2-mini"),
+            call_event(tenant, AT, **hers, source_address="10.0.0.8", model="gpt-5.2-mini", ja4=CHROME),
             refusal(tenant, AT, "shadow_endpoint", **hers, host="llm.example"),
             call_event(tenant, AT, user="bob", user_id=str(uuid7()), model="o9"),
         ],
@@ -60,6 +61,7 @@ QUESTIONS: dict[str, tuple[dict[str, str], int]] = {
     "model": ({"model": "o9"}, 1),
     "endpoint": ({"host": "LLM.example"}, 1),
     "address": ({"address": "10.0.0.7"}, 1),
+    "TLS client": ({"ja4": CHROME}, 1),
     "time": ({"since": "2026-11-20T08:00", "until": "2026-11-20T10:00", "kind": "call"}, 4),
     "another time": ({"until": "2026-11-19T10:00"}, 0),
     "decision": ({"decision": "deny"}, 1),
@@ -93,6 +95,7 @@ async def test_everything_that_a_leaked_placeholder_touched_is_one_page(
     api = f"/api/v1/tenants/{seeded['tenant']}/placeholders/{seeded['leaked']}/trace"
     found = (await analyst.get(api)).json()
     assert (found["events"], found["refused"], len(found["addresses"])) == (3, 1, 2)
+    assert [each["value"] for each in found["ja4"]] == [CHROME]
 
 
 async def test_a_placeholder_that_was_never_used_has_an_empty_page(

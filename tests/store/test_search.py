@@ -21,6 +21,7 @@ from store.trace import trace
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 LEAKED, OTHER, ALICE, KEY = (UUID(int=number) for number in range(1, 5))
+CHROME = "t13d1516h2_8daaf6152771_e5627efa2ab1"
 
 
 def call(tenant: TenantId, minute: int, **changed: Any) -> dict[str, Any]:
@@ -71,6 +72,8 @@ async def append(gateway: Store, tenant: TenantId, *happened: dict[str, Any]) ->
         (Search(allowed=False), [2]),
         (Search(allowed=True), [0, 1, 3]),
         (Search(source_address="10.0.0.7"), [0, 1, 3]),
+        (Search(ja4=CHROME), [1]),
+        (Search(ja4="t13d1516h2"), []),
         (Search(finding="key_echoed"), [3]),
         (Search(finding="email"), [3]),
         (Search(finding="data:email"), [3]),
@@ -86,7 +89,7 @@ async def test_a_search_finds_what_matches_and_nothing_else(
 ) -> None:
     happened = [
         call(tenant, 0),
-        call(tenant, 1, placeholder_id=str(OTHER), model="claude-opus-4-5"),
+        call(tenant, 1, placeholder_id=str(OTHER), model="claude-opus-4-5", ja4=CHROME),
         # A text that looks like another event's field, in a field that callers write.
         refused(
             tenant, 2, host="files.example", source_address="10.9.9.9", model='"source_address":"10.0.0.7"'
@@ -107,7 +110,7 @@ async def test_a_trace_names_everything_that_a_placeholder_touched(
         gateway,
         tenant,
         call(tenant, 0),
-        call(tenant, 5, cost_micro_dollars=None, source_address="10.0.0.8"),
+        call(tenant, 5, cost_micro_dollars=None, source_address="10.0.0.8", ja4=CHROME),
         refused(tenant, 9, host="files.example"),
         call(tenant, 10, placeholder_id=str(OTHER)),
     )
@@ -120,6 +123,7 @@ async def test_a_trace_names_everything_that_a_placeholder_touched(
     assert (found.first_at, found.last_at) == (START, START + timedelta(minutes=9))
     assert {item.value: item.events for item in found.hosts} == {"api.openai.com": 2, "files.example": 1}
     assert {item.value for item in found.addresses} == {"10.0.0.7", "10.0.0.8"}
+    assert {item.value: item.events for item in found.ja4} == {CHROME: 1}
     assert [item.value for item in found.reasons] == ["placeholder_misused"]
     assert (unused.events, unused.first_at, unused.hosts) == (0, None, ())
 
