@@ -94,14 +94,20 @@ def test_an_update_is_read_as_a_difference(catalogue: Path) -> None:
     ]
 
 
-def test_a_fact_of_a_product_is_a_difference_of_each_of_its_hosts(catalogue: Path) -> None:
+def test_a_fact_that_is_stated_anew_is_a_difference(catalogue: Path) -> None:
     before = catalogue.with_name("before.csv")
     before.write_text(catalogue.read_text())
-    text = catalogue.read_text().replace("mistral/Le Chat,trains,opt-out,", "mistral/Le Chat,trains,yes,")
-    catalogue.write_text(text)
+    old = load_catalogue(catalogue).find("claude.ai")
+    assert old is not None
+    fact = "claude.ai,trains,yes,https://claude.example/terms,2026-11-20"
+    catalogue.write_text(before.read_text().replace("\n", f"\n{fact}\n", 1))
     found = json.loads(run("diff", str(catalogue), "--against", str(before)).stdout)
-    change = {"host": "chat.mistral.ai", "fact": "trains", "before": "opt-out", "after": "yes"}
-    assert found["changed"] == [change]
+    assert {each["host"] for each in found["changed"]} == {"claude.ai"}
+    assert {each["fact"]: each["after"] for each in found["changed"]} == {
+        "trains": "yes",
+        "trains source": "https://claude.example/terms, 2026-11-20",
+    }
+    assert found["changed"][0]["before"] == old.training.value
 
 
 def test_a_file_of_another_form_is_refused_in_one_line(catalogue: Path) -> None:
