@@ -17,6 +17,7 @@ from policy.certificates import VerifiedCertificate
 from policy.destination import Destination
 from policy.exchange import Client, Mode, Principal
 from policy.refusals import Refusal
+from policy.snapshot import PolicySnapshot
 
 MODES: dict[type[mode_specs.ProxyMode], Mode] = {
     mode_specs.RegularMode: Mode.EXPLICIT,
@@ -27,8 +28,10 @@ MODES: dict[type[mode_specs.ProxyMode], Mode] = {
 
 @dataclass(slots=True)
 class ClientConnection:
-    """One client connection. ``connect`` is the authority of its CONNECT, ``tunnel`` the name it passes to,
-    ``volume`` how much went through.
+    """One client connection. ``connect`` is the authority of its CONNECT, ``names`` what its TLS claims.
+
+    ``tunnel`` is the name it passes to, ``volume`` how much went through, ``judged_by`` the policy that let
+    it, ``tunnel_cut`` why it ends.
 
     ``dialable`` are the destinations that an admitted exchange, or the tunnel, may reach: ``server_connect``
     opens no other. ``open_visits`` are the exchanges that have not ended.
@@ -42,8 +45,11 @@ class ClientConnection:
 
     mode: Mode
     connect: Destination | None = None
+    names: tuple[str, ...] = ()
     tunnel: str | None = None
     tunnel_started_at: datetime | None = None
+    tunnel_cut: Refusal | None = None
+    judged_by: PolicySnapshot | None = field(default=None, repr=False)
     tunnel_refused: bool = False
     started_ns: int = field(default_factory=time.monotonic_ns)
     dialable: set[tuple[str, int]] = field(default_factory=set)
@@ -108,6 +114,10 @@ class Connections:
     def open_visits(self) -> list[Visit]:
         """Every exchange that has not ended."""
         return [visit for facts in self._open.values() for visit in facts.open_visits.values()]
+
+    def open_tunnels(self) -> list[tuple[str, ClientConnection]]:
+        """Every connection that is passed through undecrypted, by the id of its client."""
+        return [(name, facts) for name, facts in self._open.items() if facts.tunnel is not None]
 
 
 def client_facts(client: connection.Client, facts: ClientConnection) -> Client:

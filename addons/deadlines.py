@@ -67,6 +67,13 @@ class Deadlines:
         """It came, or nothing will."""
         self._disarm("answer", visit.exchange.id)
 
+    def end(self, client_id: str) -> None:
+        """Close a client's connection now, and what depends on it."""
+        handler = self.handlers.get(client_id)
+        transport = handler.transports.get(handler.client) if handler is not None else None
+        if transport is not None and transport.handler is not None:
+            transport.handler.cancel("ended")
+
     def _arm(
         self, kind: str, name: str, delay_s: float, client: connection.Client, late: connection.Connection
     ) -> None:

@@ -50,7 +50,9 @@ class Interception(Step):
         facts.ja4 = ja4(said) if said is not None else None
         if facts.ends_here:
             return  # TLS to a listener of ours
+        facts.judged_by = self._snapshots.current
         names = self._names(hello, client)
+        facts.names = tuple(names)
         facts.is_ai = any(self._is_ai(name) for name in names)
         facts.bypassed = facts.is_ai and self._bypasses(facts, names)
         if facts.is_ai and not facts.bypassed:
@@ -72,7 +74,7 @@ class Interception(Step):
 
     def _bypasses(self, facts: ClientConnection, names: list[str]) -> bool:
         """Whether the tenant lets AI endpoints of these names be reached unread, since a client pins."""
-        if facts.principal is None:
+        if facts.principal is None or self._snapshots.age_s > self._configuration.bounds.snapshot_age_max_s:
             return False
         return bypasses(self._snapshots.current, facts.principal, names, self._pinning, datetime.now(UTC))
 

@@ -36,7 +36,12 @@ class Tunnels:
         seen = replace(seen, connect_host=facts.tunnel, connect_port=port)
         started_at = facts.tunnel_started_at or datetime.now(UTC)
         event = tunnel_event(
-            ExchangeId(uuid7()), started_at, whose=_whose(facts, seen, snapshot), client=seen
+            ExchangeId(uuid7()),
+            started_at,
+            whose=_whose(facts, seen, snapshot),
+            client=seen,
+            refusal=facts.tunnel_cut,
+            cut=facts.tunnel_cut is not None,
         )
         if facts.volume is not None:
             event |= {"bytes_up": facts.volume.up, "bytes_down": facts.volume.down}

@@ -38,6 +38,7 @@ from addons.session_watch import SessionWatch
 from addons.settlement import Settlement
 from addons.snapshots import Snapshots
 from addons.step import Step
+from addons.tunnel_watch import TunnelWatch
 from addons.tunnels import Tunnels
 from addons.turned_away import TurnedAway
 from conduit.addresses import parse_address
@@ -217,7 +218,8 @@ def engine(
     looks = [SessionWatch(connections, snapshots, deadlines, configuration.bounds).look]
     if configuration.cut_revoked:
         looks.append(Rejudgement(snapshots, deadlines).look)
-    background = [key_sets.run, revocations.run, OpenCalls(connections, looks).run, forgetting.run]
+    open_calls = OpenCalls(connections, looks, TunnelWatch(configuration, snapshots, deadlines).look)
+    background = [key_sets.run, revocations.run, open_calls.run, forgetting.run]
     return Engine(configuration, chain, background=background)
 
 

@@ -80,11 +80,14 @@ def tunnel_event(
     whose: Principal | TenantId | None,
     client: Client,
     refusal: Refusal | None = None,
+    cut: bool = False,
 ) -> Event:
     """The event of a TLS connection that was passed through undecrypted, or of a CONNECT that was refused.
 
-    ``client.connect_host`` and ``connect_port`` are the name that it went by and the port.
+    ``client.connect_host`` and ``connect_port`` are the name that it went by and the port. ``cut`` tells that
+    the refusal came while it was open.
     """
+    outcome = Outcome.CUT if cut else Outcome.FINISHED if refusal is None else Outcome.REFUSED
     event: Event = {
         "schema": SCHEMA,
         "id": str(event_id),
@@ -97,8 +100,8 @@ def tunnel_event(
         "host": client.connect_host,
         "port": client.connect_port,
         "decision": "allow" if refusal is None else "deny",
-        "status": refusal.status if refusal is not None else None,
-        "outcome": (Outcome.FINISHED if refusal is None else Outcome.REFUSED).value,
+        "status": refusal.status if refusal is not None and not cut else None,
+        "outcome": outcome.value,
         **(principal_facts(whose) if isinstance(whose, Principal) else {}),
         **_refusal(refusal),
     }

@@ -1,6 +1,7 @@
 """What an employee tries who does not want to be seen, in network namespaces, each by a real client."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -21,6 +22,19 @@ try:
             print(json.dumps({"result": "connected"}))
 except (OSError, ssl.SSLError) as error:
     print(json.dumps({"result": "refused", "why": type(error).__name__}))
+"""
+# Says when it is connected, and when the other side has ended the connection.
+HELD = """
+import socket, ssl, sys
+context = ssl.create_default_context(cafile=sys.argv[3])
+with socket.create_connection((sys.argv[1], 443), timeout=20) as plain:
+    with context.wrap_socket(plain, server_hostname=sys.argv[2]) as secured:
+        print("connected", flush=True)
+        try:
+            secured.recv(1)
+        except ssl.SSLError:
+            pass
+print("ended")
 """
 UDP = """
 import socket, sys, json
@@ -58,6 +72,10 @@ class Employee:
         found: dict[str, str] = json.loads(run(*prefix(self.net.client), "python3", "-c", script, *words))
         return found
 
+    def begins(self, script: str, *words: str) -> "subprocess.Popen[str]":
+        command = (*prefix(self.net.client), "python3", "-c", script, *words)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
     def tls(self, name: str, *, to: str = PROVIDER_ADDRESS, verify: str = "no") -> str:
         return self.tries(TLS, to, name, verify)["result"]
 
@@ -89,7 +107,7 @@ def test_a_client_that_pins_its_providers_certificate_is_refused_and_listed(empl
 
 
 def test_a_pinned_client_passes_unread_where_its_tenant_says_so(employee: Employee) -> None:
-    """Only its name and volume are known then; afterwards it is refused again."""
+    """Only its name and volume are known then; afterwards it is refused again, and what is open ends."""
     office, host = employee.office, HOSTS["mistral"]
     provider = str(office.authority.ca_file)
     why = ("--reason", "the app pins; approved", "--expires", "1h")
@@ -100,8 +118,12 @@ def test_a_pinned_client_passes_unread_where_its_tenant_says_so(employee: Employ
     assert (event["decision"], event["verdict"], "credential_id" in event) == ("allow", "ai", False)
     assert event["bytes_up"] > 0
     assert event["bytes_down"] > 1000
+    held = employee.begins(HELD, PROVIDER_ADDRESS, host, provider)
+    assert held.stdout.readline() == "connected\n"
     office.product.cli("endpoint", "pinned", host, "--block", "--tenant", office.tenant)
     office.in_force()
+    assert held.communicate(timeout=15)[0] == "ended\n"
+    office.event(kind="tunnel", host=host, outcome="cut", rule="pinned-bypass-ended")
     assert employee.tls(host, verify=provider) == "refused"
 
 
