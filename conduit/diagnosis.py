@@ -242,17 +242,18 @@ async def _witnesses(invocation: Invocation) -> Finding:
 
 
 async def _database(invocation: Invocation) -> Finding:
-    """The role that serves, and that row-level security holds it: checked at every opening of the store."""
+    """The schema as the migrations left it; the role that serves is checked at every opening of the store."""
     from sqlalchemy import text
+
+    from store.guard import inspect_schema
 
     async with opened(invocation) as instance, instance.store.engine.connect() as connection:
         version = (await connection.execute(text("SHOW server_version"))).scalar_one()
-        lacking = (await connection.execute(text(_UNPROTECTED))).scalars().all()
-    if lacking:
-        return Finding(
-            "database", Result.FAIL, f"without forced row security: {', '.join(lacking)}", "do not serve"
-        )
-    return Finding("database", Result.OK, f"PostgreSQL {version}, row security forced on every table")
+        problems = await inspect_schema(connection)
+    if problems:
+        remedies = "; ".join(dict.fromkeys(problem.remedy for problem in problems))
+        return Finding("database", Result.FAIL, "; ".join(each.problem for each in problems), remedies)
+    return Finding("database", Result.OK, f"PostgreSQL {version}, tenants kept apart in every table")
 
 
 async def _pooler(invocation: Invocation) -> Finding:
@@ -305,14 +306,6 @@ def _alert_secrets(_folder: Path, settings: Settings) -> Finding:
             secret_text(mail.password, mail.password_file)
     return Finding("alert secrets", Result.OK, f"of {len(settings.alerts.destinations)} destinations")
 
-
-_UNPROTECTED = """
-    SELECT DISTINCT class.relname FROM pg_catalog.pg_class AS class
-    JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace AND space.nspname = 'conduit'
-    JOIN pg_catalog.pg_attribute AS attribute
-        ON attribute.attrelid = class.oid AND attribute.attname = 'tenant_id' AND NOT attribute.attisdropped
-    WHERE class.relkind IN ('r', 'p') AND NOT (class.relrowsecurity AND class.relforcerowsecurity)
-"""
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("engines", _programs),
