@@ -108,7 +108,7 @@ class Accounts(Step):
             detail={"product": restriction.product, "host": destination.host, "user": who},
         )
         try:
-            self._spool.append({"type": "ended", "event": told})
+            self._spool.append_event(told)
         except SpoolError as problem:
             logger.error("a private account was not told of: {}", problem)
 

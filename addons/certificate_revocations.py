@@ -92,7 +92,7 @@ class CertificateRevocations:
                 detail={"file": os.fspath(path), "state": state},
             )
             try:
-                self._spool.append({"type": "ended", "event": event})
+                self._spool.append_event(event)
             except SpoolError as problem:
                 logger.error("an incident was not recorded: {}", problem)
                 return

@@ -121,7 +121,7 @@ class CredentialHealth(Step):
         )
         try:
             while self._untold:
-                self._spool.append({"type": "ended", "event": self._untold[0]})
+                self._spool.append_event(self._untold[0])
                 del self._untold[0]
         except SpoolError as problem:
             logger.error("what a provider said of a credential is not recorded yet: {}", problem)

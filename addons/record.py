@@ -44,7 +44,7 @@ class Record(Step):
             return
         known = visit.asked or _where(visit) | asked(visit.exchange)
         try:
-            self._spool.append({"type": "ended", "event": known | answered(visit.exchange)})
+            self._spool.append_event(known | answered(visit.exchange))
         except SpoolError as problem:
             # The `admitted` record stands; the shipper will call this exchange lost, which is the truth.
             logger.error("the end of call {} was not recorded: {}", visit.exchange.id, problem)
@@ -56,7 +56,7 @@ class Record(Step):
             host = None  # the name of our own door
         event = decoy_used(decoy, exchange.client, exchange.timing.started_at, use=exchange.id, host=host)
         try:
-            self._spool.append({"type": "ended", "event": event})
+            self._spool.append_event(event)
         except SpoolError as problem:
             logger.critical("the use of honeytoken {} was not recorded: {}", decoy.id, problem)
 

@@ -58,7 +58,7 @@ class Settlement(Step):
             detail={"why": "limits cannot be counted; calls pass up to what the tenant allows an hour"},
         )
         try:
-            self._spool.append({"type": "ended", "event": told})
+            self._spool.append_event(told)
         except SpoolError:
             return  # the next call tells it
         self._told[tenant_id] = hour

@@ -91,7 +91,7 @@ class Tunnels:
 
     def _write(self, event: Event) -> None:
         try:
-            self._spool.append({"type": "ended", "event": event})
+            self._spool.append_event(event)
         except SpoolError as problem:
             logger.error("a tunnel to {} was not recorded: {}", event.get("host"), problem)
 

@@ -84,6 +84,6 @@ class TurnedAway:
 
     def _write(self, event: Event) -> None:
         try:
-            self._spool.append({"type": "ended", "event": event})
+            self._spool.append_event(event)
         except SpoolError as problem:
             logger.error("a refused connection was not recorded: {}", problem)

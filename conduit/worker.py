@@ -78,7 +78,7 @@ async def serve(boot: Boot) -> None:
 def tell_of_threshold(spool: Spool, crossed: Crossed) -> None:
     """Record that a limit's threshold was crossed. Where it cannot be, the reconciliation tells of it."""
     try:
-        spool.append({"type": "ended", "event": threshold_incident(crossed, datetime.now(UTC))})
+        spool.append_event(threshold_incident(crossed, datetime.now(UTC)))
     except SpoolError as problem:
         logger.warning("the threshold of a limit was not recorded: {}", problem)
 

@@ -127,6 +127,10 @@ class Spool:
         """The unique name of this opening, the name of its directory."""
         return self.directory.name
 
+    def append_event(self, event: Mapping[str, Any]) -> None:
+        """Record an event that is complete: the end of a call, or what stands for itself. See ``append``."""
+        self.append({"type": "ended", "event": event})
+
     def append(self, record: Mapping[str, Any]) -> None:
         """Write one record to the page cache, in tens of microseconds; it is recorded when this returns.
 
@@ -359,7 +363,7 @@ class Spool:
             detail={"count": count, "writer": self.writer},
         )
         try:
-            self.append({"type": "ended", "event": event})
+            self.append_event(event)
         except SpoolUnavailable:
             with self._mutex:
                 self._unrecorded += count

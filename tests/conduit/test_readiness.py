@@ -122,7 +122,7 @@ async def test_back_pressure_shows_before_calls_are_refused(
 ) -> None:
     """Records that no shipper takes: the sentence says how many bytes, and over the bound it is not ready."""
     spool = Spool(data / "spool", "worker")
-    spool.append({"type": "ended", "event": {"id": "x" * 500}})
+    spool.append_event({"id": "x" * 500})
     waits = int((await every["spool"]()).split(", ")[1].split()[0])
     assert waits > 500
     monkeypatch.setattr("conduit.readiness.SPOOL_WAITING_MAX", waits - 1)

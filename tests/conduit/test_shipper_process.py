@@ -64,7 +64,7 @@ def record(data: Path) -> str:
     """One event of the platform, by a writer that is gone at once."""
     spool = Spool(data / "spool", "worker-0")
     event = {"schema": 1, "id": str(uuid7()), "at": "2026-11-24T08:00:00.000000Z", "kind": "incident"}
-    spool.append({"type": "ended", "event": event})
+    spool.append_event(event)
     spool.close()
     return str(event["id"])
 

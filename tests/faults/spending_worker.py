@@ -64,7 +64,7 @@ async def spend(order: dict[str, str]) -> None:
         await asyncio.sleep(chance.random() / 200)
         cost = chance.randrange(0, 12_000)
         ended = {**event, "outcome": "finished", "input_tokens": 1, "cost_micro_dollars": cost}
-        spool.append({"type": "ended", "event": ended})
+        spool.append_event(ended)
         limiter.settle(identity, tokens=1, cost=MicroDollars(cost))
 
     while True:

@@ -149,4 +149,4 @@ def record_for_ever(directory: Path, tenant: TenantId, acknowledge: int) -> None
         }
         spool.append({"type": "admitted", "event": event})
         os.write(acknowledge, event["id"].encode())
-        spool.append({"type": "ended", "event": {**event, "outcome": "finished"}})
+        spool.append_event({**event, "outcome": "finished"})

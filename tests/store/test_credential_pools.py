@@ -150,7 +150,7 @@ def told(plant: Plant, action: str, at: datetime, *, version: int = 1, **more) -
 async def ship(gateway: Store, root: Path, *told_events: Event) -> None:
     spool = Spool(root, f"worker-{len(list(root.glob('*')))}")
     for event in told_events:
-        spool.append({"type": "ended", "event": event})
+        spool.append_event(event)
     spool.close()
     shipper = Shipper(gateway, root)
     while await shipper.ship_once():

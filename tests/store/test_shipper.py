@@ -301,7 +301,7 @@ async def test_a_record_of_another_shape_is_kept_as_an_incident(
     gateway: Store, spool: Spool, root: Path
 ) -> None:
     marker = str(uuid7())
-    spool.append({"type": "ended", "event": marker})
+    spool.append_event(marker)
     spool.append({"kind": marker})
     await ship_all(gateway, root)
     kept = await incidents(gateway, "record.unreadable")

@@ -86,7 +86,7 @@ def test_closed_means_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("event", [{"cost": 0.1}, {"note": "x" * RECORD_BYTES_MAX}, {"note": object()}])
 def test_what_cannot_be_written_leaves_nothing(spool: Spool, event: dict[str, object]) -> None:
     with pytest.raises(UnwritableRecord):
-        spool.append({"type": "ended", "event": event})
+        spool.append_event(event)
     assert numbers(spool.directory) == []
 
 
