@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime
 
-from policy.catalogue import build
-from policy.endpoints import Defaults
 from policy.exchange import EndpointState, IdentitySource
 from store import (
     accounts,
@@ -14,19 +12,7 @@ from store import (
     pinned,
     sufficiency,
 )
-from store.canary_rows import AGES_AGO, AGES_AHEAD, Probe, Rows, holding
-from store.catalogues import Catalogues
-
-
-def _sighting(rows: Rows) -> endpoints.SeenEndpoint:
-    now = datetime.now(UTC)
-    return endpoints.SeenEndpoint(rows.tenant_id, rows.host, None, "ai", 100, (), 1, 1, 1, now, now)
-
-
-_JUDGED = inventory.Defaults(
-    Defaults(EndpointState.BLOCKED, EndpointState.MONITORED), Catalogues(build(()), ())
-)
-
+from store.canary_rows import AGES_AGO, AGES_AHEAD, JUDGED, Probe, holding
 
 PLACES: tuple[Probe, ...] = (
     Probe(networks.add, lambda s, r: networks.add(s, network=r.network), aims=False),
@@ -70,16 +56,14 @@ PLACES: tuple[Probe, ...] = (
     ),
     Probe(endpoints.clear_platform_rule, lambda s, r: endpoints.clear_platform_rule(s, host=r.host)),
     Probe(endpoints.platform_rules, lambda s, _: endpoints.platform_rules(s)),
-    Probe(inventory.items, lambda s, _: inventory.items(s, defaults=_JUDGED)),
-    Probe(inventory.detail, lambda s, r: inventory.detail(s, host=r.host, defaults=_JUDGED)),
+    Probe(inventory.items, lambda s, _: inventory.items(s, defaults=JUDGED)),
+    Probe(inventory.detail, lambda s, r: inventory.detail(s, host=r.host, defaults=JUDGED)),
     Probe(inventory.find_review, lambda s, r: inventory.find_review(s, host=r.host)),
     Probe(
         inventory.put_review,
         lambda s, r: inventory.put_review(s, host=r.host, owner="theirs", note="", reviewed_by="theirs"),
     ),
     Probe(inventory.clear_review, lambda s, r: inventory.clear_review(s, host=r.host)),
-    Probe(endpoints.seen, lambda s, _: endpoints.seen(s)),
-    Probe(endpoints.record_seen, lambda s, r: endpoints.record_seen(s, sighting=_sighting(r))),
     Probe(
         endpoints.add_exception,
         lambda s, r: endpoints.add_exception(

@@ -13,6 +13,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from policy.branding import Branding
+from policy.catalogue import build
+from policy.endpoints import Defaults
 from policy.exchange import EndpointState, IdentitySource
 from policy.identifiers import CredentialId, LimitId, PlaceholderId, TenantId, UserId
 from policy.limit_setting import LimitSetting
@@ -27,6 +29,7 @@ from store import (
     custody,
     endpoints,
     events,
+    inventory,
     limits,
     members,
     networks,
@@ -39,12 +42,17 @@ from store import (
     tenants,
     usage,
 )
+from store.catalogues import Catalogues
 from store.errors import AlreadyExists
 
 AGES_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 AGES_AHEAD = datetime(2100, 1, 1, tzinfo=UTC)
+# How the inventory is read: an empty catalogue, and the shipped defaults.
+JUDGED = inventory.Defaults(
+    Defaults(EndpointState.BLOCKED, EndpointState.MONITORED), Catalogues(build(()), ())
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +199,7 @@ async def state_of(session: AsyncSession) -> tuple[object, ...]:
         await address_sessions.live(session, at=AGES_AGO),
         await limits.every(session),
         await endpoints.rules(session),
-        await endpoints.seen(session),
+        await inventory.items(session, defaults=JUDGED),
         await endpoints.exceptions(session),
         await accounts.every(session),
         await branding.find(session),

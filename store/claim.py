@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
-SETTING = "conduit.claim"
-
 # A claim only has to outlive one transaction; statements are cut after 30 s, and clocks may differ.
 LIFETIME_S = 120
 
@@ -36,7 +34,6 @@ class Purpose(StrEnum):
 
     SNAPSHOT = "snapshot"
     SHIPPING = "shipping"
-    REBUILD = "rebuild"
     SIGN_IN = "sign_in"
     REPORTING = "reporting"
     ADMINISTRATION = "administration"

@@ -16,7 +16,6 @@ from store.tables import (
     CLAIMED_TENANT,
     ENDPOINT_EXCEPTION,
     ENDPOINT_RULE,
-    ENDPOINT_SEEN,
     PLATFORM_ENDPOINT_RULE,
 )
 
@@ -44,23 +43,6 @@ class PlatformRule:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenEndpoint:
-    """An AI endpoint, certain or suspected, that a tenant's calls went to. ``score`` is 0 to 100."""
-
-    tenant_id: TenantId
-    host: str
-    provider: str | None
-    verdict: str
-    score: int
-    evidence: tuple[str, ...]
-    calls: int
-    bytes_up: int
-    bytes_down: int
-    first_seen: datetime
-    last_seen: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class ExceptionSubject:
     """For whom: exactly one of the two is given (the database refuses anything else)."""
 
@@ -85,7 +67,6 @@ class EndpointException:
 
 _RULE = columns(ENDPOINT_RULE, Rule)
 _PLATFORM_RULE = columns(PLATFORM_ENDPOINT_RULE, PlatformRule)
-_SEEN = columns(ENDPOINT_SEEN, SeenEndpoint)
 _EXCEPTION = columns(ENDPOINT_EXCEPTION, EndpointException)
 
 
@@ -133,35 +114,6 @@ async def platform_rules(session: AsyncSession) -> list[PlatformRule]:
     """Every decision for all, by host; readable in any session."""
     query = select(*_PLATFORM_RULE).order_by(PLATFORM_ENDPOINT_RULE.c.host)
     return await many(session, PlatformRule, query)
-
-
-async def seen(session: AsyncSession) -> list[SeenEndpoint]:
-    """The inventory, the latest seen first."""
-    return await many(session, SeenEndpoint, select(*_SEEN).order_by(ENDPOINT_SEEN.c.last_seen.desc()))
-
-
-async def record_seen(session: AsyncSession, *, sighting: SeenEndpoint) -> None:
-    """Add a sighting to the inventory: counts are summed, times widened, the later verdict kept."""
-    values = {**{column.name: getattr(sighting, column.name) for column in _SEEN}}
-    values["evidence"] = list(sighting.evidence)
-    statement = insert(ENDPOINT_SEEN).values(values)
-    kept, new = ENDPOINT_SEEN.c, statement.excluded
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["tenant_id", "host"],
-            set_={
-                "provider": func.coalesce(new.provider, kept.provider),
-                "verdict": new.verdict,
-                "score": new.score,
-                "evidence": new.evidence,
-                "calls": kept.calls + new.calls,
-                "bytes_up": kept.bytes_up + new.bytes_up,
-                "bytes_down": kept.bytes_down + new.bytes_down,
-                "first_seen": func.least(kept.first_seen, new.first_seen),
-                "last_seen": func.greatest(kept.last_seen, new.last_seen),
-            },
-        )
-    )
 
 
 async def add_exception(

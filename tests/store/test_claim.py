@@ -103,7 +103,7 @@ def test_a_tenant_claim_names_no_purpose(console: psycopg.Connection, role_secre
 
 
 ALLOWED = {
-    "gateway_dsn": {Purpose.SNAPSHOT, Purpose.SHIPPING, Purpose.REBUILD},
+    "gateway_dsn": {Purpose.SNAPSHOT, Purpose.SHIPPING},
     "console_dsn": {Purpose.SIGN_IN, Purpose.REPORTING, Purpose.ADMINISTRATION, Purpose.DELETION},
     "auditor_dsn": {Purpose.REPORTING},
 }

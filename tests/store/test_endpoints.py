@@ -1,4 +1,4 @@
-"""Decisions replace each other; sightings add up; an exception is for one subject and a time."""
+"""Decisions replace each other; an exception is for one subject and a time."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -10,7 +10,7 @@ from policy.identifiers import TenantId
 from store import endpoints, members
 from store.claim import Purpose
 from store.door import Store
-from store.endpoints import ExceptionSubject, SeenEndpoint
+from store.endpoints import ExceptionSubject
 from store.errors import InvalidRecord, NotFound
 
 NOW = datetime.now(UTC)
@@ -35,20 +35,6 @@ async def test_a_rule_for_all_is_the_platforms(store: Store, tenant: TenantId) -
         assert host in {rule.host for rule in await endpoints.platform_rules(session)}
     async with store.platform(Purpose.ADMINISTRATION) as session:
         assert (await endpoints.clear_platform_rule(session, host=host)).state is EndpointState.COACHED
-
-
-async def test_sightings_add_up(gateway: Store, tenant: TenantId) -> None:
-    first = SeenEndpoint(tenant, "api.example", None, "suspect", 60, ("path",), 1, 10, 100, NOW, NOW)
-    later, earlier = NOW + timedelta(hours=1), NOW - timedelta(hours=1)
-    second = SeenEndpoint(tenant, "api.example", "openai", "ai", 90, ("host",), 2, 5, 7, earlier, later)
-    async with gateway.platform(Purpose.SHIPPING) as session:
-        await endpoints.record_seen(session, sighting=first)
-        await endpoints.record_seen(session, sighting=second)
-    async with gateway.tenant(tenant) as session:
-        [found] = await endpoints.seen(session)
-    assert found == SeenEndpoint(
-        tenant, "api.example", "openai", "ai", 90, ("host",), 3, 15, 107, earlier, later
-    )
 
 
 async def test_an_exception_is_for_exactly_one_subject(store: Store, tenant: TenantId) -> None:
