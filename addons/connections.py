@@ -50,7 +50,6 @@ class ClientConnection:
     tunnel_started_at: datetime | None = None
     tunnel_cut: Refusal | None = None
     judged_by: PolicySnapshot | None = field(default=None, repr=False)
-    tunnel_refused: bool = False
     started_ns: int = field(default_factory=time.monotonic_ns)
     dialable: set[tuple[str, int]] = field(default_factory=set)
     open_visits: dict[int, Visit] = field(default_factory=dict)

@@ -178,7 +178,6 @@ class Timing:
 
     started_at: datetime
     started_ns: int
-    upstream_us: int | None = None
     first_byte_us: int | None = None
     total_us: int | None = None
 

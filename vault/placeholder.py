@@ -17,7 +17,6 @@ MARKER = "cdt"
 """In every placeholder: what a text without it need not be searched for."""
 _RANDOM_LENGTH = 27  # 62**27 > 2**160
 _CHECKSUM_LENGTH = 5
-_BODY_LENGTH = len(MARKER) + _RANDOM_LENGTH + _CHECKSUM_LENGTH  # 35, what follows AIza in a Google key
 
 # How each provider's own keys begin, by the ids of genai-prices. Google's are 39 characters in all:
 # AIza and 35 of [0-9A-Za-z_-]; clients of the others check no length.
