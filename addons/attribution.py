@@ -71,7 +71,7 @@ class Attribution(Step):
         self._vault = vault
         self._connections = connections
         self._snapshots = snapshots
-        self._catalogue = configuration.catalogue
+        self._decryption = configuration.decryption
         self._identity = configuration.identity
         self._tokens = tokens
         self._revocations = revocations
@@ -206,7 +206,7 @@ class Attribution(Step):
         Programs are not asked: their placeholder comes within the tunnel.
         """
         snapshot = self._snapshots.current
-        if facts.connect is None or not snapshot.named_ai(facts.connect.host, self._catalogue):
+        if facts.connect is None or not self._decryption.is_ai(snapshot, None, facts.connect.host):
             return None
         found = attribute(snapshot, self._around(client, facts), datetime.now(UTC))
         return _asked(found, headers) if isinstance(found, Refusal) else None

@@ -8,6 +8,7 @@ from pathlib import Path
 from policy.accounts import Restriction
 from policy.catalogue import Catalogue, Provider
 from policy.certificates import ClientAuthorities
+from policy.decryption import Decryption
 from policy.destination import Destination
 from policy.endpoints import Defaults
 from policy.evasion import Evasions
@@ -76,7 +77,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The whole of it. ``exclusions`` are hosts that are never decrypted; ``*.`` covers what is below.
+    """The whole of it.
 
     ``output_step_tokens`` is what is held at a time for an answer whose request sets no output ceiling.
     ``cut_revoked`` ends an answer under way when its placeholder, user or tenant is revoked.
@@ -88,8 +89,7 @@ class Configuration:
     catalogue: Catalogue
     providers: Mapping[str, Provider]
     defaults: Defaults
-    decrypt_unknown: bool
-    exclusions: tuple[str, ...]
+    decryption: Decryption
     output_step_tokens: int
     cut_revoked: bool
     authority_directory: Path

@@ -93,7 +93,8 @@ class Discovery(Step):
 
     def _find_endpoint(self, visit: Visit, destination: Destination, entry: Entry | None) -> None:
         if entry is None:
-            if not visit.snapshot.is_decided(destination.host):
+            principal = visit.exchange.principal
+            if not visit.snapshot.is_decided(principal.tenant_id if principal else None, destination.host):
                 return
             entry = visit.snapshot.entry_of(destination.host, self._configuration.catalogue)
         shape, _, _ = operation_of(visit.path, visit.flow.request.method)

@@ -38,9 +38,9 @@ class Interception(Step):
         self._connections = connections
         self._snapshots = snapshots
         self._pinning = Settings(
-            configuration.catalogue, configuration.defaults, configuration.identity.sufficiency
+            configuration.decryption, configuration.defaults, configuration.identity.sufficiency
         )
-        self._exclusions = frozenset(configuration.exclusions)
+        self._decryption = configuration.decryption
 
     def client_hello(self, hello: tls.ClientHelloData) -> None:
         """Decrypt or tunnel. An exception here closes the connection (see the chain)."""
@@ -50,15 +50,16 @@ class Interception(Step):
         facts.ja4 = ja4(said) if said is not None else None
         if facts.ends_here:
             return  # TLS to a listener of ours
-        facts.judged_by = self._snapshots.current
+        snapshot = facts.judged_by = self._snapshots.current
         names = self._names(hello, client)
         facts.names = tuple(names)
-        facts.is_ai = any(self._is_ai(name) for name in names)
+        tenant = facts.principal.tenant_id if facts.principal is not None else None
+        facts.is_ai = any(self._decryption.is_ai(snapshot, tenant, name) for name in names)
         facts.bypassed = facts.is_ai and self._bypasses(facts, names)
         if facts.is_ai and not facts.bypassed:
             return
         self._refuse_evasion(hello.client_hello, names, facts)
-        if not facts.bypassed and self._looks_into(names):
+        if not facts.bypassed and self._decryption.looks_into(snapshot, tenant, names):
             return
         address = hello.context.server.address
         if address is None:
@@ -77,9 +78,6 @@ class Interception(Step):
         if facts.principal is None or self._snapshots.age_s > self._configuration.bounds.snapshot_age_max_s:
             return False
         return bypasses(self._snapshots.current, facts.principal, names, self._pinning, datetime.now(UTC))
-
-    def _looks_into(self, names: list[str]) -> bool:
-        return self._configuration.decrypt_unknown and not any(self._excluded(name) for name in names)
 
     def _refuse_evasion(self, hello: tls.ClientHello, names: list[str], facts: ClientConnection) -> None:
         """Nothing that hides its name is tunnelled, since a tunnel is known by its name alone."""
@@ -100,12 +98,3 @@ class Interception(Step):
         if facts.connect is not None and facts.connect.host not in names:
             names.append(facts.connect.host)
         return names
-
-    def _excluded(self, name: str) -> bool:
-        if name in self._exclusions:
-            return True
-        labels = name.split(".")
-        return any(f"*.{'.'.join(labels[start:])}" in self._exclusions for start in range(1, len(labels)))
-
-    def _is_ai(self, name: str) -> bool:
-        return self._snapshots.current.named_ai(name, self._configuration.catalogue)

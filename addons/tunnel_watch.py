@@ -18,7 +18,7 @@ class TunnelWatch:
         self._snapshots, self._deadlines = snapshots, deadlines
         self._age_max_s = configuration.bounds.snapshot_age_max_s
         self._pinning = Settings(
-            configuration.catalogue, configuration.defaults, configuration.identity.sufficiency
+            configuration.decryption, configuration.defaults, configuration.identity.sufficiency
         )
 
     async def look(self, client_id: str, facts: ClientConnection) -> None:

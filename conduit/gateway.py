@@ -47,6 +47,7 @@ from conduit.identity import identity_of
 from conduit.settings import Settings
 from conduit.token_client import token_client
 from policy.catalogue import Provider
+from policy.decryption import Decryption
 from policy.destination import Destination, canonical_authority
 from policy.endpoints import Defaults
 from policy.evasion import Evasions
@@ -63,6 +64,7 @@ CONFIG = Path(__file__).resolve().parent.parent / "config"
 def configuration(settings: Settings, data: Path) -> Configuration:
     """What the data plane needs of the operator's settings; reads the catalogue files."""
     providers = load_providers(CONFIG / "providers.csv")
+    catalogue = load_catalogue(CONFIG / "ai_endpoints.csv")
     replaced: dict[str, Destination] = {}
     for name, chosen in settings.providers.items():
         scheme, _, authority = chosen.upstream.partition("://")
@@ -94,11 +96,10 @@ def configuration(settings: Settings, data: Path) -> Configuration:
             message_bytes_max=settings.limits.message_bytes_max,
             session_idle_timeout_s=settings.limits.session_idle_timeout_s,
         ),
-        catalogue=load_catalogue(CONFIG / "ai_endpoints.csv"),
+        catalogue=catalogue,
         providers=providers,
         defaults=Defaults(settings.endpoints.default_catalogued, settings.endpoints.default_unknown),
-        decrypt_unknown=settings.discovery.decrypt_unknown,
-        exclusions=_exclusions(settings),
+        decryption=Decryption(catalogue, settings.discovery.decrypt_unknown, _exclusions(settings)),
         evasions=Evasions(
             nameless=settings.discovery.nameless_tls == "refuse",
             resolvers=settings.discovery.doh_resolvers,
@@ -112,10 +113,10 @@ def configuration(settings: Settings, data: Path) -> Configuration:
     )
 
 
-def _exclusions(settings: Settings) -> tuple[str, ...]:
+def _exclusions(settings: Settings) -> frozenset[str]:
     """The operator's list never takes the place of the shipped one: leaving it empty empties nothing."""
     shipped = load_exclusions(CONFIG / "never_decrypted.csv") if settings.discovery.shipped_exclusions else ()
-    return (*shipped, *settings.discovery.exclusions)
+    return frozenset((*shipped, *settings.discovery.exclusions))
 
 
 def _refuse_clear_text(name: str, origin: Destination) -> None:

@@ -141,7 +141,9 @@ class Discovery(Section):
     """How AI endpoints outside the catalogue are looked for."""
 
     decrypt_unknown: bool = Field(
-        False, description="Look inside TLS to hosts outside the catalogue. Plain HTTP is always looked at."
+        False,
+        description="Look inside TLS to hosts outside the catalogue, where a tenant has not said otherwise "
+        "(`conduit tenant set --decrypt-unknown`). Plain HTTP is always looked at.",
     )
     nameless_tls: Literal["refuse", "tunnel"] = Field(
         "refuse",

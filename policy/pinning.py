@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from policy.admission import endpoint_allowed, region_allowed
-from policy.catalogue import Catalogue
+from policy.decryption import Decryption
 from policy.destination import Destination
 from policy.endpoints import HELD_BACK, Defaults, known, state_of
 from policy.exchange import EndpointState, Principal, Shape
@@ -22,9 +22,9 @@ BYPASSED = "bypassed"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the operator decided beside: the shipped catalogue, states by default, sources that suffice."""
+    """What the operator decided beside: what is AI, states by default, sources that suffice."""
 
-    catalogue: Catalogue
+    decryption: Decryption
     defaults: Defaults
     sufficiency: tuple[OperatorRule, ...]
 
@@ -44,7 +44,7 @@ def bypasses(
 def _allowed(
     snapshot: PolicySnapshot, principal: Principal, name: str, settings: Settings, now: datetime
 ) -> bool:
-    entry = snapshot.entry_of(name, settings.catalogue)
+    entry = snapshot.entry_of(name, settings.decryption.catalogue)
     state = state_of(snapshot, principal.tenant_id, name, entry, settings.defaults)
     if state in HELD_BACK and snapshot.exception_for(principal, name, now) is not None:
         state = EndpointState.MONITORED

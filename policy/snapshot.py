@@ -41,6 +41,8 @@ class Tenant:
     ``residency`` names the regions that its data may be processed in; empty: every one.
     ``allowance`` is how many micro-dollars an hour it lets pass while limits cannot be counted; ``None``
     lets nothing pass (``policy.allowance``).
+    ``decrypt_unknown`` and ``never_decrypted`` say how TLS to hosts outside the catalogue is treated
+    (``policy.decryption``); ``None``: as the operator decided.
     """
 
     id: TenantId
@@ -52,6 +54,8 @@ class Tenant:
     keeps: KeepsContent | None = None
     allowance: MicroDollars | None = None
     residency: frozenset[str] = frozenset()
+    decrypt_unknown: bool | None = None
+    never_decrypted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,14 +320,19 @@ class PolicySnapshot:
         """What the catalogue in force says about ``host``: the one that was loaded, else the shipped one."""
         return (shipped if self.catalogue is None else self.catalogue).find(host)
 
-    def is_decided(self, host: str) -> bool:
-        """Whether any tenant, or the platform, has decided about ``host``: it is then an AI endpoint."""
-        return host in self._decided
+    def is_decided(self, tenant: TenantId | None, host: str) -> bool:
+        """Whether the tenant, or the operator, has decided about ``host``: for the tenant it is then AI.
+
+        ``None`` is a caller that nothing names; it may be of any tenant, so each one's decision counts.
+        """
+        if tenant is None:
+            return host in self._decided
+        return (tenant, host) in self._rules or (None, host) in self._rules
 
     def named_ai(self, host: str, shipped: Catalogue) -> bool:
-        """Whether the name alone says AI: catalogued and not mixed, or decided on by an administrator."""
+        """Whether the name alone says AI to every tenant: catalogued, not mixed, or said by the operator."""
         entry = self.entry_of(host, shipped)
-        return (entry is not None and not entry.mixed) or self.is_decided(host)
+        return (entry is not None and not entry.mixed) or (None, host) in self._rules
 
     def sufficient(self, tenant: TenantId, host: str) -> frozenset[IdentitySource] | None:
         """The sources that the tenant takes for enough; ``None`` for any. The most exact rule counts."""

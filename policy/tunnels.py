@@ -28,7 +28,8 @@ def ended_since(
     ``principal`` is whose it is, as far as is known. ``bypassed`` tells whether it was let through to an AI
     endpoint because its client pins a certificate.
     """
-    if not any(snapshot.named_ai(name, settings.catalogue) for name in names):
+    tenant = principal.tenant_id if principal is not None else None
+    if not any(settings.decryption.is_ai(snapshot, tenant, name) for name in names):
         return None
     if principal is not None:
         refusal = revoked_since(snapshot, principal, None, now)

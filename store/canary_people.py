@@ -38,6 +38,10 @@ PEOPLE: tuple[Probe, ...] = (
         lambda s, r: tenants.set_residency(s, tenant_id=r.tenant_id, regions=["theirs"]),
     ),
     Probe(
+        tenants.set_decryption,
+        lambda s, r: tenants.set_decryption(s, tenant_id=r.tenant_id, unknown=True, never=["theirs"]),
+    ),
+    Probe(
         tenants.set_allowance,
         lambda s, r: tenants.set_allowance(s, tenant_id=r.tenant_id, allowance=MicroDollars(1)),
     ),

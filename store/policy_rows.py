@@ -186,6 +186,8 @@ def _tenant(row: Row[Any], data_key: bytes) -> snapshot.Tenant:
         data_key,
         allowance=row.degraded_allowance,
         residency=frozenset(row.data_residency),
+        decrypt_unknown=row.decrypt_unknown,
+        never_decrypted=frozenset(row.never_decrypted),
     )
 
 

@@ -16,7 +16,7 @@ def _table(name: str, columns: str) -> TableClause:
 TENANT = _table(
     "tenant",
     "tenant_id name region data_residency time_zone degraded_mode degraded_allowance enabled state"
-    " created_at",
+    " created_at decrypt_unknown never_decrypted",
 )
 TEAM = _table("team", "tenant_id id name created_at")
 MEMBER = _table("member", "tenant_id id name role team_id cost_centre enabled created_at")

@@ -12,9 +12,11 @@ from store.acts import Actor, record
 from store.claim import Purpose
 from store.door import Store
 from store.errors import AlreadyExists, InvalidRecord
+from store.hosts import stated_host
 from vault.vault import Vault
 
 REGIONS_MAX = 50
+NEVER_DECRYPTED_MAX = 500
 _REGION = re.compile(r"[a-z0-9][a-z0-9-]{1,39}")
 
 
@@ -92,6 +94,41 @@ async def set_residency(
             session, actor, "tenant.set_residency", tenant_id=tenant_id, target=tenant_id, regions=named
         )
     return tenant
+
+
+async def set_decryption(
+    store: Store,
+    *,
+    actor: Actor,
+    tenant_id: TenantId,
+    unknown: bool | None,
+    never: Sequence[str],
+) -> tenants.Tenant:
+    """Say whether TLS to hosts outside the catalogue is looked into, and to which of them never.
+
+    ``None`` leaves the first to the operator. ``never`` adds to the operator's own list; ``*.name`` covers
+    what is below. Raises ``InvalidRecord`` for what is no host.
+    """
+    named = sorted({_host_or_pattern(text) for text in never})
+    if len(named) > NEVER_DECRYPTED_MAX:
+        raise InvalidRecord(f"at most {NEVER_DECRYPTED_MAX} hosts or patterns are named")
+    async with store.tenant(tenant_id) as session:
+        tenant = await tenants.set_decryption(session, tenant_id=tenant_id, unknown=unknown, never=named)
+        await record(
+            session,
+            actor,
+            "tenant.set_decryption",
+            tenant_id=tenant_id,
+            target=tenant_id,
+            unknown={None: "default", True: "on", False: "off"}[unknown],
+            never_decrypted=named,
+        )
+    return tenant
+
+
+def _host_or_pattern(text: str) -> str:
+    star, host = ("*.", text[2:]) if text.startswith("*.") else ("", text)
+    return star + stated_host(host)
 
 
 async def set_time_zone(store: Store, *, actor: Actor, tenant_id: TenantId, time_zone: str) -> tenants.Tenant:

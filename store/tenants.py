@@ -45,6 +45,8 @@ class Tenant:
     """A tenant's settings. ``time_zone`` is an IANA name; budgets turn over at its midnights.
 
     ``degraded_allowance`` is micro-dollars an hour, of ``local_allowance`` alone (``policy.allowance``).
+    ``decrypt_unknown`` and ``never_decrypted`` are for TLS to hosts outside the catalogue; ``None``: as the
+    operator decided (``policy.decryption``).
     """
 
     tenant_id: TenantId
@@ -57,6 +59,8 @@ class Tenant:
     enabled: bool
     state: TenantState
     created_at: datetime
+    decrypt_unknown: bool | None
+    never_decrypted: tuple[str, ...]
 
 
 _COLUMNS = columns(TENANT, Tenant)
@@ -121,6 +125,13 @@ async def set_allowance(
     """Say what a tenant's calls may cost while the limiter is away, and with it its degraded mode."""
     mode = DegradedMode.CLOSED if allowance is None else DegradedMode.LOCAL_ALLOWANCE
     return await _changed(session, tenant_id, degraded_mode=mode.value, degraded_allowance=allowance)
+
+
+async def set_decryption(
+    session: AsyncSession, *, tenant_id: TenantId, unknown: bool | None, never: Sequence[str]
+) -> Tenant:
+    """Say whether TLS of a tenant's callers to unknown hosts is looked into, and to which of them never."""
+    return await _changed(session, tenant_id, decrypt_unknown=unknown, never_decrypted=list(never))
 
 
 async def _changed(session: AsyncSession, tenant_id: TenantId, **values: Any) -> Tenant:

@@ -8,6 +8,18 @@ import typer
 from conduit.command import CommandFailed, Invocation, command, group
 
 
+class Choice(StrEnum):
+    """What a tenant says about something that the instance's settings decide otherwise."""
+
+    ON = "on"
+    OFF = "off"
+    DEFAULT = "default"
+
+    @property
+    def stated(self) -> bool | None:
+        return {Choice.ON: True, Choice.OFF: False, Choice.DEFAULT: None}[self]
+
+
 class DegradedModeName(StrEnum):
     """The modes of ``store.tenants.DegradedMode``."""
 
@@ -66,6 +78,14 @@ async def change(
     time_zone: Annotated[
         str | None, typer.Option(help="Where its budgets' days and months turn, such as Europe/Berlin.")
     ] = None,
+    decrypt_unknown: Annotated[
+        Choice | None,
+        typer.Option(help="Look inside its TLS to hosts outside the catalogue; default: as configured."),
+    ] = None,
+    never_decrypt: Annotated[
+        str | None,
+        typer.Option(help="Hosts that are then left alone beside those of all: a.example,*.b; or none."),
+    ] = None,
     enabled: Annotated[
         bool | None, typer.Option("--enable/--disable", help="Let its calls through, or stop them all.")
     ] = None,
@@ -79,7 +99,8 @@ async def change(
     local = degraded_mode is DegradedModeName.LOCAL_ALLOWANCE
     if local is (allowance_usd is None):
         raise typer.BadParameter("--allowance-usd belongs to --degraded-mode local_allowance")
-    if (degraded_mode, data_residency, time_zone, enabled) == (None, None, None, None):
+    given = (degraded_mode, data_residency, time_zone, decrypt_unknown, never_decrypt, enabled)
+    if all(each is None for each in given):
         raise typer.BadParameter("say what to change")
     regions = None if data_residency is None else _regions(data_residency)
     async with lookup.opened_for(invocation, tenant) as (instance, changed):
@@ -91,9 +112,18 @@ async def change(
             changed = await tenant_acts.set_residency(instance.store, **how, regions=regions)
         if time_zone is not None:
             changed = await tenant_acts.set_time_zone(instance.store, **how, time_zone=time_zone)
+        if decrypt_unknown is not None or never_decrypt is not None:
+            unknown = changed.decrypt_unknown if decrypt_unknown is None else decrypt_unknown.stated
+            never = changed.never_decrypted if never_decrypt is None else _words(never_decrypt)
+            changed = await tenant_acts.set_decryption(instance.store, **how, unknown=unknown, never=never)
         if enabled is not None:
             changed = await tenant_acts.set_tenant_enabled(instance.store, **how, enabled=enabled)
     invocation.show(_document(changed))
+
+
+def _words(text: str) -> list[str]:
+    named = [word.strip() for word in text.split(",") if word.strip()]
+    return [] if named == ["none"] else named
 
 
 def _regions(text: str) -> list[str]:
@@ -148,6 +178,8 @@ def _document(tenant: Any) -> dict[str, object]:
         "data_residency": list(tenant.data_residency),
         "degraded_mode": tenant.degraded_mode.value,
         "degraded_allowance_micro_dollars": tenant.degraded_allowance,
+        "decrypt_unknown": tenant.decrypt_unknown,
+        "never_decrypted": list(tenant.never_decrypted),
         "enabled": tenant.enabled,
         "created_at": tenant.created_at.isoformat(),
     }

@@ -100,10 +100,16 @@ class NewTenant(Given):
 
 
 class TenantSettings(Given):
-    """``data_residency`` names regions, such as ``eu``; an empty list allows every one."""
+    """``data_residency`` names regions, such as ``eu``; an empty list allows every one.
+
+    ``decrypt_unknown`` says whether TLS to hosts outside the catalogue is looked into, ``never_decrypted`` to
+    which of them (``*.name`` covers what is below) never, beside those that the operator names.
+    """
 
     time_zone: str | None = Field(None, min_length=1, max_length=60)
     data_residency: list[str] | None = Field(None, max_length=50)
+    decrypt_unknown: Literal["on", "off", "default"] | None = None
+    never_decrypted: list[str] | None = Field(None, max_length=500)
 
 
 class Tenant(Shown):
@@ -114,6 +120,8 @@ class Tenant(Shown):
     data_residency: tuple[str, ...]
     degraded_mode: str
     degraded_allowance: int | None
+    decrypt_unknown: bool | None
+    never_decrypted: tuple[str, ...]
     enabled: bool
     created_at: datetime
 

@@ -66,7 +66,10 @@ async def set_allowance(
 async def change(
     request: Request[Any, Any, Any], tenant_id: FromPath[UUID], data: JSONBody[TenantSettings]
 ) -> Tenant:
-    """Where the tenant's days turn, and where its data may be processed; what is left out stays."""
+    """Where the tenant's days turn, where its data may be processed, whose TLS is looked into.
+
+    What is left out stays.
+    """
     if data.data_residency is not None:
         await _check_regions(request, data.data_residency)
     store = services_of(request).store
@@ -76,7 +79,19 @@ async def change(
         tenant = await tenant_acts.set_time_zone(store, **how, time_zone=data.time_zone)
     if data.data_residency is not None:
         tenant = await tenant_acts.set_residency(store, **how, regions=data.data_residency)
+    if data.decrypt_unknown is not None or data.never_decrypted is not None:
+        tenant = await tenant_acts.set_decryption(store, **how, **_decryption(tenant, data))
     return Tenant.model_validate(tenant)
+
+
+def _decryption(tenant: tenants.Tenant, data: TenantSettings) -> dict[str, Any]:
+    """Both settings, one of them as it was where only the other is given."""
+    chosen = {"on": True, "off": False, "default": None}
+    stated, never = data.decrypt_unknown, data.never_decrypted
+    return {
+        "unknown": tenant.decrypt_unknown if stated is None else chosen[stated],
+        "never": tenant.never_decrypted if never is None else never,
+    }
 
 
 async def _check_regions(request: Request[Any, Any, Any], regions: list[str]) -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from uuid_utils.compat import uuid7
 
 from policy.exchange import EndpointState
+from policy.identifiers import TenantId
 from policy.snapshot import EndpointException, EndpointRule
 from tests.addons.running import Running, running, with_exceptions, with_rules
 from tests.standins.wire import certificate
@@ -82,6 +84,38 @@ async def test_an_exclusion_never_lets_a_provider_through_undecrypted(short_path
             answer = await client.get(url, headers={"authorization": f"Bearer {gateway.placeholder}"})
         assert answer.status_code == 200
         assert {event["kind"] for event in gateway.events()} == {"call"}
+
+
+@pytest.mark.parametrize(
+    ("stated", "never", "opened"), [(True, (), True), (None, (), False), (True, ("*.example",), False)]
+)
+async def test_a_tenant_has_unknown_hosts_of_its_own_callers_looked_into(
+    gateway: Running, stated, never, opened
+):
+    """By the certificate that a client sees which says who it is, and one that does not."""
+    policy = gateway.snapshots.current
+    (tenant,) = policy.tenants.values()
+    changed = replace(tenant, decrypt_unknown=stated, never_decrypted=frozenset(never))
+    gateway.snapshots.current = replace(policy, tenants={tenant.id: changed})
+    plain = gateway.provider.authority.fingerprint("bank.example")
+    assert (await shown(gateway, "bank.example", signed_in=True) != plain) is opened
+    assert await shown(gateway, "bank.example", signed_in=False) == plain
+
+
+async def test_what_another_tenant_decided_opens_nothing(gateway: Running):
+    """A caller that nothing names may be theirs, and is looked into."""
+    theirs = EndpointRule(TenantId(uuid7()), "bank.example", EndpointState.MONITORED)
+    gateway.snapshots.current = with_rules(gateway.snapshots.current, theirs)
+    plain = gateway.provider.authority.fingerprint("bank.example")
+    assert await shown(gateway, "bank.example", signed_in=True) == plain
+    assert await shown(gateway, "bank.example", signed_in=False) != plain
+
+
+async def shown(gateway: Running, host: str, *, signed_in: bool) -> str:
+    """The fingerprint of the certificate that a client of the proxy sees."""
+    signature = f":{gateway.placeholder}@" if signed_in else ""
+    proxy = f"http://{signature}127.0.0.1:{gateway.ports['proxy']}"
+    return (await asyncio.to_thread(certificate, host, 443, proxy))["sha256"]
 
 
 async def test_a_tunnel_is_recorded_by_its_name_alone(gateway: Running):

@@ -425,10 +425,25 @@ def test_a_tenants_settings_are_changed_one_by_one(program: Program, tenant: str
     assert changed["data_residency"] == ["eu", "us"]
     changed = program.json("tenant", "set", "--tenant", tenant, "--data-residency", "any", "--enable")
     assert (changed["data_residency"], changed["enabled"]) == ([], True)
+    assert (changed["decrypt_unknown"], changed["never_decrypted"]) == (None, [])
+    options = ("--decrypt-unknown", "on", "--never-decrypt", "Union.example,*.clinic.example")
+    changed = program.json("tenant", "set", "--tenant", tenant, *options)
+    assert changed["never_decrypted"] == ["*.clinic.example", "union.example"]
+    changed = program.json("tenant", "set", "--tenant", tenant, "--never-decrypt", "none")
+    assert (changed["decrypt_unknown"], changed["never_decrypted"]) == (True, [])
+    changed = program.json("tenant", "set", "--tenant", tenant, "--decrypt-unknown", "default")
+    assert changed["decrypt_unknown"] is None
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--data-residency", "europe"), ("--data-residency", ","), ("--time-zone", "Berlin")]
+    "arguments",
+    [
+        ("--data-residency", "europe"),
+        ("--data-residency", ","),
+        ("--time-zone", "Berlin"),
+        ("--never-decrypt", "no host"),
+        ("--never-decrypt", "*"),
+    ],
 )
 def test_settings_that_cannot_be_meant_are_refused(
     program: Program, tenant: str, arguments: tuple[str, ...]

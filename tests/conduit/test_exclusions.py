@@ -13,8 +13,8 @@ CONFIG = Path(__file__).parents[2] / "config"
 SHIPPED = load_exclusions(CONFIG / "never_decrypted.csv")
 
 
-def exclusions(tmp_path: Path, **discovery: object) -> tuple[str, ...]:
-    return configuration(Settings.model_validate({"discovery": discovery}), tmp_path).exclusions
+def exclusions(tmp_path: Path, **discovery: object) -> frozenset[str]:
+    return configuration(Settings.model_validate({"discovery": discovery}), tmp_path).decryption.exclusions
 
 
 def test_an_empty_list_of_the_operators_empties_nothing(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_an_empty_list_of_the_operators_empties_nothing(tmp_path: Path) -> None:
 
 
 def test_only_a_plain_word_takes_the_shipped_list_away(tmp_path: Path) -> None:
-    assert exclusions(tmp_path, exclusions=["own.example"], shipped_exclusions=False) == ("own.example",)
+    assert exclusions(tmp_path, exclusions=["own.example"], shipped_exclusions=False) == {"own.example"}
 
 
 def test_no_ai_host_hides_among_them() -> None:

@@ -382,6 +382,9 @@ async def test_a_tenants_settings_are_changed_by_itself(app: Litestar, services:
     await client.put(f"{at}/settings", json={"time_zone": "Asia/Tokyo"})
     shown = (await client.get(at)).json()
     assert (shown["data_residency"], shown["time_zone"]) == (["eu"], "Asia/Tokyo")
+    for change in ({"decrypt_unknown": "on"}, {"never_decrypted": ["*.union.example"]}):
+        shown = (await client.put(f"{at}/settings", json=change)).json()
+    assert (shown["decrypt_unknown"], shown["never_decrypted"]) == (True, ["*.union.example"])
     for region in ("no such thing", "narnia"):
         refused = await client.put(f"{at}/settings", json={"data_residency": ["eu", region]})
         assert (refused.status_code, (await client.get(at)).json()["data_residency"]) == (422, ["eu"])

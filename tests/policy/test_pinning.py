@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from policy.catalogue import build
+from policy.decryption import Decryption
 from policy.endpoints import Defaults
 from policy.exchange import EndpointState, IdentitySource, Principal
 from policy.pinning import Settings, bypasses
@@ -26,7 +27,7 @@ CALLER = Principal(
     credential_id=None,
     sources=(IdentitySource.NETWORK,),
 )
-SETTINGS = Settings(build([]), Defaults(EndpointState.BLOCKED, EndpointState.MONITORED), ())
+SETTINGS = Settings(Decryption(build([])), Defaults(EndpointState.BLOCKED, EndpointState.MONITORED), ())
 AHEAD, PAST = NOW + timedelta(hours=1), NOW - timedelta(hours=1)
 
 

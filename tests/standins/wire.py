@@ -3,16 +3,19 @@
 import hashlib
 import socket
 import ssl
+from base64 import b64encode
 from urllib.parse import urlsplit
 
 
 def connect(host: str, port: int, proxy: str | None = None, timeout_s: float = 20) -> socket.socket:
-    """A TCP connection to ``host``; through a CONNECT tunnel if ``proxy`` (a URL) is given."""
+    """A TCP connection to ``host``; through a CONNECT tunnel if ``proxy`` is given, a URL."""
     if proxy is None:
         return socket.create_connection((host, port), timeout_s)
     parts = urlsplit(proxy)
     raw = socket.create_connection((parts.hostname or "", parts.port or 80), timeout_s)
-    raw.sendall(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+    signed = b64encode(f"{parts.username}:{parts.password}".encode()).decode()
+    signature = f"Proxy-Authorization: Basic {signed}\r\n" if parts.password else ""
+    raw.sendall(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{signature}\r\n".encode())
     head = b""
     while b"\r\n\r\n" not in head:
         data = raw.recv(4096)

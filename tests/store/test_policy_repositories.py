@@ -47,7 +47,9 @@ async def test_a_tenants_administrator_changes_its_settings_alone(store: Store, 
     async with store.tenant(tenant) as session:
         await tenants.set_time_zone(session, tenant_id=tenant, time_zone="Europe/Berlin")
         await tenants.set_residency(session, tenant_id=tenant, regions=["eu"])
+        await tenants.set_decryption(session, tenant_id=tenant, unknown=True, never=["union.example"])
         changed = await tenants.set_allowance(session, tenant_id=tenant, allowance=MicroDollars(5_000_000))
+    assert (changed.decrypt_unknown, changed.never_decrypted) == (True, ("union.example",))
     assert (changed.time_zone, changed.data_residency) == ("Europe/Berlin", ("eu",))
     assert changed.degraded_mode is DegradedMode.LOCAL_ALLOWANCE
     async with store.platform(Purpose.ADMINISTRATION) as session:
