@@ -15,6 +15,7 @@ from addons.visit import Visit
 from policy.attribution import ProxyCredentials
 from policy.certificates import VerifiedCertificate
 from policy.destination import Destination
+from policy.evidence import Verdict
 from policy.exchange import Client, Mode, Principal
 from policy.refusals import Refusal
 from policy.snapshot import PolicySnapshot
@@ -40,7 +41,8 @@ class ClientConnection:
     ``proxy`` the credentials of that CONNECT; ``certificate`` what the client showed to a door of ours, or
     the refusal that it deserves; ``principal`` whose TLS it is, as far as can be told from outside.
     ``is_ai`` is true once its names alone said so, ``bypassed`` where its tenant lets it pass unread all
-    the same. ``ja4`` is the fingerprint of the innermost TLS that the client began.
+    the same. ``ja4`` is the fingerprint of the innermost TLS that the client began,
+    ``program`` whose that is if no browser's, ``suspected`` what a tunnel's name and client say of it.
     """
 
     mode: Mode
@@ -61,6 +63,8 @@ class ClientConnection:
     bypassed: bool = False
     volume: Volume | None = None
     ja4: str | None = None
+    program: str | None = None
+    suspected: Verdict | None = None
 
     @property
     def ends_here(self) -> bool:

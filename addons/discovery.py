@@ -135,12 +135,14 @@ class Discovery(Step):
         destination = visit.destination
         if destination is None:
             raise TypeError("discovery has no destination")
+        facts = self._connections.find(visit.flow.client_conn)
         evidence = RequestEvidence(
             method=visit.flow.request.method,
             host=destination.host,
             path=visit.path,
             headers=visit.headers,
             body=body,
+            program=facts.program if facts is not None else None,
         )
         verdict = score(evidence, None)
         if verdict.verdict != "none":

@@ -15,9 +15,11 @@ from addons.snapshots import Snapshots
 from addons.step import Step
 from policy.destination import InvalidDestination, canonical_host
 from policy.evasion import refused_hello
+from policy.evidence import score_tunnel
 from policy.ja4 import ja4, read_hello
 from policy.pinning import Settings, bypasses
 from policy.refusals import Refusal
+from policy.tls_client import program_of
 
 
 class TlsRefused(Exception):
@@ -46,8 +48,7 @@ class Interception(Step):
         """Decrypt or tunnel. An exception here closes the connection (see the chain)."""
         client = hello.context.client
         facts = self._connections.of(client)
-        said = read_hello(hello.client_hello.raw_bytes(wrap_in_record=False))
-        facts.ja4 = ja4(said) if said is not None else None
+        _note_client(facts, hello.client_hello)
         if facts.ends_here:
             return  # TLS to a listener of ours
         snapshot = facts.judged_by = self._snapshots.current
@@ -68,6 +69,8 @@ class Interception(Step):
         facts.volume = measured(client)
         facts.tunnel = names[0] if names else address[0]
         facts.tunnel_started_at = datetime.now(UTC)
+        if not facts.is_ai and not any(self._decryption.excludes(snapshot, tenant, name) for name in names):
+            facts.suspected = score_tunnel(names, facts.program)
         # What is dialled is what was named, whatever address the client chose: else a false name would lead
         # anywhere.
         hello.context.server.address = (facts.tunnel, address[1])
@@ -98,3 +101,10 @@ class Interception(Step):
         if facts.connect is not None and facts.connect.host not in names:
             names.append(facts.connect.host)
         return names
+
+
+def _note_client(facts: ClientConnection, hello: tls.ClientHello) -> None:
+    """Whose TLS this is, once a connection."""
+    said = read_hello(hello.raw_bytes(wrap_in_record=False))
+    facts.ja4 = ja4(said) if said is not None else None
+    facts.program = program_of(said, facts.ja4) if said is not None and facts.ja4 is not None else None

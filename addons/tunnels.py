@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 from addons.connections import ClientConnection, client_facts
 from policy.decoys import decoy_used
 from policy.event import Event, tunnel_event
+from policy.evidence import Verdict
 from policy.exchange import Client, Mode, Principal
 from policy.forwarding import plain
 from policy.identifiers import ExchangeId, TenantId
@@ -45,6 +46,8 @@ class Tunnels:
         )
         if facts.volume is not None:
             event |= {"bytes_up": facts.volume.up, "bytes_down": facts.volume.down}
+        if facts.suspected is not None and facts.suspected.verdict != "none":
+            event |= _verdict(facts.suspected)
         if facts.bypassed:
             event |= _AI | {
                 "pinned": BYPASSED,
@@ -94,6 +97,10 @@ class Tunnels:
             self._spool.append_event(event)
         except SpoolError as problem:
             logger.error("a tunnel to {} was not recorded: {}", event.get("host"), problem)
+
+
+def _verdict(found: Verdict) -> Event:
+    return {"verdict": found.verdict, "score": found.score, "evidence": list(found.evidence)}
 
 
 def _whose(facts: ClientConnection, seen: Client, snapshot: PolicySnapshot) -> Principal | TenantId | None:

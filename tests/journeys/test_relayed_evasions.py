@@ -13,6 +13,7 @@ from tests.standins.office import FOREIGN_HOSTS, HOSTS, ORDINARY_HOST, Office
 
 CHROMIUM = Path("/usr/bin/chromium")
 SESSIONS_HOST, CALLS_HOST = FOREIGN_HOSTS[0], FOREIGN_HOSTS[3]  # no catalogue has them
+TELLING_HOST = FOREIGN_HOSTS[2]
 FRONT = "cloudflare-ech.com"
 # A gRPC-Web frame (five bytes, then the message) as a coding assistant's back end takes it.
 FRAME = b"\x00\x00\x00\x00\x20\x0a\x1eassistant hello claude-4"
@@ -90,3 +91,24 @@ def test_a_browser_does_not_reach_a_front_that_takes_encrypted_names(
     assert "stand-in" not in page(FRONT)
     office.event(kind="tunnel", rule="evasion:ech", host=FRONT)
     assert "stand-in" in page(ORDINARY_HOST)
+    # Nor does a browser become suspect that goes where a name tells of AI; a program does, see below.
+    assert "stand-in" in page(TELLING_HOST)
+    read = office.event(kind="tunnel", host=TELLING_HOST)
+    assert (read["decision"], read["ja4"][:4], "verdict" in read) == ("allow", "t13d", False)
+
+
+def test_a_program_behind_a_name_that_tells_of_ai_is_listed_unread(
+    network: tuple[Office, Namespaces],
+) -> None:
+    """curl trusts the provider's own authority alone, so what it reads nobody has opened."""
+    office, net = network
+    own = ("--cacert", str(office.authority.ca_file), "-o", "/dev/null", "-w", "%{http_code}")
+    asked = ("curl", "-sS", "--max-time", "20", *own, f"https://{TELLING_HOST}/")
+    assert run(*prefix(net.client), *asked) == "200"
+    office.event(kind="tunnel", host=TELLING_HOST, verdict="suspect")
+    found = office.product.cli("discovery", "show", TELLING_HOST, "--tenant", office.tenant)
+    assert (found["verdict"], found["state"], found["networks"]) == ("suspect", "monitored", 1)
+    assert set(found["evidence"]) == {
+        "the client's TLS is a program's (OpenSSL, such as curl's)",
+        "the host's name says openai",
+    }

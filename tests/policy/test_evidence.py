@@ -1,10 +1,11 @@
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.evidence import AnswerEvidence, RequestEvidence, score
+from policy.evidence import AnswerEvidence, RequestEvidence, Verdict, score
 from tests.policy import later_traffic
 from tests.policy.labelled_traffic import AI, CHAT, CURL, NOT_AI, TOOLS, Flow
 
@@ -75,6 +76,17 @@ def test_one_kind_of_evidence_alone_is_at_most_suspect(fields: dict[str, object]
         "body": b"",
     }
     assert score(RequestEvidence(**{**defaults, **fields}), None).verdict == "suspect"  # type: ignore[arg-type]
+
+
+def test_the_tls_of_a_program_raises_scores_and_makes_no_false_positive() -> None:
+    def of_a_program(flow: Flow) -> Verdict:
+        return score(replace(flow.request, program="Python"), flow.answered)
+
+    assert all(of_a_program(each).score >= score(each.request, each.answered).score for each in AI)
+    not_ai = [*NOT_AI, *later_traffic.NOT_AI]
+    assert sum(of_a_program(each).verdict != "none" for each in not_ai) <= 0.005 * len(not_ai)
+    bare = RequestEvidence("GET", "x.test", "/", {}, b"", program="Python")
+    assert (score(bare, None).score, score(bare, None).evidence) == (0, ())
 
 
 def test_the_reasons_name_each_kind_and_quote_nothing() -> None:
