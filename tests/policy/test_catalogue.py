@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.catalogue import Entry, InvalidCatalogue, Training, build, is_api
+from policy.catalogue import NOWHERE, Entry, InvalidCatalogue, Training, build, is_api
 from store.catalogue import load_catalogue, load_providers
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
@@ -64,6 +64,15 @@ def test_every_entry_says_where_it_is_listed_and_every_fact_of_it_where_that_is_
         }
         assert {name for name, stated in known.items() if stated} == {each.fact for each in entry.origins}
         assert all(each.source and date.fromisoformat(each.date) for each in entry.origins)
+
+
+def test_a_region_that_calls_are_held_to_is_in_the_name_or_was_read_somewhere():
+    guessed = [
+        entry.host
+        for entry in SHIPPED.entries
+        if entry.region not in NOWHERE and "not re-read" in entry.origin("regions").source
+    ]
+    assert guessed == []
 
 
 def test_what_is_stated_of_the_shipped_hosts_differs():
