@@ -29,7 +29,7 @@ from addons.protocol import CLIENT_FAILED, CUT, HOLD, INVALID, REPLACED, TOO_LAR
 from addons.relay import Relay, passed_trailers, unreadable
 from addons.session import Message
 from addons.snapshots import Snapshots, stale
-from addons.step import Step
+from addons.step import Step, by_phase
 from addons.switching import SWITCHED, note_end
 from addons.trailers import TRAILERS, TrailerHandling
 from addons.tunnels import Tunnels
@@ -68,6 +68,7 @@ class Chain:
 
     def __init__(self, steps: Sequence[Step], *, bounds: Bounds, around: Surroundings) -> None:
         self.steps = tuple(steps)
+        self._acting = by_phase(steps)
         self.bounds = bounds
         self.deadlines = around.deadlines
         self._connections = around.connections
@@ -114,7 +115,8 @@ class Chain:
 
     def _may_connect(self, flow: http.HTTPFlow) -> Refusal | None:
         try:
-            return next((refusal for step in self.steps if (refusal := step.connect(flow)) is not None), None)
+            asked = (step.connect(flow) for step in self._acting["connect"])
+            return next((refusal for refusal in asked if refusal is not None), None)
         except Exception:
             logger.opt(exception=True).error("a tunnel was refused because a step failed")
             return _fault()
@@ -122,7 +124,7 @@ class Chain:
     def tls_clienthello(self, data: tls.ClientHelloData) -> None:
         """Ask the steps; where one fails, the connection is refused, not tunnelled."""
         try:
-            for step in self.steps:
+            for step in self._acting["client_hello"]:
                 step.client_hello(data)
             if data.ignore_connection:
                 self.deadlines.head_came(data.context.client)
@@ -144,7 +146,7 @@ class Chain:
     def tls_established_client(self, data: tls.TlsData) -> None:
         """Tell the steps; where one fails, nothing that comes over this connection is admitted."""
         try:
-            for step in self.steps:
+            for step in self._acting["client_secured"]:
                 step.client_secured(data)
         except Exception:
             logger.opt(exception=True).error("a client's TLS could not be judged")
@@ -291,7 +293,7 @@ class Chain:
 
     async def _steps(self, phase: str, visit: Visit, *arguments: Message) -> Refusal | None:
         refusal = stale(self._snapshots, self.bounds.snapshot_age_max_s)
-        for step in self.steps:
+        for step in self._acting[phase]:
             refusal = refusal or await getattr(step, phase)(visit, *arguments)
             if refusal is not None or visit.left_as is not None:
                 break
@@ -410,7 +412,7 @@ class Chain:
         if facts is not None:
             facts.open_visits.pop(id(visit), None)
             self._await_next(visit, facts)
-        for step in self.steps:
+        for step in self._acting["ended"]:
             try:
                 step.ended(visit)
             except Exception:

@@ -15,8 +15,8 @@ from mitmproxy import hooks
 
 from addons import STEPS
 from addons.chain import Chain
-from addons.rehearsal import PHASES, Passage, Path, implemented, rehearse
-from addons.step import Step
+from addons.rehearsal import Passage, Path, rehearse
+from addons.step import PHASES, Step, implemented
 from policy.exchange import Outcome
 
 # No reason excuses these from a call of which anything left.

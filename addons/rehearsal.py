@@ -25,7 +25,7 @@ from addons.configuration import Bounds
 from addons.connections import MODES, Connections
 from addons.protocol import CUT, UNREADABLE_HELLO
 from addons.session import Message, Session
-from addons.step import Step
+from addons.step import Step, implemented
 from addons.switching import SWITCHED
 from addons.visit import visit_of
 from addons.watching import watcher_of
@@ -35,7 +35,6 @@ from policy.refusals import Reason, Refusal
 from policy.session_messages import Dialect
 from policy.snapshot import Records, build
 
-PHASES = tuple(name for name, value in vars(Step).items() if inspect.isfunction(value))
 _HOST = "provider.example"
 _SERVED = 200
 _KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455 section 1.3
@@ -130,11 +129,6 @@ async def rehearse(steps: Sequence[type[Step]], routes: Sequence[Route] = ROUTES
         )
     finally:
         logger.enable("addons")
-
-
-def implemented(kind: type[Step]) -> list[str]:
-    """The phases that a step does something in."""
-    return [phase for phase in PHASES if getattr(kind, phase) is not getattr(Step, phase)]
 
 
 class _Rehearsal:

@@ -10,7 +10,7 @@ from addons.answering import REQUEST_ID
 from addons.configuration import Bounds
 from addons.overhearing import Overheard
 from addons.protocol import CUT, RESPONSE_BYTES_MAX
-from addons.step import Step
+from addons.step import Step, implemented
 from addons.visit import Visit
 from policy.decoding import (
     DECODED_BYTES_MAX,
@@ -33,6 +33,8 @@ HELD_BYTES_MAX = 8 * 1024 * 1024
 # Alternative services would lead the client around us (RFC 7838).
 _DROPPED = frozenset({b"alt-svc", b"x-conduit-reason"})
 
+_BODY = frozenset({"answer_chunk", "answer_end"})
+
 _Chunks = bytes | Iterable[bytes]
 
 
@@ -41,7 +43,8 @@ class Relay:
 
     def __init__(self, steps: Sequence[Step], bounds: Bounds) -> None:
         self._bounds = bounds
-        self._steps = [step for step in steps if _overrides(step)]
+        self._of_heads = [step for step in steps if "answer_head" in implemented(type(step))]
+        self._of_bodies = [step for step in steps if _BODY.intersection(implemented(type(step)))]
 
     def begin(self, visit: Visit) -> None:
         """The head of an answer has come; decides whether its body is relayed as it comes."""
@@ -60,7 +63,7 @@ class Relay:
             return
         encoding = response.headers.get("content-encoding", "")
         visit.decoder = _decode(visit, response)
-        for step in self._steps:
+        for step in self._of_heads:
             step.answer_head(visit)
         if _is_short(response) or (visit.decoder is not None and _is_held(response)):
             # Held whole: an answer of which nothing had to change goes on encoded, as it came.
@@ -73,7 +76,7 @@ class Relay:
     def _begin_session(self, visit: Visit, response: http.Response) -> None:
         _write_ours(visit, response)
         if not visit.passes:
-            for step in self._steps:
+            for step in self._of_heads:
                 step.answer_head(visit)
 
     def finish_buffered(self, visit: Visit) -> None:
@@ -111,14 +114,14 @@ class Relay:
     def _chunk(self, visit: Visit, chunk: bytes) -> bytes:
         if visit.decoder is not None:
             chunk = visit.decoder.feed(chunk)
-        for step in self._steps:
+        for step in self._of_bodies:
             chunk = step.answer_chunk(visit, chunk)
         return chunk
 
     def _end(self, visit: Visit) -> bytes:
         """Each step's last part goes through the steps after it."""
         rest = b""
-        for step in self._steps:
+        for step in self._of_bodies:
             passed = step.answer_chunk(visit, rest) if rest else b""
             rest = passed + step.answer_end(visit)
         return rest
@@ -166,11 +169,6 @@ def _write_ours(visit: Visit, response: http.Response) -> None:
     replaced = _DROPPED.union(name for name, _ in written)
     kept = (field for field in response.headers.fields if field[0].lower() not in replaced)
     response.headers.fields = (*kept, *written)
-
-
-def _overrides(step: Step) -> bool:
-    kind = type(step)
-    return kind.answer_chunk is not Step.answer_chunk or kind.answer_head is not Step.answer_head
 
 
 def _is_held(response: http.Response) -> bool:

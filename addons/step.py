@@ -1,5 +1,8 @@
 """What a step of the chain may do. The chain calls the methods of its steps, in the steps' order."""
 
+import inspect
+from collections.abc import Sequence
+
 from mitmproxy import http, tls
 
 from addons.session import Message
@@ -43,3 +46,16 @@ class Step:
 
     def ended(self, visit: Visit) -> None:
         """The exchange has ended, however it did. Called exactly once."""
+
+
+PHASES = tuple(name for name, value in vars(Step).items() if inspect.isfunction(value))
+
+
+def implemented(kind: type[Step]) -> list[str]:
+    """The phases that a step does something in."""
+    return [phase for phase in PHASES if getattr(kind, phase) is not getattr(Step, phase)]
+
+
+def by_phase(steps: Sequence[Step]) -> dict[str, tuple[Step, ...]]:
+    """The steps that do something in each phase, in their order: most phases concern few of them."""
+    return {phase: tuple(step for step in steps if phase in implemented(type(step))) for phase in PHASES}

@@ -10,7 +10,7 @@ from addons import STEPS, coverage, rehearsal
 from addons.chain import Chain
 from addons.coverage import DUTIES, examine
 from addons.rehearsal import Path, Route
-from addons.step import Step
+from addons.step import Step, implemented
 from policy.exchange import Mode
 from tests.addons.running import Running
 
@@ -98,7 +98,7 @@ async def test_the_real_steps_run_as_rehearsed(gateway: Running, monkeypatch, ro
         return noted
 
     for step in gateway.engine.chain.steps:
-        for phase in rehearsal.implemented(type(step)):
+        for phase in implemented(type(step)):
             monkeypatch.setattr(step, phase, noting(step, phase))
     origin = "https://api.openai.com" if route.connect else gateway.url("openai", "")
     async with gateway.client(proxied=route.connect) as client:
