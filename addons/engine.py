@@ -225,6 +225,7 @@ def _prepare_process() -> None:
         (mode_servers.AsyncioServerInstance, "listen", _listen),
         (AddonManager, "handle_lifecycle", _handle_lifecycle),
         (http.Headers, "get_all", _get_all),
+        (http.Headers, "get", _get),
         (http.Headers, "set_all", _set_all),
         (AddonManager, "trigger_event", _trigger_event),
     )
@@ -253,7 +254,18 @@ async def _listen(
 def _get_all(self: http.Headers, name: str | bytes) -> list[str]:
     """As mitmproxy's, in one pass: it is asked some thirty times a call."""
     wanted = name.lower().encode() if isinstance(name, str) else name.lower()
-    return [value.decode("utf-8", "surrogateescape") for key, value in self.fields if key.lower() == wanted]
+    length = len(wanted)
+    return [
+        value.decode("utf-8", "surrogateescape")
+        for key, value in self.fields
+        if len(key) == length and key.lower() == wanted
+    ]
+
+
+def _get(self: http.Headers, name: str | bytes, default: Any = None) -> Any:
+    """As ``Mapping.get``, which would raise an exception for each header that is not there."""
+    values = _get_all(self, name)
+    return ", ".join(values) if values else default
 
 
 def _set_all(self: http.Headers, name: str | bytes, values: Iterable[str | bytes]) -> None:

@@ -74,6 +74,11 @@ class Stream(layers.HttpStream):
             self.flow.metadata[INVALID] = problem
         return False
 
+    def check_body_size(self, request: bool) -> Commands:  # noqa: ARG002 - mitmproxy's signature
+        """Nothing: mitmproxy's own options for bodies are not set, the chain bounds each in bytes held."""
+        yield from ()
+        return False
+
     def check_killed(self, emit_error_hook: bool) -> Commands:
         """Called after each hook: a response set in ``requestheaders``, or in place of another, is sent."""
         if self.flow.response and self.client_state == self.state_wait_for_request_headers:
