@@ -10,6 +10,7 @@ make the kernel answer with a reset, which takes the answer with it (RFC 9112 se
 import asyncio
 import logging
 from collections import deque
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +93,7 @@ class Handler(mode_servers.ProxyConnectionHandler):
             super().close_connection(connection, half_close)
 
     async def handle_hook(self, hook: commands.StartHook) -> None:
-        """Call the addons; the idle timer stands still meanwhile, as the chain bounds its own time."""
+        """Call the addons and wait; the idle timer stands still, as the chain bounds its own time."""
         with self.timeout_watchdog.disarm():
             await self.master.addons.handle_lifecycle(hook)
 
@@ -130,16 +131,19 @@ class Handler(mode_servers.ProxyConnectionHandler):
 
     def _start_hook(self, hook: commands.StartHook, waiting: deque[events.Event]) -> None:
         # The loop's task factory is eager: the hook has run up to its first real wait when this returns.
-        task = asyncio.get_running_loop().create_task(self.handle_hook(hook))
+        task = asyncio.get_running_loop().create_task(self.master.addons.handle_lifecycle(hook))
         if not task.done():
             _under_way.add(task)
-            task.add_done_callback(lambda done: self._hook_done(done, hook))
+            resting = ExitStack()
+            resting.enter_context(self.timeout_watchdog.disarm())
+            task.add_done_callback(lambda done: self._hook_done(done, hook, resting))
         elif hook.blocking:
             task.result()
             waiting.append(events.HookCompleted(hook))
 
-    def _hook_done(self, task: asyncio.Task[None], hook: commands.StartHook) -> None:
+    def _hook_done(self, task: asyncio.Task[None], hook: commands.StartHook, resting: ExitStack) -> None:
         _under_way.discard(task)
+        resting.close()
         if task.cancelled() or task.exception() is not None:
             self._crashed()
         elif hook.blocking:
