@@ -8,12 +8,13 @@ import hashlib
 import secrets
 from collections import OrderedDict
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from loguru import logger
 
 from addons.step import Step
 from addons.visit import Visit
-from policy.accounts import Restriction, accountless, in_force
+from policy.accounts import Restriction, accountless, covering, in_force
 from policy.head import AmbiguousHead, read_fields
 from policy.identifiers import TenantId
 from policy.incident import Severity, incident
@@ -22,6 +23,8 @@ from policy.refusals import Refusal
 from store.spool import Spool, SpoolError
 
 MARKS_MAX = 10_000
+# What restricts a host is looked for once, not at each call; who calls chooses the host.
+HOSTS_MAX = 1000
 _CREDENTIAL_HEADERS = ("authorization", "x-api-key", "api-key", "cookie")
 
 
@@ -36,7 +39,7 @@ class Accounts(Step):
     def __init__(self, restrictions: tuple[Restriction, ...], spool: Spool) -> None:
         self._spool = spool
         self._told: OrderedDict[tuple[TenantId, str], None] = OrderedDict()
-        self._restrictions = restrictions
+        self._covering = lru_cache(HOSTS_MAX)(lambda host: covering(restrictions, host))
         self._key = secrets.token_bytes(32)
         self._marks: OrderedDict[bytes, str] = OrderedDict()
 
@@ -143,4 +146,4 @@ class Accounts(Step):
         principal, destination = visit.exchange.principal, visit.destination
         if principal is None or destination is None or destination.scheme != "https":
             return []
-        return in_force(self._restrictions, visit.snapshot, principal.tenant_id, destination.host)
+        return in_force(self._covering(destination.host), visit.snapshot, principal.tenant_id)

@@ -48,14 +48,17 @@ class AllowedAccounts(Protocol):
     def accounts_of(self, tenant: TenantId, product: str) -> tuple[str, ...]: ...
 
 
+def covering(restrictions: Iterable[Restriction], host: str) -> tuple[Restriction, ...]:
+    """Those that count at ``host`` (canonical)."""
+    return tuple(each for each in restrictions if each.covers(host))
+
+
 def in_force(
-    restrictions: Iterable[Restriction], stated: AllowedAccounts, tenant: TenantId, host: str
+    restrictions: Iterable[Restriction], stated: AllowedAccounts, tenant: TenantId
 ) -> list[tuple[Restriction, tuple[str, ...]]]:
-    """The restrictions that apply to a call, each with the tenant's own accounts."""
+    """The restrictions that apply to a call, of those that count at its host, with the tenant's accounts."""
     return [
-        (each, accounts)
-        for each in restrictions
-        if each.covers(host) and (accounts := stated.accounts_of(tenant, each.product))
+        (each, accounts) for each in restrictions if (accounts := stated.accounts_of(tenant, each.product))
     ]
 
 
