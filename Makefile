@@ -73,8 +73,9 @@ format: $(DEVELOPMENT) ## format the code and mend what the linter can
 	$(VENV)/bin/ruff format .
 
 .PHONY: docs
-docs: $(DEVELOPMENT) ## write docs/configuration.md from the settings
+docs: $(DEVELOPMENT) ## write docs/configuration.md from the settings, docs/api.md from the routes
 	$(PYTHON) -m conduit.reference > docs/configuration.md
+	$(PYTHON) -m conduit.api_reference > docs/api.md
 
 EXPORT := $(UV) export --quiet --frozen --no-emit-project --format requirements-txt --no-annotate --no-header
 

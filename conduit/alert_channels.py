@@ -20,7 +20,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from conduit.addresses import SecureUrl
-from conduit.alert_settings import Alerts, Mail, Syslog, Webhook, secret_text
+from conduit.alert_settings import Mail, Syslog, Webhook, secret_text
 from conduit.errors import ConduitError, ConfigurationError
 from policy import syslog
 from policy.alert import Alert, document, lines, sentence
@@ -52,11 +52,6 @@ def channel_of(destination: object) -> Channel:
     if isinstance(destination, Mail):
         return MailChannel(destination)
     raise ConfigurationError("no such kind of destination")
-
-
-def channels(settings: Alerts) -> dict[str, Channel]:
-    """Every destination's channel, by its name."""
-    return {destination.name: channel_of(destination) for destination in settings.destinations}
 
 
 class WebhookChannel:

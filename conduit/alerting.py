@@ -7,12 +7,15 @@ import json
 import random
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from loguru import logger
 from prometheus_client import Counter, Gauge
+from uuid_utils.compat import uuid7
 
 from conduit.alert_channels import ATTEMPT_TIMEOUT_S, Channel, DeliveryFailed, channel_of
 from conduit.alert_settings import Alerts, Destination
+from console import alert_destinations as console_destinations
 from policy.alert import Alert
 from policy.event import timestamp
 from policy.incident import Severity, incident
@@ -121,6 +124,33 @@ def alert_of(message: alerts.Message) -> Alert:
         follows=message.told,
         last_at=timestamp(message.last_at) if message.repeats else "",
     )
+
+
+def destinations(settings: Alerts) -> list[console_destinations.Destination]:
+    """The destinations as the console shows and tries them; no address and no secret goes along."""
+    return [
+        console_destinations.Destination(
+            each.name,
+            kind_of(each),
+            each.severity,
+            each.tenant,
+            each.rate_per_minute,
+            test=partial(_told, channel_of(each)),
+        )
+        for each in settings.destinations
+    ]
+
+
+def kind_of(destination: Destination) -> str:
+    """``webhook``, ``syslog`` or ``mail``."""
+    return type(destination).__name__.lower()
+
+
+async def _told(channel: Channel) -> str:
+    try:
+        return await send_test(channel, str(uuid7()))
+    except (DeliveryFailed, TimeoutError) as problem:
+        raise console_destinations.NotTaken(str(problem) or "it did not answer in time") from None
 
 
 async def send_test(channel: Channel, identity: str) -> str:

@@ -42,7 +42,10 @@ _ACTOR = Actor("isolation canary", "duties")
 _PARAMETER = re.compile(r"\{(\w+):(\w+)\}")
 
 # What a model takes beyond its schema's own demands.
-EXAMPLES: dict[str, dict[str, Any]] = {"NewPriceRule": {"discount": 100}}
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "NewPriceRule": {"discount": 100},
+    "NewEndpointException": {"team_id": None},
+}
 
 
 @dataclass(frozen=True, slots=True)

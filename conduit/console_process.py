@@ -17,10 +17,12 @@ from granian.server.embed import Server
 from litestar import Litestar
 
 from conduit.addresses import Address, reachable
+from conduit.alerting import destinations
 from conduit.boot import Boot, announce_ready, receive
 from conduit.errors import ChildFailed
-from conduit.instance import inventory_defaults, vault_of
+from conduit.instance import inventory_defaults, restrictions, vault_of
 from conduit.listeners import hindrance
+from conduit.provider_hosts import provider_hosts
 from conduit.readiness import checks
 from console.api_tokens import ApiTokens
 from console.app import create_app
@@ -32,6 +34,7 @@ from console.second_factors import SecondFactors
 from console.services import Services
 from console.sign_in import SignIn
 from console.step_up import StepUp
+from store.checkpoint import signing_key
 from store.door import Store
 from store.valkey import connect
 from vault import aead
@@ -103,6 +106,10 @@ def assembled(boot: Boot, store: Store) -> Services:
         live=Live(store),
         health=health,
         defaults=inventory_defaults(settings),
+        restrictions=restrictions(),
+        destinations=destinations(settings.alerts),
+        provider_hosts=lambda provider: provider_hosts(settings, provider),
+        record_key=lambda: signing_key(boot.data / "audit").verifier,
         retention_days_min=settings.audit.retention_days_min,
         clock=now,
         proxy=str(settings.console.proxy or settings.listen.proxy),

@@ -18,9 +18,10 @@ from conduit.embedded_postgres import EmbeddedPostgres
 from conduit.errors import ConfigurationError
 from conduit.hardening import refuse_tracer
 from conduit.settings import Settings, load
+from policy.accounts import Restriction
 from policy.endpoints import Defaults as States
 from store.acts import Actor
-from store.catalogue import load_catalogue
+from store.catalogue import load_catalogue, load_restrictions
 from store.catalogues import Catalogues
 from store.checkpoint import KeyInvalid, VerifierKey
 from store.door import Store
@@ -61,6 +62,11 @@ def catalogues_of(settings: Settings) -> Catalogues:
     """The catalogue that this version ships, and who else is trusted to publish one."""
     shipped = load_catalogue(CATALOGUE_FOLDER / "ai_endpoints.csv")
     return Catalogues(shipped, publishers_of(settings))
+
+
+def restrictions() -> tuple[Restriction, ...]:
+    """The vendors' headers that this version knows, by which accounts are restricted."""
+    return load_restrictions(CATALOGUE_FOLDER / "account_restrictions.csv")
 
 
 def publishers_of(settings: Settings) -> tuple[VerifierKey, ...]:

@@ -13,12 +13,17 @@ class Permission(StrEnum):
     """
 
     PLATFORM_ADMINISTRATOR_INVITE = "platform:administrator:invite"
+    PLATFORM_ALERT_TEST = "platform:alert:test"
+    PLATFORM_ALERT_VIEW = "platform:alert:view"
+    PLATFORM_CATALOGUE_LOAD = "platform:catalogue:load"
+    PLATFORM_CATALOGUE_VIEW = "platform:catalogue:view"
     PLATFORM_ENDPOINT_SET = "platform:endpoint:set"
     PLATFORM_ENDPOINT_VIEW = "platform:endpoint:view"
     PLATFORM_EVENT_VIEW = "platform:event:view"
     PLATFORM_PRICE_SET = "platform:price:set"
     PLATFORM_PRICE_VIEW = "platform:price:view"
     PLATFORM_TENANT_CREATE = "platform:tenant:create"
+    PLATFORM_TENANT_ENABLE = "platform:tenant:enable"
     PLATFORM_TENANT_VIEW = "platform:tenant:view"
     PLATFORM_USAGE_VIEW = "platform:usage:view"
     SELF_PROFILE_VIEW = "self:profile:view"
@@ -30,6 +35,10 @@ class Permission(StrEnum):
     TENANT_CONTENT_REQUEST = "tenant:content:request"
     TENANT_CONTENT_SET = "tenant:content:set"
     TENANT_CONTENT_VIEW = "tenant:content:view"
+    TENANT_CREDENTIAL_ADD = "tenant:credential:add"
+    TENANT_CREDENTIAL_REVOKE = "tenant:credential:revoke"
+    TENANT_CREDENTIAL_ROTATE = "tenant:credential:rotate"
+    TENANT_CREDENTIAL_SET = "tenant:credential:set"
     TENANT_CREDENTIAL_VIEW = "tenant:credential:view"
     TENANT_ENDPOINT_SET = "tenant:endpoint:set"
     TENANT_ENDPOINT_VIEW = "tenant:endpoint:view"
@@ -40,6 +49,7 @@ class Permission(StrEnum):
     TENANT_LIMIT_SET = "tenant:limit:set"
     TENANT_LIMIT_VIEW = "tenant:limit:view"
     TENANT_NETWORK_ADD = "tenant:network:add"
+    TENANT_NETWORK_REMOVE = "tenant:network:remove"
     TENANT_NETWORK_VIEW = "tenant:network:view"
     TENANT_PLACEHOLDER_ISSUE = "tenant:placeholder:issue"
     TENANT_PLACEHOLDER_REVOKE = "tenant:placeholder:revoke"
@@ -85,6 +95,7 @@ ROLES: dict[Role, frozenset[Permission]] = {
     Role.SECURITY_ANALYST: _VIEWS
     | _SELF
     | {
+        Permission.PLATFORM_ALERT_TEST,
         Permission.PLATFORM_ENDPOINT_SET,
         Permission.TENANT_CONTENT_REQUEST,
         Permission.TENANT_ENDPOINT_SET,

@@ -13,6 +13,9 @@ from loguru import logger
 
 from console.errors import ConsoleError, NotSignedIn
 from store import errors as store_errors
+from store.checkpoint import CheckpointInvalid
+from store.merkle import ProofInvalid
+from vault.credential_kinds import InvalidCredential
 from vault.errors import Sealed, Unopenable
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -30,6 +33,8 @@ STORE: Mapping[type[Exception], tuple[int, str]] = {
     store_errors.OneTimeUseSpent: (410, "This link has been used or has expired"),
     store_errors.StoreUnavailable: (503, "The database is not answering; try again shortly"),
     Sealed: (503, "The vault is sealed"),
+    CheckpointInvalid: (422, "The checkpoint is not one of this record's key"),
+    ProofInvalid: (409, "The record does not lead to the checkpoint any more"),
     Unopenable: (410, "Its key has been destroyed"),
 }
 
@@ -55,6 +60,8 @@ def describe(error: Exception) -> tuple[int, str, str]:
     """Status, title and detail that may be shown to anybody."""
     if isinstance(error, ConsoleError):
         return error.status, error.title, error.detail
+    if isinstance(error, InvalidCredential):
+        return 422, "The input is not valid", str(error)  # it names fields, never values
     for kind, (status, title) in STORE.items():
         if isinstance(error, kind):
             return status, title, title

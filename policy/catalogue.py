@@ -127,6 +127,19 @@ class Catalogue:
         return len(self.exact) + len(self.below)
 
 
+def matching(catalogue: Catalogue, words: str) -> list[Entry]:
+    """The entries whose host, provider, product or kind holds every one of the words, by host."""
+    wanted = words.lower().split()
+    return [
+        entry
+        for entry in catalogue.entries
+        if all(
+            any(word in text.lower() for text in (entry.host, entry.provider, entry.product, entry.kind))
+            for word in wanted
+        )
+    ]
+
+
 def build(entries: Iterable[Entry]) -> Catalogue:
     """Index the entries; a host listed twice raises ``InvalidCatalogue``.
 

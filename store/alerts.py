@@ -63,6 +63,26 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message to one destination: still to be told, or told lately, when only repetitions are counted.
+
+    ``body`` is the incident's event. ``due_at`` is the next attempt or, once told, the end of the counting.
+    """
+
+    tenant_id: TenantId
+    id: UUID
+    tenant: str
+    destination: str
+    body: str
+    repeats: int
+    last_at: datetime
+    told_at: datetime | None
+    attempts: int
+    due_at: datetime
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Fresh:
     tenant_id: TenantId
     sequence: int
@@ -144,6 +164,14 @@ SELECT destination, count(*) FILTER (WHERE told_at IS NULL OR repeats > 0) AS wa
 FROM conduit.alert GROUP BY destination ORDER BY destination
 """)
 
+_DELIVERIES = text("""
+SELECT a.tenant_id, a.id, t.name AS tenant, a.destination, a.body, a.repeats, a.last_at, a.told_at,
+    a.attempts, a.due_at, a.problem
+FROM conduit.alert a JOIN conduit.tenant t USING (tenant_id)
+WHERE CAST(:destination AS text) IS NULL OR a.destination = :destination
+ORDER BY a.told_at IS NOT NULL, a.last_at DESC, a.id DESC LIMIT :limit
+""")
+
 
 async def take_in(session: AsyncSession, *, subscription: Subscription) -> int:
     """Read the incidents that are new to a destination and keep what is to be told; how many were read."""
@@ -184,6 +212,11 @@ async def failed(session: AsyncSession, *, message: Message, wait: timedelta, pr
 async def standings(session: AsyncSession) -> list[Standing]:
     """Every destination that has something to be told or counted, by name."""
     return await many(session, Standing, _STANDINGS)
+
+
+async def deliveries(session: AsyncSession, *, destination: str | None, limit: int) -> list[Delivery]:
+    """The messages of one destination or of all, what waits before what was told, the latest first."""
+    return await many(session, Delivery, _DELIVERIES.bindparams(destination=destination, limit=limit))
 
 
 def _grouped(read: Sequence[_Fresh], least: Severity, waiting: int) -> list[dict[str, object]]:

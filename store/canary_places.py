@@ -17,6 +17,7 @@ from store.canary_rows import AGES_AGO, AGES_AHEAD, JUDGED, Probe, holding
 PLACES: tuple[Probe, ...] = (
     Probe(networks.add, lambda s, r: networks.add(s, network=r.network), aims=False),
     Probe(networks.every, lambda s, _: networks.every(s)),
+    Probe(networks.get, lambda s, r: networks.get(s, network_id=r.network_id)),
     Probe(networks.holders, lambda s, r: networks.holders(s, network=r.network)),
     Probe(networks.remove, lambda s, r: networks.remove(s, network=r.network)),
     Probe(

@@ -93,6 +93,7 @@ RECORD: tuple[Probe, ...] = (
         alerts.failed, lambda s, r: alerts.failed(s, message=_message(r), wait=timedelta(0), problem="theirs")
     ),
     Probe(alerts.standings, lambda s, _: alerts.standings(s)),
+    Probe(alerts.deliveries, lambda s, _: alerts.deliveries(s, destination=None, limit=100)),
     Probe(events.latest, lambda s, _: events.latest(s, limit=1000)),
     Probe(retention.find, lambda s, _: retention.find(s)),
     Probe(retention.put, lambda s, _: retention.put(s, event_days=1, content_days=1), aims=False),

@@ -70,6 +70,7 @@ class Rows:
     approval_id: UUID
     price_id: UUID
     hold_id: UUID
+    network_id: UUID
     digest: bytes
     envelope: bytes
     host: str
@@ -177,6 +178,7 @@ async def _own_rows(session: AsyncSession, tenant_id: TenantId) -> Rows:
         approval_id=approval.id,
         price_id=price.id,
         hold_id=hold.id,
+        network_id=registered.id,
         digest=placeholder.digest,
         envelope=envelope.envelope if envelope else b"",
         host=exception.host,

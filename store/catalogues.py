@@ -45,18 +45,23 @@ async def history(session: AsyncSession) -> list[Loaded]:
     return await many(session, Loaded, select(*_LOADED).order_by(CATALOGUE_RELEASE.c.version.desc()))
 
 
+def origin(current: Catalogue, loaded: Sequence[Loaded]) -> str:
+    """Where the catalogue in force is from: ``loaded``, or ``shipped`` with this version."""
+    return "loaded" if current.version in {each.version for each in loaded} else "shipped"
+
+
 class Catalogues:
     """Knows the shipped catalogue and the publishers' keys; keeps what it has verified."""
 
     def __init__(self, shipped: Catalogue, keys: Sequence[VerifierKey]) -> None:
         self.shipped = shipped
-        self._keys = tuple(keys)
+        self.keys = tuple(keys)
         self._current = shipped
         self._judged = shipped.version
 
     async def in_force(self, session: AsyncSession) -> Catalogue:
         """The newest catalogue that can be verified. The session may be anybody's."""
-        if not self._keys:
+        if not self.keys:
             return self.shipped
         newest = select(CATALOGUE_RELEASE.c.version).order_by(CATALOGUE_RELEASE.c.version.desc()).limit(1)
         version = await session.scalar(newest)
@@ -70,7 +75,7 @@ class Catalogues:
         query = select(table.entries, table.note).where(table.version == version)
         row = (await session.execute(query)).one()
         try:
-            return opened(self._keys, row.entries, row.note)
+            return opened(self.keys, row.entries, row.note)
         except (ReleaseRefused, InvalidCatalogue) as error:
             logger.error("catalogue {} is passed over: {}", version, error)
             return self._current

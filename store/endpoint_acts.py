@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from policy.accounts import InvalidAccount, checked
+from policy.accounts import InvalidAccount, Restriction, checked
 from policy.exchange import EndpointState
 from policy.identifiers import TenantId
 from store import accounts, endpoints
@@ -85,12 +85,21 @@ async def end_exception(
 
 
 async def state_accounts(
-    store: Store, *, actor: Actor, tenant_id: TenantId, product: str, stated: Sequence[str]
+    store: Store,
+    *,
+    actor: Actor,
+    tenant_id: TenantId,
+    product: str,
+    stated: Sequence[str],
+    restrictions: Sequence[Restriction],
 ) -> StatedAccounts:
     """State which accounts of a product are the tenant's own; raises ``InvalidRecord`` for what is none.
 
-    That the product has a restriction header is the caller's to check (``config/account_restrictions.csv``).
+    ``restrictions`` are those known (``config/account_restrictions.csv``); the product is one of theirs.
     """
+    known = [each.product for each in restrictions]
+    if product not in known:
+        raise InvalidRecord(f"{product!r} has no restriction header; known are {', '.join(known)}")
     try:
         own = checked(stated)
     except InvalidAccount as error:
@@ -130,4 +139,21 @@ async def set_endpoint_state(
         async with store.tenant(tenant_id) as session:
             rule = await endpoints.set_rule(session, host=name, state=state, note=note, decided_by=actor.name)
             await record(session, actor, "endpoint.set", tenant_id=tenant_id, target=name, **detail)
+    return rule
+
+
+async def clear_endpoint_state(
+    store: Store, *, actor: Actor, host: str, tenant_id: TenantId | None = None
+) -> endpoints.Rule | endpoints.PlatformRule:
+    """Take a decision back, one tenant's or, without one, that for all; raises ``NotFound``."""
+    name = stated_host(host)
+    rule: endpoints.Rule | endpoints.PlatformRule
+    if tenant_id is None:
+        async with store.platform(Purpose.ADMINISTRATION) as session:
+            rule = await endpoints.clear_platform_rule(session, host=name)
+            await record(session, actor, "endpoint.clear", tenant_id=None, target=name)
+    else:
+        async with store.tenant(tenant_id) as session:
+            rule = await endpoints.clear_rule(session, host=name)
+            await record(session, actor, "endpoint.clear", tenant_id=tenant_id, target=name)
     return rule

@@ -50,6 +50,20 @@ def whole(found: Detail) -> dict[str, object]:
     return {**document(found.item), **uses, "catalogue": _catalogued(entry) if entry else None}
 
 
+def entry_document(entry: Entry) -> dict[str, object]:
+    """An entry of the catalogue as programs read it."""
+    return {
+        "host": entry.host,
+        "provider": entry.provider,
+        "product": entry.product,
+        "kind": entry.kind,
+        "shape": entry.shape,
+        "mixed": entry.mixed,
+        "note": entry.note,
+        **{name: value for name, value in _catalogued(entry).items() if name != "pattern"},
+    }
+
+
 def _catalogued(entry: Entry) -> dict[str, object]:
     """``source`` and ``date`` are of the host, its provider, shape and region; other facts have their own."""
     values = {

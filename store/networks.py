@@ -36,6 +36,11 @@ async def every(session: AsyncSession) -> list[RegisteredNetwork]:
     return await many(session, RegisteredNetwork, select(*_COLUMNS).order_by(NETWORK.c.network))
 
 
+async def get(session: AsyncSession, *, network_id: UUID) -> RegisteredNetwork:
+    """The network of this id; raises ``NotFound``."""
+    return await one(session, RegisteredNetwork, select(*_COLUMNS).where(NETWORK.c.id == network_id))
+
+
 async def holders(session: AsyncSession, *, network: Network) -> list[RegisteredNetwork]:
     """Who has registered exactly this network; under ``ADMINISTRATION``, whichever tenant it is."""
     query = select(*_COLUMNS).where(NETWORK.c.network == network)

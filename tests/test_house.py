@@ -10,7 +10,7 @@ from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from conduit import reference
+from conduit import api_reference, reference
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("addons", "policy", "vault", "store", "console", "conduit")
@@ -35,9 +35,10 @@ def test_imports_point_downwards_and_only_addons_knows_mitmproxy(
     assert outcome == EXIT_STATUS_SUCCESS, capsys.readouterr().out
 
 
-def test_configuration_page_is_what_the_settings_say() -> None:
+def test_generated_pages_are_what_settings_and_routes_say() -> None:
     written = (ROOT / "docs" / "configuration.md").read_text()
     assert written == reference.settings_reference(), "run `make docs`"
+    assert (ROOT / "docs" / "api.md").read_text() == api_reference.api_reference(), "run `make docs`"
     assert all(f"`{key}`" in written for key in reference.setting_keys())
 
 

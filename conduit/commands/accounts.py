@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from conduit.command import CommandFailed, Invocation, command, group
+from conduit.command import Invocation, command, group
 
 Tenant = Annotated[str, typer.Option("--tenant", help="Name or id of the tenant.")]
 Product = Annotated[str, typer.Argument(help="Such as chatgpt; `conduit accounts products` lists all.")]
@@ -26,12 +26,9 @@ async def state(
 ) -> None:
     """Allow these accounts of a product alone: its restriction header is set on every decrypted request."""
     from conduit import lookup
-    from conduit.instance import actor
+    from conduit.instance import actor, restrictions
     from store import endpoint_acts
 
-    known = [each.product for each in _restrictions()]
-    if product not in known:
-        raise CommandFailed(f"{product!r} has no restriction header; known are {', '.join(known)}")
     async with lookup.opened_for(invocation, tenant) as (instance, owner):
         stated = await endpoint_acts.state_accounts(
             instance.store,
@@ -39,6 +36,7 @@ async def state(
             tenant_id=owner.tenant_id,
             product=product,
             stated=[text for text in allow.split(",") if text.strip()],
+            restrictions=restrictions(),
         )
     invocation.show(_document(stated, owner.name))
 
@@ -71,19 +69,14 @@ async def clear(invocation: Invocation, product: Product, tenant: Tenant) -> Non
 
 def products(invocation: Invocation) -> None:
     """List the products that have a restriction header, and where it counts."""
+    from conduit.instance import restrictions
+
     invocation.show(
         [
             {"product": each.product, "header": each.header, "hosts": list(each.hosts), "source": each.source}
-            for each in _restrictions()
+            for each in restrictions()
         ]
     )
-
-
-def _restrictions() -> tuple[Any, ...]:
-    from conduit.instance import CATALOGUE_FOLDER
-    from store.catalogue import load_restrictions
-
-    return load_restrictions(CATALOGUE_FOLDER / "account_restrictions.csv")
 
 
 def _document(stated: Any, tenant: str) -> dict[str, object]:

@@ -26,6 +26,7 @@ class FormatName(StrEnum):
 def register(application: typer.Typer) -> None:
     catalogue = group("catalogue", "The list of AI endpoints.", application)
     command(catalogue, "show")(show)
+    command(catalogue, "entries")(entries)
     command(catalogue, "import")(take)
     command(catalogue, "diff")(diff)
     command(catalogue, "keygen")(keygen)
@@ -48,18 +49,30 @@ async def show(invocation: Invocation) -> None:
         known = catalogues_of(instance.settings)
         async with instance.store.platform(Purpose.REPORTING) as session:
             current, loaded = await known.in_force(session), await catalogues.history(session)
-    versions = {each.version for each in loaded}
     invocation.show(
         {
             "version": current.version,
             "entries": len(current),
-            "origin": "loaded" if current.version in versions else "shipped",
+            "origin": catalogues.origin(current, loaded),
             "loaded": [
                 {"version": each.version, "by": each.loaded_by, "at": each.loaded_at.isoformat()}
                 for each in loaded
             ],
         }
     )
+
+
+async def entries(
+    invocation: Invocation,
+    search: Annotated[str, typer.Option(help="Words in host, provider, product or kind.")] = "",
+) -> None:
+    """List what the catalogue in force says, by host."""
+    from policy.catalogue import matching
+    from store.inventory_document import entry_document
+
+    found = matching(await _in_force(invocation), search)
+    rows = [entry_document(entry) for entry in found]
+    invocation.show(rows, columns=("host", "provider", "product", "kind", "shape", "region", "source"))
 
 
 async def diff(
@@ -168,7 +181,7 @@ def verify(invocation: Invocation, file: FileArgument, note: NoteOption = None) 
 
 async def load(invocation: Invocation, file: FileArgument, note: NoteOption = None) -> None:
     """Put a signed catalogue in force in every worker, at once and without a restart."""
-    from conduit.instance import actor, catalogues_of, opened, publishers_of
+    from conduit.instance import actor, catalogues_of, opened
     from store.catalogue_acts import Offered, load_catalogue
 
     offered = Offered(_text(file), _text(_note_of(file, note)))
@@ -177,7 +190,6 @@ async def load(invocation: Invocation, file: FileArgument, note: NoteOption = No
             instance.store,
             actor=actor(),
             offered=offered,
-            keys=publishers_of(instance.settings),
             known=catalogues_of(instance.settings),
         )
     invocation.show({"version": loaded.version, "loaded_at": loaded.loaded_at.isoformat()})

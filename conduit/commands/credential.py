@@ -55,12 +55,13 @@ async def add(
 
     from conduit import lookup
     from conduit.instance import actor
+    from conduit.provider_hosts import provider_hosts
     from store import credential_acts, credentials
     from vault.secret import Secret
 
     options = credentials.Options(weight, pool, credentials.Purpose(purpose), key_id)
     async with lookup.opened_for(invocation, tenant) as (instance, owner):
-        hosts = host or _provider_hosts(instance.settings, provider)
+        hosts = host or provider_hosts(instance.settings, provider)
         added = await credential_acts.add_credential(
             instance.store,
             instance.vault,
@@ -206,23 +207,6 @@ def _findings(outcome: Any, tenant: str) -> list[dict[str, object]]:
             key | {"credential": outcome.key.name, "finding": "unchecked", "problem": outcome.failure}
         )
     return rows
-
-
-def _provider_hosts(settings: Any, provider: str) -> list[str]:
-    """The host of the provider's API, or of the place that the operator has put instead of it."""
-    from urllib.parse import urlsplit
-
-    from conduit.instance import CATALOGUE_FOLDER
-    from store.catalogue import load_providers
-
-    known = load_providers(CATALOGUE_FOLDER / "providers.csv").get(provider)
-    replaced = settings.providers.get(provider)
-    origin = known.origin if known and known.origin else (replaced.upstream if replaced else "")
-    if not origin and known is None:
-        raise CommandFailed(f"{provider!r} is not a known provider; name its host with --host")
-    if not origin:
-        raise CommandFailed(f"{provider} has no host of its own; name your resource's with --host")
-    return [urlsplit(origin).hostname or ""]
 
 
 def _document(credential: Any, tenant: str) -> dict[str, object]:

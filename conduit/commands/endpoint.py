@@ -24,6 +24,7 @@ def register(application: typer.Typer) -> None:
     endpoint = group("endpoint", "Decisions about AI endpoints.", application)
     command(endpoint, "list")(show)
     command(endpoint, "set")(set_state)
+    command(endpoint, "clear")(clear_state)
     exception.register(endpoint)
     pinned.register(endpoint)
 
@@ -42,7 +43,7 @@ async def set_state(
     from store import endpoint_acts
 
     async with opened(invocation) as instance:
-        owner = await lookup.tenant(instance.store, tenant) if tenant else None
+        owner = await lookup.tenant(instance.store, tenant) if tenant is not None else None
         rule = await endpoint_acts.set_endpoint_state(
             instance.store,
             actor=actor(),
@@ -50,6 +51,24 @@ async def set_state(
             state=EndpointState(state.value),
             tenant_id=owner.tenant_id if owner else None,
             note=note,
+        )
+    invocation.show(_document(rule, owner.name if owner else None))
+
+
+async def clear_state(
+    invocation: Invocation,
+    host: Annotated[str, typer.Argument(help="Such as chat.example.com.")],
+    tenant: TenantOption = None,
+) -> None:
+    """Take a decision back: a tenant's, or the one for all; what was in force without it is so again."""
+    from conduit import lookup
+    from conduit.instance import actor, opened
+    from store import endpoint_acts
+
+    async with opened(invocation) as instance:
+        owner = await lookup.tenant(instance.store, tenant) if tenant is not None else None
+        rule = await endpoint_acts.clear_endpoint_state(
+            instance.store, actor=actor(), host=host, tenant_id=owner.tenant_id if owner else None
         )
     invocation.show(_document(rule, owner.name if owner else None))
 

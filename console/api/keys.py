@@ -1,4 +1,4 @@
-"""Credentials, which are only listed here, and placeholders."""
+"""Placeholders, which stand for credentials."""
 
 from typing import Any
 from uuid import UUID
@@ -6,26 +6,14 @@ from uuid import UUID
 from litestar import Request, delete, get, post
 from litestar.params import FromPath, JSONBody
 
-from console.api.shapes import PROBLEMS, Credential, IssuedPlaceholder, NewPlaceholder, Placeholder
+from console.api.shapes import PROBLEMS, IssuedPlaceholder, NewPlaceholder, Placeholder
 from console.people import requires
 from console.permissions import Permission
 from console.services import services_of
 from console.sessions import actor_of
 from console.views import known_tenant, reading
 from policy.identifiers import CredentialId, PlaceholderId, UserId
-from store import credentials, placeholder_acts, placeholders
-
-
-@get(
-    "/tenants/{tenant_id:uuid}/credentials",
-    guards=[requires(Permission.TENANT_CREDENTIAL_VIEW)],
-    responses=PROBLEMS,
-)
-async def list_credentials(request: Request[Any, Any, Any], tenant_id: FromPath[UUID]) -> list[Credential]:
-    """The tenant's provider keys, never the keys themselves."""
-    tenant = await known_tenant(services_of(request).store, tenant_id)
-    async with reading(services_of(request).store, tenant.tenant_id) as session:
-        return [Credential.model_validate(found) for found in await credentials.every(session)]
+from store import placeholder_acts, placeholders
 
 
 @get(
@@ -62,6 +50,7 @@ async def issue_placeholder(
             models=data.models,
             networks=data.networks,
             expires_at=data.expires_at,
+            honeytoken=data.honeytoken,
         ),
     )
     with issued.text.revealed() as text:

@@ -47,6 +47,27 @@ async def add_network(
     return Network.model_validate(added)
 
 
+@delete(
+    "/tenants/{tenant_id:uuid}/networks/{network_id:uuid}",
+    guards=[requires(Permission.TENANT_NETWORK_REMOVE)],
+    responses=PROBLEMS,
+)
+async def remove_network(
+    request: Request[Any, Any, Any], tenant_id: FromPath[UUID], network_id: FromPath[UUID]
+) -> None:
+    """Take a source network away from the tenant; calls from it are no longer attributed by it."""
+    store = services_of(request).store
+    tenant = await known_tenant(store, tenant_id)
+    async with reading(store, tenant.tenant_id) as session:
+        registered = await networks.get(session, network_id=network_id)
+    await network_acts.remove_network(
+        store,
+        actor=actor_of(request, via="api"),
+        tenant_id=tenant.tenant_id,
+        network=registered.network,
+    )
+
+
 @get("/tenants/{tenant_id:uuid}/limits", guards=[requires(Permission.TENANT_LIMIT_VIEW)], responses=PROBLEMS)
 async def list_limits(request: Request[Any, Any, Any], tenant_id: FromPath[UUID]) -> list[Limit]:
     """Every limit of the tenant, its teams, its users and its placeholders."""

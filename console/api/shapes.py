@@ -112,6 +112,10 @@ class TenantSettings(Given):
     never_decrypted: list[str] | None = Field(None, max_length=500)
 
 
+class TenantEnabled(Given):
+    enabled: bool
+
+
 class Tenant(Shown):
     tenant_id: UUID
     name: str
@@ -188,14 +192,15 @@ class Credential(Shown):
 
 
 class NewPlaceholder(Given):
-    """It stands for one credential, or for all of a pool."""
+    """It stands for one credential, or for all of a pool; the use of a ``honeytoken`` raises an alarm."""
 
     user_id: UUID
     credential_id: UUID | None = None
     pool: Name | None = None
     models: frozenset[str] = frozenset()
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    expires_at: datetime | None = None
+    expires_at: AwareDatetime | None = None
+    honeytoken: bool = False
 
     @model_validator(mode="after")
     def _one(self) -> "NewPlaceholder":
@@ -211,6 +216,7 @@ class Placeholder(Shown):
     pool: str | None
     models: frozenset[str]
     networks: tuple[IPv4Network | IPv6Network, ...]
+    honeytoken: bool
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None

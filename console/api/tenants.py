@@ -6,7 +6,7 @@ from uuid import UUID
 from litestar import Request, get, post, put
 from litestar.params import FromPath, JSONBody
 
-from console.api.shapes import PROBLEMS, NewAllowance, NewTenant, Tenant, TenantSettings
+from console.api.shapes import PROBLEMS, NewAllowance, NewTenant, Tenant, TenantEnabled, TenantSettings
 from console.people import requires
 from console.permissions import Permission
 from console.services import services_of
@@ -56,6 +56,23 @@ async def set_allowance(
     allowance = MicroDollars(data.allowance) if data.allowance is not None else None
     changed = await tenant_acts.set_allowance(
         store, actor=actor_of(request, via="api"), tenant_id=tenant.tenant_id, allowance=allowance
+    )
+    return Tenant.model_validate(changed)
+
+
+@put(
+    "/tenants/{tenant_id:uuid}/enabled",
+    guards=[requires(Permission.PLATFORM_TENANT_ENABLE)],
+    responses=PROBLEMS,
+)
+async def enable(
+    request: Request[Any, Any, Any], tenant_id: FromPath[UUID], data: JSONBody[TenantEnabled]
+) -> Tenant:
+    """Let the tenant's calls through, or stop them all; in force within a second."""
+    store = services_of(request).store
+    tenant = await known_tenant(store, tenant_id)
+    changed = await tenant_acts.set_tenant_enabled(
+        store, actor=actor_of(request, via="api"), tenant_id=tenant.tenant_id, enabled=data.enabled
     )
     return Tenant.model_validate(changed)
 

@@ -317,6 +317,21 @@ def test_a_user_is_stopped_let_through_and_moved(program: Program, tenant: str) 
     assert [act["action"] for act in acts if act["action"].startswith("user.")] == wanted
 
 
+def test_a_decision_is_taken_back(program: Program, tenant: str) -> None:
+    for whose in (("--tenant", tenant), ()):
+        program.json("endpoint", "set", "chat.example", "--state", "coached", *whose)
+        assert program.json("endpoint", "clear", "chat.example", *whose)["state"] == "coached"
+        again = program("endpoint", "clear", "chat.example", *whose)
+        assert (again.code, again.err.count("\n")) == (1, 1)
+
+
+def test_the_catalogue_is_searched_by_words(program: Program) -> None:
+    found = program.json("catalogue", "entries", "--search", "openai API")
+    assert "api.openai.com" in {each["host"] for each in found}
+    assert len(found) < program.json("catalogue", "show")["entries"]
+    assert program.json("catalogue", "entries", "--search", "no such thing") == []
+
+
 def test_what_is_not_there_is_said_in_peoples_words(program: Program, tenant: str) -> None:
     missing = program("endpoint", "unexcept", str(uuid4()), "--tenant", tenant)
     assert missing.err == "conduit: there is no such endpoint exception\n"

@@ -28,15 +28,18 @@ from policy.endpoints import Defaults as States
 from policy.exchange import EndpointState
 from policy.identifiers import TenantId
 from store.acts import Actor
-from store.catalogue import load_catalogue
+from store.catalogue import load_catalogue, load_restrictions
 from store.catalogues import Catalogues
+from store.checkpoint import SigningKey
 from store.door import Store
 from store.inventory import Defaults
+from store.roles import RoleSecrets
 from store.tenants import PLATFORM
 from vault.kek import KeyDocument, LocalKeys
 from vault.vault import Vault
 
-CATALOGUE = Path(__file__).parents[2] / "config" / "ai_endpoints.csv"
+CONFIG = Path(__file__).parents[2] / "config"
+RECORD_KEY = SigningKey.generate()
 PASSWORD = "correct horse battery staple"
 CHEAP = PasswordHasher.from_parameters(CHEAPEST)
 ORIGIN = "http://console.test"
@@ -94,8 +97,12 @@ def services(store: Store, clock: Clock, keys: LocalKeys) -> Services:
         health=Health({}),
         defaults=Defaults(
             States(EndpointState.BLOCKED, EndpointState.MONITORED),
-            Catalogues(load_catalogue(CATALOGUE), ()),
+            Catalogues(load_catalogue(CONFIG / "ai_endpoints.csv"), ()),
         ),
+        restrictions=load_restrictions(CONFIG / "account_restrictions.csv"),
+        destinations=[],
+        provider_hosts=lambda provider: [f"api.{provider}.example"],
+        record_key=lambda: RECORD_KEY.verifier,
         retention_days_min=1,
         clock=clock,
         proxy="proxy.test:8080",
@@ -107,6 +114,14 @@ def services(store: Store, clock: Clock, keys: LocalKeys) -> Services:
 @pytest.fixture
 def app(services: Services) -> Litestar:
     return create_app(services)
+
+
+@pytest.fixture
+async def gateway(role_secrets: RoleSecrets) -> AsyncIterator[Store]:
+    """The store as the gateway's processes open it, to ship events."""
+    opened = await Store.open(role_secrets.gateway_dsn, role_secrets.claim_key)
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture

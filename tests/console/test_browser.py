@@ -18,7 +18,6 @@ from console.services import Services
 from policy.identifiers import TenantId
 from store import endpoints
 from store.door import Store
-from store.roles import RoleSecrets
 from store.tenants import PLATFORM
 from tests.console.conftest import PASSWORD, TESTER, Clock, Enrolled, enrol
 from tests.console.seeds import a_busy_day, call_event, ship
@@ -91,13 +90,6 @@ async def visit(browser: Browser, origin: str) -> AsyncIterator[Visit]:
     opened = await a_visit(browser, origin)
     yield opened
     assert opened.complaints == []
-
-
-@pytest.fixture
-async def gateway(role_secrets: RoleSecrets) -> AsyncIterator[Store]:
-    opened = await Store.open(role_secrets.gateway_dsn, role_secrets.claim_key)
-    yield opened
-    await opened.close()
 
 
 async def a_tenants_administrator(services: Services) -> tuple[TenantId, Enrolled]:

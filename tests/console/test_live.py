@@ -12,17 +12,9 @@ from console.live import Live
 from console.services import Services
 from policy.identifiers import TenantId
 from store.door import Store
-from store.roles import RoleSecrets
 from tests.console.conftest import Clock, a_client
 from tests.console.seeds import call_event, ship
 from tests.console.test_access import a_tenant
-
-
-@pytest.fixture
-async def gateway(role_secrets: RoleSecrets) -> AsyncIterator[Store]:
-    opened = await Store.open(role_secrets.gateway_dsn, role_secrets.claim_key)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture(autouse=True)

@@ -40,7 +40,7 @@ def offer(version: int, text: str = TEXT, key: SigningKey = PUBLISHER) -> Offere
 
 async def load(store: Store, offered: Offered) -> catalogues.Loaded:
     known = Catalogues(SHIPPED, KEYS)
-    return await catalogue_acts.load_catalogue(store, actor=ADA, offered=offered, keys=KEYS, known=known)
+    return await catalogue_acts.load_catalogue(store, actor=ADA, offered=offered, known=known)
 
 
 async def test_a_loaded_catalogue_serves_a_running_worker(store: Store, gateway: Store) -> None:

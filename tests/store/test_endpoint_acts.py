@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from policy.accounts import Restriction
+from policy.exchange import EndpointState
 from policy.identifiers import TenantId
 from store import accounts, endpoint_acts, endpoints, events, members
 from store.acts import Actor
@@ -14,10 +16,11 @@ from store.claim import Purpose
 from store.door import Store
 from store.endpoint_acts import NewException
 from store.endpoints import ExceptionSubject
-from store.errors import InvalidRecord
+from store.errors import InvalidRecord, NotFound
 from store.policy_rows import read_policy
 
 ADA = Actor("ada", "console", "192.0.2.1")
+KNOWN = (Restriction("claude", "x-accounts", ("claude.ai",), (), "test"),)
 
 
 async def a_subject(store: Store, tenant: TenantId) -> ExceptionSubject:
@@ -61,8 +64,8 @@ async def test_an_exception_without_reason_host_or_future_is_not_made(
 
 async def test_stated_accounts_are_in_both(store: Store, gateway: Store, tenant: TenantId) -> None:
     stating = {"actor": ADA, "tenant_id": tenant, "product": "claude"}
-    await endpoint_acts.state_accounts(store, stated=["org-1"], **stating)  # type: ignore[arg-type]
-    await endpoint_acts.state_accounts(store, stated=["org-2", " org-3 "], **stating)  # type: ignore[arg-type]
+    await endpoint_acts.state_accounts(store, stated=["org-1"], restrictions=KNOWN, **stating)  # type: ignore[arg-type]
+    await endpoint_acts.state_accounts(store, stated=["org-2", " org-3 "], restrictions=KNOWN, **stating)  # type: ignore[arg-type]
     async with gateway.platform(Purpose.SNAPSHOT, consistent=True) as session:
         policy = await read_policy(session)
     assert policy.accounts_of(tenant, "claude") == ("org-2", "org-3")
@@ -73,8 +76,24 @@ async def test_stated_accounts_are_in_both(store: Store, gateway: Store, tenant:
     assert told == ["accounts.clear", "accounts.set", "accounts.set"]
 
 
-async def test_what_is_no_account_is_not_stated(store: Store, tenant: TenantId) -> None:
+@pytest.mark.parametrize(("product", "account"), [("claude", "a\r\nx: y"), ("unknown", "org-1")])
+async def test_what_is_no_account_of_a_known_product_is_not_stated(
+    store: Store, tenant: TenantId, product: str, account: str
+) -> None:
+    stating = {"actor": ADA, "tenant_id": tenant, "product": product, "restrictions": KNOWN}
     with pytest.raises(InvalidRecord):
-        await endpoint_acts.state_accounts(
-            store, actor=ADA, tenant_id=tenant, product="claude", stated=["a\r\nx: y"]
-        )
+        await endpoint_acts.state_accounts(store, stated=[account], **stating)  # type: ignore[arg-type]
+    async with store.tenant(tenant) as session:
+        assert await accounts.every(session) == []
+
+
+async def test_a_decision_is_taken_back_with_its_event(store: Store, tenant: TenantId) -> None:
+    deciding = {"actor": ADA, "tenant_id": tenant, "host": "Chat.Example"}
+    await endpoint_acts.set_endpoint_state(store, state=EndpointState.COACHED, **deciding)  # type: ignore[arg-type]
+    await endpoint_acts.clear_endpoint_state(store, **deciding)  # type: ignore[arg-type]
+    with pytest.raises(NotFound):
+        await endpoint_acts.clear_endpoint_state(store, **deciding)  # type: ignore[arg-type]
+    async with store.tenant(tenant) as session:
+        assert await endpoints.rules(session) == []
+        told = [json.loads(each.body)["action"] for each in await events.latest(session, limit=9)]
+    assert told == ["endpoint.clear", "endpoint.set"]

@@ -25,9 +25,9 @@ KEY = SigningKey.generate()
 PUBLIC = KEY.verifier
 
 
-async def signed(store: Store, gateway: Store, tenant: TenantId) -> str:
+async def signed(store: Store, gateway: Store, tenant: TenantId, key: SigningKey = KEY) -> str:
     head = await head_of(store, tenant)
-    note = KEY.sign(Checkpoint(tenant, head.sequence, head.frontier.root(), timestamp(datetime.now(UTC))))
+    note = key.sign(Checkpoint(tenant, head.sequence, head.frontier.root(), timestamp(datetime.now(UTC))))
     async with gateway.platform(Purpose.SHIPPING) as session:
         await session.execute(
             text("INSERT INTO conduit.checkpoint (tenant_id, sequence, root, note) VALUES (:t, :s, :r, :n)"),
