@@ -7,8 +7,9 @@ from addons.reservations import AllowanceSpent, LimiterUnavailable, Reservations
 from addons.session import Message
 from addons.step import Step
 from addons.visit import Visit
-from policy.admission import endpoint_allowed, placeholder_allowed, region_allowed
+from policy.admission import endpoint_allowed, holds_foreign_key, placeholder_allowed, region_allowed
 from policy.allowance import Fallback
+from policy.attribution import UNVAULTED
 from policy.ceilings import judge
 from policy.exchange import Call, Endpoint, Principal
 from policy.limit_words import described
@@ -116,6 +117,8 @@ class Admission(Step):
         refusal = None
         if principal is not None:
             refusal = insufficient(visit.snapshot, principal, endpoint.host, self._sufficiency)
+        if holds_foreign_key(endpoint, visit.keys) and UNVAULTED not in visit.exchange.findings:
+            visit.exchange.findings.append(UNVAULTED)
         refusal = refusal or endpoint_allowed(endpoint, visit.keys, visit.exchange.justification)
         tenant = visit.snapshot.tenants.get(principal.tenant_id) if principal is not None else None
         return refusal or (region_allowed(endpoint, tenant.residency) if tenant is not None else None)

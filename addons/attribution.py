@@ -33,6 +33,7 @@ from policy.certificates import UnacceptableCertificate
 from policy.exchange import Mode, Principal
 from policy.forwarding import UnreadableHop, plain, source_of
 from policy.head import METHODS, AmbiguousHead, FoundKey, check_target, find_keys, read_basic, read_fields
+from policy.key_places import loose_keys
 from policy.provider_keys import has_provider_form
 from policy.refusals import Reason, Refusal
 from policy.snapshot import Address
@@ -132,7 +133,8 @@ class Attribution(Step):
             tokens = await self._take_tokens(visit, headers, now)
             visit.headers = headers
             visit.found_keys = find_keys(headers, visit.query)
-            visit.keys = tuple(self._present(key) for key in visit.found_keys)
+            shown = tuple(self._present(key) for key in visit.found_keys)
+            visit.keys = (*shown, *_loose(headers, visit.query))
             proxy = self._credentials_of(facts, headers)
         except (AmbiguousHead, UnreadableHop) as problem:
             around = self._around(visit.flow.client_conn, facts)
@@ -164,7 +166,7 @@ class Attribution(Step):
             if facts.mode is Mode.EXPLICIT and facts.connect is None:
                 visit.identity_refusal = _asked(found, visit.headers) or found
             visit.exchange.concerned = concerned(visit.snapshot, presented)
-        for key, shown in zip(visit.found_keys, visit.keys, strict=True):
+        for key, shown in zip(visit.found_keys, visit.keys, strict=False):
             if shown.digest is not None:
                 visit.placeholder = visit.snapshot.placeholder(shown.digest)
                 visit.placeholder_key = key
@@ -266,6 +268,15 @@ def _asked(refusal: Refusal, headers: Mapping[str, str]) -> Refusal | None:
     if refusal.reason is Reason.UNIDENTIFIED and refusal.rule == "identity-required":
         return challenge(refusal) if asks_a_person(headers.get("user-agent", "")) else None
     return None
+
+
+def _loose(headers: Mapping[str, str], query: str) -> list[PresentedKey]:
+    """Keys of the caller's own where no placeholder is read from."""
+    return [
+        PresentedKey(place, None, True)
+        for place, text in loose_keys(headers, query)
+        if PATTERN.fullmatch(text) is None
+    ]
 
 
 def _note_decoy(visit: Visit, digest: bytes | None) -> None:

@@ -6,12 +6,13 @@ from addons.protocol import INVALID, REQUEST_BYTES_MAX
 from addons.session import Message, Session
 from addons.step import Step
 from addons.visit import Visit
-from policy.attribution import misused, unvaulted_key
-from policy.data_classes import classes_in
+from policy.attribution import UNVAULTED, misused, unvaulted_key
+from policy.data_classes import DataClass, classes_in
 from policy.exchange import EndpointState
 from policy.handshake import EXTENSIONS, PROTOCOL, InvalidHandshake, asks_upgrade, check_request, protocols
 from policy.head import AmbiguousHead, Fields, check_trailers
 from policy.inspection import Malformed, inspect, may_ask_usage, operation_of, with_usage_asked
+from policy.key_places import key_in_body
 from policy.operations import session_of
 from policy.refusals import Reason, Refusal
 from policy.session_messages import dialect_of, opening_call, read_message
@@ -39,6 +40,14 @@ def trailers_refused(trailers: Fields) -> Refusal | None:
     if any(find(value.decode("latin-1")) for _, value in trailers):
         return misused("A placeholder stands where no key belongs; it stays here.", "placeholder-place")
     return None
+
+
+def _own_key(visit: Visit) -> Refusal | None:
+    """Note a key that the vault did not issue; a sanctioned endpoint gets none."""
+    endpoint, findings = visit.exchange.endpoint, visit.exchange.findings
+    if UNVAULTED not in findings:
+        findings.append(UNVAULTED)
+    return unvaulted_key() if endpoint and endpoint.state is EndpointState.SANCTIONED else None
 
 
 def _has_stray(visit: Visit) -> bool:
@@ -123,8 +132,7 @@ class Inspection(Step):
         except Malformed as problem:
             return malformed(str(problem), "message-strict")
         self._classify(visit, message.content)
-        sanctioned = visit.exchange.endpoint and visit.exchange.endpoint.state is EndpointState.SANCTIONED
-        return unvaulted_key() if message.said.foreign_keys and sanctioned else None
+        return _own_key(visit) if message.said.foreign_keys else None
 
     async def body(self, visit: Visit) -> Refusal | None:
         """Look for placeholders where none belong; read the body of an AI call."""
@@ -146,6 +154,10 @@ class Inspection(Step):
         visit.exchange.call = call
         visit.exchange.bytes_up = len(body)
         self._classify(visit, body)
+        if f"data:{DataClass.SECRET.value}" in visit.exchange.findings and key_in_body(body):
+            refusal = _own_key(visit)
+            if refusal is not None:
+                return refusal
         if may_ask_usage(endpoint.provider, call):
             request.raw_content = with_usage_asked(body)
             request.headers["content-length"] = str(len(request.raw_content))

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import unquote
 
 from policy.destination import covers
 from policy.identifiers import TenantId
@@ -64,9 +65,9 @@ def in_force(
 
 def accountless(restriction: Restriction, path: str) -> Refusal | None:
     """The refusal of a path that the product answers without any account."""
-    plain = path.lower()
+    first = unquote(path).split("/", 2)[1] if path.startswith("/") else ""
     for refused in restriction.refused_paths:
-        if plain == refused or plain.startswith(f"{refused}/"):
+        if f"/{first.strip().lower()}" == refused:
             message = "This service is used with your organisation's account only; sign in to it first."
             return Refusal(Reason.SHADOW_ENDPOINT, message, f"account-required:{restriction.product}")
     return None

@@ -29,9 +29,21 @@ def endpoint_allowed(
             f"{endpoint.scheme}://{endpoint.host}{coaching.PATH}.",
             "endpoint-state",
         )
-    if endpoint.state is EndpointState.SANCTIONED and any(key.digest is None for key in keys):
+    if endpoint.state is EndpointState.SANCTIONED and holds_foreign_key(endpoint, keys):
         return unvaulted_key()
     return None
+
+
+def holds_foreign_key(endpoint: Endpoint, keys: tuple[PresentedKey, ...]) -> bool:
+    """Whether a key that the vault did not issue is among them.
+
+    Whatever stands where a key is read is one. What a host for people is sent is their session (cookies,
+    tokens of all kinds, keys of the page's own), but for a header for keys with something in the form of one.
+    """
+    foreign = [key for key in keys if key.digest is None]
+    if not endpoint.web:
+        return bool(foreign)
+    return any(key.provider_form and key.place in {"authorization", "x-api-key"} for key in foreign)
 
 
 def region_allowed(endpoint: Endpoint, residency: frozenset[str]) -> Refusal | None:

@@ -171,6 +171,10 @@ def judge_proxy_credentials(
     return found if holder is not None and holder == found.user else _unknown_placeholder()
 
 
+# The finding of a call with such a key, whether or not it was refused.
+UNVAULTED = "unvaulted_key"
+
+
 def unvaulted_key() -> Refusal:
     """The refusal of a provider key that the vault did not issue."""
     return Refusal(

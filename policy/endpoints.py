@@ -56,6 +56,7 @@ def known(
         verdict="ai",
         score=100,
         evidence=("catalogue",) if entry else ("decided by an administrator",),
+        web=entry is not None and not is_api(entry),
     )
 
 

@@ -101,7 +101,8 @@ class Principal:
 class Endpoint:
     """Where the call is really going. ``host`` is canonical: lower case, A-label, no trailing dot.
 
-    ``score`` (0 to 100) and ``evidence`` say why an uncatalogued host was taken for an AI endpoint.
+    ``score`` (0 to 100) and ``evidence`` say why an uncatalogued host was taken for an AI endpoint. ``web``
+    is true of a host for people: what they send there is a session of theirs, and no key.
     """
 
     host: str
@@ -116,6 +117,7 @@ class Endpoint:
     verdict: str
     score: int
     evidence: tuple[str, ...]
+    web: bool = False
 
 
 @dataclass(frozen=True, slots=True)

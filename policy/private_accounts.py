@@ -9,6 +9,7 @@ import json
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import unquote
 
 from policy.accounts import Restriction
 from policy.refusals import Reason, Refusal
@@ -29,7 +30,7 @@ def named(product: str, path: str, headers: Mapping[str, str]) -> Iterator[str]:
         yield from _present(headers.get("chatgpt-account-id"))
         yield from _present(_workspace(headers.get("authorization", "")))
     elif product == "claude":
-        found = _CLAUDE_PATH.match(path)
+        found = _CLAUDE_PATH.match(unquote(path))
         yield from _present(found.group(1) if found else None)
     elif product == "openai-api":
         yield from _present(headers.get("openai-organization"))

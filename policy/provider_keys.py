@@ -45,6 +45,23 @@ def holds_provider_key(text: bytes) -> bool:
     return _FORMS_IN_BYTES.search(text) is not None
 
 
+# One of these begins every form. Looking for them first spares most texts the search, which takes ten times
+# as long.
+_BEGINNINGS = (
+    *("sk-", "AIza", "AQ.", "ya29.", "xai-", "gsk_", "pplx-", "fw_", "csk-", "nvapi-", "hf_", "r8_", "ABSK"),
+    *("ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
+)
+_FORMS_IN_TEXT = re.compile(r"(?<![A-Za-z0-9_-])(?:" + _FORMS.pattern.removeprefix("(?x)") + ")", re.X)
+
+
+def key_within(text: str) -> str | None:
+    """The first key in the form of some AI provider's that stands in a text."""
+    if not any(beginning in text for beginning in _BEGINNINGS):
+        return None
+    found = _FORMS_IN_TEXT.search(text)
+    return found.group() if found is not None else None
+
+
 _ANYWHERE = re.compile(_FORMS.pattern.encode(), re.VERBOSE)
 
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from policy.exchange import Call, Shape
 from policy.inspection import Malformed, checked_model, inspect
-from policy.provider_keys import has_provider_form
+from policy.key_places import holds_key
 from policy.strict_json import AmbiguousJson, parse
 
 # 24 kHz PCM at ten tokens a second of sound in, twenty out (OpenAI, "Managing costs"); Gemini takes 16 kHz
@@ -20,8 +20,6 @@ _SOUND_BYTES_PER_TOKEN = {"openai": (4_800, 2_400), "gemini": (1_280, 1_920)}
 _NARROW_SOUND_BYTES_PER_TOKEN = (800, 400)
 TEXT_BYTES_PER_TOKEN = 3
 
-# Where a message may carry a key: the names that the protocols with a key in their messages use.
-_KEY_NAMES = frozenset({"api_key", "apikey", "authorization", "key", "token", "xi_api_key", "x-api-key"})
 _STARTS_LIVE = ("clientContent", "client_content", "toolResponse", "tool_response")
 
 type Document = Mapping[str, object]
@@ -88,7 +86,7 @@ def read_message(dialect: Dialect, content: bytes) -> Said:
         raise Malformed(str(problem).replace("The body", "The message")) from problem
     if not isinstance(document, dict):
         raise Malformed("A message of this protocol is a JSON object.")
-    foreign = any(has_provider_form(text) for text in _keys(document))
+    foreign = _names_key(document)
     if dialect is Dialect.REALTIME:
         return _realtime(document, content, foreign)
     if dialect is Dialect.LIVE:
@@ -164,10 +162,8 @@ def _strings_named(document: Document, name: str) -> Iterator[str]:
             yield value
 
 
-def _keys(document: Document) -> Iterator[str]:
-    for key, value in _pairs(document):
-        if isinstance(value, str) and key.lower() in _KEY_NAMES:
-            yield value.strip().removeprefix("Bearer ").strip()
+def _names_key(document: Document) -> bool:
+    return any(isinstance(value, str) and holds_key(name, value) for name, value in _pairs(document))
 
 
 def _pairs(document: Document) -> Iterator[tuple[str, object]]:
@@ -190,4 +186,4 @@ def _has_key_in_text(content: bytes) -> bool:
         document = parse(content)
     except AmbiguousJson:
         return False
-    return isinstance(document, dict) and any(has_provider_form(text) for text in _keys(document))
+    return isinstance(document, dict) and _names_key(document)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from policy.attribution import UNVAULTED
 from policy.event import Event
 from policy.exchange import EndpointState
 from policy.identifiers import TenantId
@@ -152,9 +153,9 @@ def _uses(event: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "user", user[:200]
     if address and (network := _network(address)):
         yield "network", network
-    if event.get("reason") == Reason.UNVAULTED_KEY:
-        yield "private", "key"
     findings = event.get("findings")
+    if event.get("reason") == Reason.UNVAULTED_KEY or (isinstance(findings, list) and UNVAULTED in findings):
+        yield "private", "key"
     for finding in {each for each in findings if isinstance(each, str)} if isinstance(findings, list) else ():
         kind, _, name = (text_of(finding) or "").partition(":")
         if kind in _FINDINGS and name:

@@ -23,12 +23,16 @@ def state_accounts(gateway: Running, product: str, *accounts: str) -> None:
 
 
 async def browse(
-    gateway: Running, path: str, headers: dict[str, str] | None = None, host: str = "chatgpt.com"
+    gateway: Running,
+    path: str,
+    headers: dict[str, str] | None = None,
+    host: str = "chatgpt.com",
+    state: EndpointState = EndpointState.MONITORED,
 ) -> httpx.Response:
     """To a chat page's host, signed in to the proxy, with a list of the caller's own."""
     policy = gateway.snapshots.current
     (user,) = policy.users.values()
-    rule = EndpointRule(user.tenant_id, host, EndpointState.MONITORED)
+    rule = EndpointRule(user.tenant_id, host, state)
     gateway.snapshots.current = with_rules(policy, rule)
     proxy = httpx.Proxy(f"http://127.0.0.1:{gateway.ports['proxy']}", auth=(user.name, gateway.placeholder))
     async with httpx.AsyncClient(proxy=proxy, verify=gateway.trusted(), timeout=20) as client:
@@ -60,7 +64,17 @@ async def test_what_the_client_sent_is_replaced(gateway: Running):
     assert sent(gateway, WORKSPACE) == ["ws-acme"]
 
 
-@pytest.mark.parametrize("path", ["/backend-anon/conversation", "/Backend-Anon", "/backend-anon/x?y=1"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/backend-anon/conversation",
+        "/Backend-Anon",
+        "/backend-anon/x?y=1",
+        "/backend%2Danon",
+        "/%62ackend-anon/x",
+        "/backend-anon%20/x",
+    ],
+)
 async def test_a_path_without_account_is_refused(gateway: Running, path: str):
     state_accounts(gateway, "chatgpt", "ws-acme")
     answer = await browse(gateway, path)
@@ -79,6 +93,7 @@ def workspace_token(account: str) -> str:
     return f"Bearer e30.{body}.c2ln"
 
 
+@pytest.mark.parametrize("state", [EndpointState.MONITORED, EndpointState.SANCTIONED])
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -90,10 +105,10 @@ def workspace_token(account: str) -> str:
     ],
 )
 async def test_a_session_that_names_a_private_account_is_refused(
-    gateway: Running, headers: dict[str, str], status: int
+    gateway: Running, headers: dict[str, str], status: int, state: EndpointState
 ):
     state_accounts(gateway, "chatgpt", "ws-acme")
-    answer = await browse(gateway, "/backend-api/conversation", headers)
+    answer = await browse(gateway, "/backend-api/conversation", headers, state=state)
     assert answer.status_code == status
     if status == 403:
         assert answer.headers["x-conduit-reason"] == "shadow_endpoint"
@@ -119,7 +134,7 @@ async def test_a_path_that_names_a_private_organisation_is_refused(gateway: Runn
     ours, theirs = "11111111-2222-4333-8444-555555555555", "99999999-2222-4333-8444-555555555555"
     state_accounts(gateway, "claude", ours)
     for organisation, status in ((ours, 200), (theirs, 403)):
-        path = f"/api/organizations/{organisation}/chat_conversations"
+        path = f"/api/organ%69zations/{organisation}/chat_conversations"
         assert (await browse(gateway, path, {}, "claude.ai")).status_code == status
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from policy.admission import endpoint_allowed, placeholder_allowed, region_allowed
+from policy.attribution import PresentedKey
 from policy.exchange import EndpointState
 from policy.refusals import Reason
 from tests.builders import (
@@ -32,6 +33,23 @@ from tests.builders import (
 def test_the_state_of_an_endpoint_decides(state, keys, justification, reason):
     refusal = endpoint_allowed(an_endpoint(state=state), keys, justification)
     assert (refusal.reason if refusal else None) is reason
+
+
+@pytest.mark.parametrize(
+    ("place", "provider_form", "allowed"),
+    [
+        ("authorization", False, True),
+        ("cookie", True, True),
+        ("?key", True, True),
+        ("authorization", True, False),
+        ("x-api-key", True, False),
+    ],
+)
+def test_a_persons_session_is_no_key(place, provider_form, allowed):
+    """On a sanctioned host for people; on one for programs all of these are refused."""
+    keys = (PresentedKey(place, None, provider_form),)
+    assert (endpoint_allowed(an_endpoint(web=True), keys, None) is None) is allowed
+    assert endpoint_allowed(an_endpoint(), keys, None) is not None
 
 
 def bound(**changed):

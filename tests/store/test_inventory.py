@@ -79,19 +79,20 @@ async def test_counts_users_networks_classes_and_money(
         call(tenant, user_id=user, findings=["data:email", "data:iban"], cost_micro_dollars=7),
         call(tenant, user_id=user, source_address="198.51.100.200", findings=["data:email", "accounts:x"]),
         call(tenant, source_address="2001:db8::1", decision="deny", reason="unvaulted_key"),
+        call(tenant, source_address="2001:db8::1", findings=["unvaulted_key"]),
     ]
     await ship(gateway, seen[:1])
     await ship(gateway, seen[1:])
     item = await only(store, tenant)
-    assert (item.calls, item.refused, item.bytes_up, item.bytes_down, item.cost) == (3, 1, 30, 60, 7)
+    assert (item.calls, item.refused, item.bytes_up, item.bytes_down, item.cost) == (4, 1, 40, 80, 7)
     assert (item.users, item.networks) == (1, 2)
     assert item.data_classes == {"email": 2, "iban": 1}
-    assert item.private_use == {"key": 1}
+    assert item.private_use == {"key": 2}
     assert {part.name for part in item.risk.parts} >= {"training", "country", "data classes", "private use"}
     async with store.tenant(tenant) as session:
         found = await inventory.detail(session, host=HOST, defaults=DEFAULTS)
     assert [(use.name, use.calls) for use in found.users] == [("grace", 2)]
-    assert [(use.name, use.calls) for use in found.networks] == [("198.51.100.0/24", 2), ("2001:db8::/64", 1)]
+    assert [(use.name, use.calls) for use in found.networks] == [("198.51.100.0/24", 2), ("2001:db8::/64", 2)]
 
 
 async def test_each_fact_of_the_catalogue_is_told_with_its_source(
