@@ -5,6 +5,7 @@ and states what each is bound to; who may open one is ``vault.vault``.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from policy.identifiers import CredentialId, TenantId
 from policy.snapshot import Credential
@@ -73,6 +74,7 @@ def unpack(key: aead.Key, envelope: bytes, binding: Binding) -> bytes:
     )
 
 
+@lru_cache(maxsize=4096)  # asked for at each call that carries the credential; holds no secret
 def _context(key_id: bytes, binding: Binding) -> bytes:
     return aead.fields(_CREDENTIAL_LABEL, _ENVELOPE_MAGIC, key_id) + binding.encoded()
 

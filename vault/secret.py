@@ -5,8 +5,7 @@ ordinary ``str``, whose memory nobody can wipe.
 """
 
 import hmac
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Never, NoReturn, final
 
 
@@ -19,12 +18,11 @@ class Secret:
     def __init__(self, text: str) -> None:
         self.__content = bytearray(text, "utf-8")
 
-    @contextmanager
-    def revealed(self) -> Iterator[str]:
+    def revealed(self) -> AbstractContextManager[str]:
         """Lend the text for the length of a ``with`` block; raises ``ValueError`` after ``wipe``."""
         if not self.__content:
             raise ValueError("this secret is empty or has been wiped")
-        yield self.__content.decode("utf-8")
+        return nullcontext(self.__content.decode("utf-8"))
 
     def matches(self, candidate: str) -> bool:
         """Whether ``candidate`` is this secret, in time that does not depend on where they differ."""
