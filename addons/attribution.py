@@ -6,6 +6,7 @@ Does not refuse a call for want of an identity: whether it needs one depends on 
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from ipaddress import ip_address
 
 from mitmproxy import connection, http, tls
@@ -129,7 +130,8 @@ class Attribution(Step):
             headers = _fields(visit.flow)
             visit.path, _, visit.query = request.path.partition("?")
             source = self._source(visit.flow.client_conn, facts, headers.get("x-forwarded-for"))
-            visit.exchange.client = replace(visit.exchange.client, address=str(source))
+            if str(source) != visit.exchange.client.address:  # a hop has named another, or it came as IPv6
+                visit.exchange.client = replace(visit.exchange.client, address=str(source))
             tokens = await self._take_tokens(visit, headers, now)
             visit.headers = headers
             visit.found_keys = find_keys(headers, visit.query)
@@ -214,7 +216,7 @@ class Attribution(Step):
         return _asked(found, headers) if isinstance(found, Refusal) else None
 
     def _around(self, client: connection.Client, facts: ClientConnection) -> Presented:
-        source = plain(ip_address(facts.source or client.peername[0]))
+        source = _address(facts.source or client.peername[0])
         return Presented(source, proxy=facts.proxy, certificate=self._certificate(facts, datetime.now(UTC)))
 
     def _certificate(self, facts: ClientConnection, now: datetime) -> Claimed | Refusal | None:
@@ -233,8 +235,8 @@ class Attribution(Step):
     ) -> Address:
         """Within a tunnel it is the tunnel's: what is written there, the client has written."""
         if facts.source is not None:
-            return ip_address(facts.source)
-        peer = plain(ip_address(client.peername[0]))
+            return _address(facts.source)
+        peer = _address(client.peername[0])
         if forwarded_for is None or facts.mode is Mode.TRANSPARENT:
             return peer
         return source_of(peer, forwarded_for, self._identity.trusted_hops)
@@ -257,6 +259,12 @@ class Attribution(Step):
             return None
         found = judge_proxy_credentials(self._snapshots.current, credentials, datetime.now(UTC))
         return replace(found, proxy=True) if isinstance(found, Refusal) else None
+
+
+@lru_cache(maxsize=4096)
+def _address(text: str) -> Address:
+    """The address of a connection, read once for all of its calls."""
+    return plain(ip_address(text))
 
 
 def _fields(flow: http.HTTPFlow) -> dict[str, str]:

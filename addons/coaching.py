@@ -33,7 +33,7 @@ class Coaching(Step):
 
     async def head(self, visit: Visit) -> Refusal | None:
         """Read the grant; where the reason is being stated now, wait for it."""
-        grant = _take_cookie(visit.flow.request)
+        grant = _take_cookie(visit.flow.request) if "cookie" in visit.headers else None
         endpoint, caller = visit.exchange.endpoint, _caller(visit)
         if endpoint is None or caller is None or visit.passes:
             return None
@@ -44,8 +44,8 @@ class Coaching(Step):
 
     async def body(self, visit: Visit) -> Refusal | None:
         """Take the reason, and send the browser back to where it was."""
-        caller = _caller(visit)
-        if not visit.states_reason or caller is None:
+        caller = _caller(visit) if visit.states_reason else None
+        if caller is None:
             return None
         try:
             return self._hear(visit, caller)

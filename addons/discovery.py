@@ -5,6 +5,7 @@ is let through as it is, but never with one of our placeholders in it.
 """
 
 import re
+from functools import cache
 
 from mitmproxy import http
 
@@ -77,8 +78,7 @@ class Discovery(Step):
             raise InvalidDestination(f"the path begins with a provider: one of {known}")
         if not provider.origin:
             raise InvalidDestination(f"providers.{provider_id}.upstream is not configured here")
-        scheme, _, authority = provider.origin.partition("://")
-        public = canonical_authority(authority, scheme)
+        public = _origin(provider.origin)
         _set_path(visit, f"/{rest}")
         visit.shape = provider.shape
         self._find_endpoint(
@@ -173,6 +173,13 @@ class Discovery(Step):
         shape, _, _ = operation_of(visit.path, visit.flow.request.method)
         state = self._state(visit, destination.host, None)
         return endpoints.suspected(destination, visit.path, state, shape, verdict)
+
+
+@cache
+def _origin(text: str) -> Destination:
+    """A provider's origin, as configured; read once each."""
+    scheme, _, authority = text.partition("://")
+    return canonical_authority(authority, scheme)
 
 
 def _set_path(visit: Visit, path: str) -> None:
