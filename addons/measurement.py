@@ -3,6 +3,8 @@
 Labels are drawn from closed lists, so their number is bounded whatever is sent.
 """
 
+from functools import cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from addons.step import Step
@@ -32,6 +34,9 @@ FIRST_BYTE = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
 
+# The client checks and looks up labels anew each time; of these there are few.
+_calls, _tokens = cache(CALLS.labels), cache(TOKENS.labels)
+
 
 class Measurement(Step):
     """Counts an exchange when it has ended."""
@@ -57,7 +62,7 @@ class Measurement(Step):
             return
         reason = exchange.refusal.reason.value if exchange.refusal else ""
         outcome = exchange.outcome or Outcome.FAILED
-        CALLS.labels(exchange.client.mode.value, outcome.value, reason).inc()
+        _calls(exchange.client.mode.value, outcome.value, reason).inc()
         if exchange.timing.first_byte_us is not None:
             FIRST_BYTE.observe(exchange.timing.first_byte_us / 1_000_000)
         if exchange.messages_up:
@@ -71,8 +76,8 @@ class Measurement(Step):
         if usage is None:
             return
         estimated = "yes" if usage.estimated else "no"
-        TOKENS.labels("input", estimated).inc(usage.input_tokens)
-        TOKENS.labels("output", estimated).inc(usage.output_tokens)
+        _tokens("input", estimated).inc(usage.input_tokens)
+        _tokens("output", estimated).inc(usage.output_tokens)
         if visit.exchange.overshoot is not None:
             OVERSHOOT.observe(visit.exchange.overshoot)
         if usage.cost:

@@ -8,6 +8,7 @@ in its common form), payment cards (ISO/IEC 7812, Luhn), IBANs (ISO 13616, modul
 import re
 from collections.abc import Callable
 from enum import StrEnum
+from itertools import islice
 
 from policy.provider_keys import holds_provider_key
 
@@ -55,8 +56,7 @@ def classes_in(body: bytes) -> tuple[DataClass, ...]:
 
 
 def _any(form: re.Pattern[bytes], text: bytes, proves: Callable[[bytes], bool]) -> bool:
-    candidates = (match.group() for _, match in zip(range(CANDIDATES_MAX), form.finditer(text), strict=False))
-    return any(proves(candidate) for candidate in candidates)
+    return any(proves(match.group()) for match in islice(form.finditer(text), CANDIDATES_MAX))
 
 
 def _is_card(candidate: bytes) -> bool:
