@@ -12,7 +12,18 @@ from litestar.plugins.pydantic import PydanticPlugin
 from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 
-from console import content_page, door_pages, inventory_page, overview_page, probes, proxy_files, record_page
+from console import (
+    alerts_page,
+    catalogue_page,
+    content_page,
+    door_pages,
+    exception_page,
+    inventory_page,
+    overview_page,
+    probes,
+    proxy_files,
+    record_page,
+)
 from console.api import ROUTER
 from console.forgery import ForgeryCheck, configuration
 from console.headers import before_send
@@ -39,6 +50,11 @@ def create_app(services: Services) -> Litestar:
             inventory_page.page,
             inventory_page.detail,
             inventory_page.review,
+            exception_page.grant,
+            exception_page.end,
+            catalogue_page.page,
+            alerts_page.page,
+            alerts_page.test,
             content_page.page,
             content_page.ask,
             content_page.decide,

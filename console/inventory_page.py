@@ -8,6 +8,7 @@ from litestar.params import Body, FromPath, FromQuery
 from litestar.response import Redirect, Template
 from pydantic import Field
 
+from console.exception_page import DAYS_MAX, excepted
 from console.forms import Form
 from console.pages import shared, tenants_to_choose
 from console.people import person_of, signed_in
@@ -18,6 +19,8 @@ from policy.exchange import EndpointState
 from store import inventory, review_acts
 from store.hosts import stated_host
 from store.inventory import Stage
+
+EXCEPTION_SAID = {"granted": "The exception is granted.", "ended": "The exception has ended."}
 
 
 class ReviewForm(Form):
@@ -56,18 +59,23 @@ async def detail(
     host: FromPath[str],
     tenant: FromQuery[str] = "",
     saved: FromQuery[bool] = False,
+    exception: FromQuery[str] = "",
 ) -> Template:
     """One endpoint of one tenant."""
     services, view = services_of(request), view_of(person_of(request), tenant=tenant, period="")
     whose = view.one_tenant()
     async with reading(services.store, whose) as session:
         found = await inventory.detail(session, host=stated_host(host), defaults=services.defaults)
+        exceptions = await excepted(session, host=found.item.host, now=services.clock())
     context = {
         "found": found,
         "item": found.item,
         "states": list(EndpointState)[::-1],
         "may_set": view.person.holds(view.endpoint_permission),
         "saved": saved,
+        "exceptions": exceptions,
+        "exception_days_max": DAYS_MAX,
+        "exception_said": EXCEPTION_SAID.get(exception, ""),
     }
     return Template("inventory_detail.html", context=shared(request, view) | context)
 

@@ -9,10 +9,11 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from console.alert_destinations import standings, try_out
 from console.api.alert_shapes import AlertDelivery, AlertDestination, AlertTest
 from console.api.shapes import PROBLEMS, Given
-from console.people import requires
+from console.people import person_of, requires
 from console.permissions import Permission
 from console.services import services_of
 from console.sessions import actor_of
+from console.views import note_look
 from store import alerts
 from store.claim import Purpose
 
@@ -40,7 +41,9 @@ async def list_deliveries(
     limit: Annotated[int, QueryParameter(ge=1, le=DELIVERIES_MAX)] = 100,
 ) -> list[AlertDelivery]:
     """What is to be told before what was told lately, the latest first."""
-    async with services_of(request).store.platform(Purpose.ADMINISTRATION) as session:
+    store = services_of(request).store
+    await note_look(store, person_of(request), actor_of(request, via="api"), tenant_id=None)
+    async with store.platform(Purpose.ADMINISTRATION) as session:
         found = await alerts.deliveries(session, destination=destination, limit=limit)
     return [
         AlertDelivery(

@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 from argon2.profiles import CHEAPEST
 from litestar import Litestar
 
+from console.alert_destinations import Destination, NotTaken
 from console.api_tokens import ApiTokens
 from console.app import create_app
 from console.enrolment import Chosen, Enroller, invite
@@ -27,6 +28,7 @@ from console.step_up import StepUp
 from policy.endpoints import Defaults as States
 from policy.exchange import EndpointState
 from policy.identifiers import TenantId
+from policy.incident import Severity
 from store.acts import Actor
 from store.catalogue import load_catalogue, load_restrictions
 from store.catalogues import Catalogues
@@ -81,6 +83,11 @@ def keys() -> LocalKeys:
     return LocalKeys(KeyDocument.fresh())
 
 
+async def refusing() -> str:
+    """What an alert destination says that takes nothing."""
+    raise NotTaken("HTTP 500")
+
+
 @pytest.fixture
 def services(store: Store, clock: Clock, keys: LocalKeys) -> Services:
     passwords = Passwords(CHEAP)
@@ -100,7 +107,7 @@ def services(store: Store, clock: Clock, keys: LocalKeys) -> Services:
             Catalogues(load_catalogue(CONFIG / "ai_endpoints.csv"), ()),
         ),
         restrictions=load_restrictions(CONFIG / "account_restrictions.csv"),
-        destinations=[],
+        destinations=[Destination("soc", "webhook", Severity.WARNING, None, 30, refusing)],
         provider_hosts=lambda provider: [f"api.{provider}.example"],
         record_key=lambda: RECORD_KEY.verifier,
         retention_days_min=1,

@@ -16,7 +16,7 @@ from console.enrolment import invite
 from console.permissions import Role
 from console.services import Services
 from policy.identifiers import TenantId
-from store import endpoints
+from store import endpoints, member_acts
 from store.door import Store
 from store.tenants import PLATFORM
 from tests.console.conftest import PASSWORD, TESTER, Clock, Enrolled, enrol
@@ -219,6 +219,59 @@ async def test_each_fact_of_a_catalogued_endpoint_stands_beside_its_source(
         row = facts.get_by_role("row", name=name)
         await expect(row).to_contain_text(origin.source)
         await expect(row).to_contain_text(origin.date)
+    await visit.assert_accessible()
+
+
+async def test_an_exception_is_granted_and_ended_by_keyboard_alone(
+    visit: Visit, services: Services, gateway: Store, clock: Clock
+) -> None:
+    tenant_id, person = await a_tenants_administrator(services)
+    await member_acts.create_user(
+        services.store, actor=TESTER, tenant_id=tenant_id, new=member_acts.NewUser("ada")
+    )
+    await ship(gateway, [call_event(tenant_id, clock.now, host="llm.example", provider=None)])
+    await visit.sign_in(person)
+    await visit.go("/inventory/llm.example")
+    await expect(visit.page.get_by_text("Nobody is excepted")).to_be_visible()
+    await tab_to(visit.page, visit.page.get_by_label("For", exact=True))
+    for text in ("ada", HOSTILE):
+        await visit.page.keyboard.press("Tab")
+        await visit.page.keyboard.type(text)
+    await visit.page.keyboard.press("Enter")
+    await expect(visit.page.get_by_role("status")).to_contain_text("The exception is granted")
+    held = visit.page.get_by_role("region", name="Exceptions, a table")
+    await expect(held.get_by_role("row", name="ada")).to_contain_text(HOSTILE)
+    await visit.assert_accessible()
+    await tab_to(visit.page, visit.page.get_by_role("button", name="End the exception of ada"))
+    await visit.page.keyboard.press("Enter")
+    await expect(visit.page.get_by_role("status")).to_contain_text("The exception has ended")
+    async with services.store.tenant(tenant_id) as session:
+        assert await endpoints.exceptions(session) == []
+
+
+async def test_an_analyst_searches_the_catalogue_and_tries_an_alert_out(
+    visit: Visit, services: Services
+) -> None:
+    analyst = await enrol(services, role=Role.SECURITY_ANALYST)
+    await visit.sign_in(analyst)
+    await tab_to(visit.page, visit.page.get_by_role("link", name="Catalogue"))
+    await visit.page.keyboard.press("Enter")
+    await tab_to(visit.page, visit.page.get_by_label("Host, provider, product or kind"))
+    await visit.page.keyboard.type("openai api")
+    await visit.page.keyboard.press("Enter")
+    await expect(visit.page.get_by_role("cell", name="api.openai.com", exact=True)).to_be_visible()
+    await visit.assert_accessible()
+    await visit.go("/catalogue?search=nothing-of-the-kind")
+    await expect(visit.page.get_by_text("The catalogue has no such host")).to_be_visible()
+    await visit.assert_accessible()
+
+    await visit.go("/alerts")
+    await visit.assert_accessible()
+    await tab_to(visit.page, visit.page.get_by_role("button", name="Send a test to soc"))
+    await visit.page.keyboard.press("Enter")
+    await expect(visit.page.get_by_role("status")).to_contain_text(
+        "soc has not taken the test alert: HTTP 500"
+    )
     await visit.assert_accessible()
 
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from console.alert_destinations import Destination, NotTaken
+from console.alert_destinations import Destination
 from console.app import create_app
 from console.permissions import Role
 from console.services import Services
@@ -19,7 +19,7 @@ from store.catalogue_release import signed
 from store.catalogues import Catalogues
 from store.checkpoint import SigningKey
 from store.tenants import PLATFORM
-from tests.console.conftest import TESTER, a_client
+from tests.console.conftest import TESTER, a_client, refusing
 from tests.console.test_access import a_tenant, bearer
 from tests.store.test_catalogues import FILE, versions
 
@@ -137,13 +137,10 @@ async def test_a_destination_is_tried_out_and_the_record_says_so(services: Servi
     async def taken() -> str:
         return "HTTP 204"
 
-    async def refused() -> str:
-        raise NotTaken("HTTP 500")
-
     name = f"soc-{uuid4()}"
     destinations = [
         Destination(name, "webhook", Severity.WARNING, None, 30, taken),
-        Destination("dead", "mail", Severity.ALARM, "acme", 5, refused),
+        Destination("dead", "mail", Severity.ALARM, "acme", 5, refusing),
     ]
     app = create_app(dataclasses.replace(services, destinations=destinations))
     analyst = await bearer(services, app, Role.SECURITY_ANALYST, PLATFORM)
