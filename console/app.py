@@ -23,6 +23,7 @@ from console import (
     probes,
     proxy_files,
     record_page,
+    tunnels_page,
 )
 from console.api import ROUTER
 from console.forgery import ForgeryCheck, configuration
@@ -61,6 +62,7 @@ def create_app(services: Services) -> Litestar:
             content_page.look,
             record_page.page,
             record_page.touched,
+            tunnels_page.page,
             door_pages.sign_in_page,
             door_pages.sign_in,
             door_pages.sign_out,

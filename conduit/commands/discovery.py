@@ -1,5 +1,7 @@
 """``conduit discovery``: the inventory of AI endpoints that were used, and its review."""
 
+from dataclasses import asdict
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -27,6 +29,7 @@ def register(application: typer.Typer) -> None:
     command(discovery, "show")(show)
     command(discovery, "review")(review)
     command(discovery, "reopen")(reopen)
+    command(discovery, "tunnels")(tunnels)
 
 
 async def show_all(invocation: Invocation, tenant: TenantOption = None) -> None:
@@ -106,6 +109,35 @@ async def reopen(invocation: Invocation, host: HostArgument, tenant: OwnTenantOp
     invocation.show({"host": host, "stage": "new"})
 
 
+async def tunnels(
+    invocation: Invocation,
+    tenant: TenantOption = None,
+    since: Annotated[str, typer.Option(help="From when: 24h, 30d, or 2026-11-01.")] = "7d",
+) -> None:
+    """List what passed undecrypted, by host: connections and bytes, the most bytes first."""
+    from conduit import lookup
+    from conduit.instance import opened
+    from store.claim import Purpose
+    from store.tunnels import tunnels as passed
+
+    now = datetime.now(UTC)
+    start = lookup.moment(since, now=now, forward=False)
+    async with opened(invocation) as instance:
+        if tenant is None:
+            async with instance.store.platform(Purpose.REPORTING) as session:
+                found = await passed(session, since=start, until=now)
+        else:
+            owner = await lookup.tenant(instance.store, tenant)
+            async with instance.store.tenant(owner.tenant_id) as session:
+                found = await passed(session, since=start, until=now)
+    rows = [
+        {**asdict(each), "first_seen": each.first_seen.isoformat(), "last_seen": each.last_seen.isoformat()}
+        for each in found
+    ]
+    invocation.show(rows, columns=_PASSED)
+
+
+_PASSED = ("host", "connections", "refused", "bytes_up", "bytes_down", "verdict", "last_seen")
 _COLUMNS = ("host", "product", "verdict", "state", "stage", "risk", "calls", "users", "owner", "last_seen")
 
 

@@ -116,6 +116,8 @@ ROUTER = Router(
         record.trace_of_placeholder,
         proofs.inclusion,
         proofs.consistency,
+        record.tunnels_of_all,
+        record.tunnels_of_tenant,
         content.show_policy,
         content.set_policy,
         content.list_kept,

@@ -8,7 +8,7 @@ from uuid import UUID
 from litestar import Request, get
 from litestar.params import FromPath, FromQuery
 
-from console.api.shapes import PROBLEMS, Event, Trace, Usage
+from console.api.shapes import PROBLEMS, Event, Passed, Trace, Usage
 from console.people import person_of, requires
 from console.permissions import Permission
 from console.searches import question_of, search_of
@@ -18,6 +18,7 @@ from console.views import known_tenant, note_look, reading
 from policy.identifiers import PlaceholderId, TenantId
 from store import events, placeholders, usage
 from store.trace import trace
+from store.tunnels import tunnels
 from store.usage import Grouping
 
 Since = FromQuery[datetime | None]
@@ -67,6 +68,23 @@ async def events_of_tenant(request: Request[Any, Any, Any], tenant_id: FromPath[
     return await _events(request, tenant.tenant_id)
 
 
+@get("/tunnels", guards=[requires(Permission.PLATFORM_EVENT_VIEW)], responses=PROBLEMS)
+async def tunnels_of_all(
+    request: Request[Any, Any, Any], since: Since = None, until: Since = None
+) -> list[Passed]:
+    """What passed undecrypted for all tenants, by host, the most bytes first; the last 7 days unless told."""
+    return await _tunnels(request, None, since, until)
+
+
+@get("/tenants/{tenant_id:uuid}/tunnels", guards=[requires(Permission.TENANT_EVENT_VIEW)], responses=PROBLEMS)
+async def tunnels_of_tenant(
+    request: Request[Any, Any, Any], tenant_id: FromPath[UUID], since: Since = None, until: Since = None
+) -> list[Passed]:
+    """What passed undecrypted for the tenant, by host, the most bytes first; the last 7 days unless told."""
+    tenant = await known_tenant(services_of(request).store, tenant_id)
+    return await _tunnels(request, tenant.tenant_id, since, until)
+
+
 @get(
     "/tenants/{tenant_id:uuid}/placeholders/{placeholder_id:uuid}/trace",
     guards=[requires(Permission.TENANT_PLACEHOLDER_VIEW)],
@@ -98,6 +116,20 @@ async def _usage(
     async with reading(services.store, tenant_id) as session:
         found = await usage.totals(session, since=begin, until=end, grouping=group_by)
     return [Usage.model_validate(total) for total in found]
+
+
+async def _tunnels(
+    request: Request[Any, Any, Any],
+    tenant_id: TenantId | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> list[Passed]:
+    services = services_of(request)
+    await _note(request, tenant_id)
+    end = until or services.clock()
+    async with reading(services.store, tenant_id) as session:
+        found = await tunnels(session, since=since or end - timedelta(days=7), until=end)
+    return [Passed.model_validate(each) for each in found]
 
 
 async def _events(request: Request[Any, Any, Any], tenant_id: TenantId | None) -> list[Event]:

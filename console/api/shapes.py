@@ -361,6 +361,20 @@ class Usage(Shown):
     unpriced: int
 
 
+class Passed(Shown):
+    """What passed undecrypted to one host: connections, ``refused`` among them, and bytes."""
+
+    tenant_id: UUID
+    host: str
+    connections: int
+    refused: int
+    bytes_up: int
+    bytes_down: int
+    verdict: str | None
+    first_seen: datetime
+    last_seen: datetime
+
+
 class Touched(Shown):
     """One host, model, address, reason or outcome that a placeholder's events name."""
 

@@ -292,6 +292,7 @@ def test_usage_sums_nothing_before_the_first_call(program: Program, tenant: str)
     used = program.json("usage", "--tenant", tenant)
     assert (used["requests"], used["micro_dollars"], used["users"]) == (0, 0, [])
     assert program.json("discovery", "list", "--tenant", tenant) == []
+    assert program.json("discovery", "tunnels", "--tenant", tenant) == []
 
 
 def test_usage_of_all_tenants_needs_no_option(program: Program, tenant: str) -> None:

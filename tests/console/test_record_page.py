@@ -1,6 +1,6 @@
 """The record on a page and over the API: found by what an incident names; a leaked placeholder's traces."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ from tests.console.seeds import call_event, refusal, ship
 from tests.console.test_access import a_tenant
 
 AT = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 CHROME = "t13d1516h2_8daaf6152771_e5627efa2ab1"
 
 
@@ -107,6 +108,25 @@ async def test_a_placeholder_that_was_never_used_has_an_empty_page(
     assert (await analyst.get(at)).status_code == 404  # of no tenant in view
     nobodys = await analyst.get(f"/record/placeholders/{uuid4()}", params={"tenant": str(seeded["tenant"])})
     assert nobodys.status_code == 404
+
+
+async def test_what_passed_undecrypted_is_shown_by_name_and_volume(
+    analyst: httpx.AsyncClient, services: Services, role_secrets: RoleSecrets
+) -> None:
+    tenant, now = await a_tenant(services), services.clock()
+    gateway = await Store.open(role_secrets.gateway_dsn, role_secrets.claim_key)
+    passed = {"kind": "tunnel", "host": "www.example.org", "verdict": None, "bytes_up": 7, "bytes_down": 1}
+    await ship(gateway, [call_event(tenant, now, **passed), call_event(tenant, now, **passed)])
+    await gateway.close()
+    hour = {"since": (now - HOUR).isoformat(), "until": (now + HOUR).isoformat()}
+    answer = await analyst.get(f"/api/v1/tenants/{tenant}/tunnels", params=hour)
+    assert answer.status_code == 200, answer.text
+    (found,) = answer.json()
+    assert (found["host"], found["connections"], found["bytes_up"]) == ("www.example.org", 2, 14)
+    page = await analyst.get("/tunnels", params={"tenant": str(tenant)})
+    assert 'data-host="www.example.org"' in page.text
+    everyone = await analyst.get("/api/v1/tunnels", params={"until": "2000-01-01T00:00:00Z"})
+    assert (everyone.status_code, everyone.json()) == (200, [])
 
 
 async def test_a_person_is_looked_for_in_one_tenant(analyst: httpx.AsyncClient) -> None:

@@ -108,6 +108,9 @@ def test_a_program_behind_a_name_that_tells_of_ai_is_listed_unread(
     office.event(kind="tunnel", host=TELLING_HOST, verdict="suspect")
     found = office.product.cli("discovery", "show", TELLING_HOST, "--tenant", office.tenant)
     assert (found["verdict"], found["state"], found["networks"]) == ("suspect", "monitored", 1)
+    passed = office.product.cli("discovery", "tunnels", "--tenant", office.tenant, "--since", "1h")
+    (seen,) = (each for each in passed if each["host"] == TELLING_HOST)
+    assert (seen["verdict"], seen["bytes_up"] > 500, seen["bytes_down"] > 1000) == ("suspect", True, True)
     assert set(found["evidence"]) == {
         "the client's TLS is a program's (OpenSSL, such as curl's)",
         "the host's name says openai",
