@@ -14,6 +14,9 @@ from conduit.command import CommandFailed, Invocation, command, group
 if TYPE_CHECKING:
     from policy.catalogue import Catalogue, Entry
 
+# More lists than any category of v2fly includes.
+INCLUDED_MAX = 500
+
 
 class FormatName(StrEnum):
     """The formats, as ``policy.domain_lists.ListFormat``."""
@@ -234,8 +237,13 @@ def take(
     invocation: Invocation,
     file: Annotated[Path, typer.Argument(help="The list, as its publisher gives it.")],
     format: Annotated[FormatName, typer.Option(help="How the list is written.")],
-    provider: Annotated[str, typer.Option(help="Whose hosts these are, such as openai.")],
     source: Annotated[str, typer.Option(help="List, version, date and licence; stands beside each entry.")],
+    provider: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose hosts these are.  [default: as the service or the innermost list is called]"
+        ),
+    ] = None,
     kind: Annotated[str, typer.Option(help="Category, such as chat, api, code-assistant.")] = "chat",
     apply: Annotated[bool, typer.Option("--apply", help="Write the new entries to the catalogue.")] = False,
     catalogue: Annotated[Path | None, typer.Option(help="Catalogue file.  [default: config's own]")] = None,
@@ -246,15 +254,14 @@ def take(
     from store.catalogue import load_catalogue, row_of
 
     target = catalogue or CATALOGUE_FOLDER / "ai_endpoints.csv"
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandFailed(f"{file} cannot be read as text") from error
-    patterns, skipped = read(ListFormat(format.value), lines)
-    changes = compare(patterns, skipped, load_catalogue(target), source)
+    text = _text(file)
+    listed = read(ListFormat(format.value), text, _beside(file, text) if format is FormatName.V2FLY else None)
+    changes = compare(listed.patterns, listed.skipped, load_catalogue(target), source)
     shape = "web" if kind == "chat" else "custom"
+    owners = {host: provider or listed.patterns[host] or _called(file, format) for host in changes.new}
     rows = [
-        row_of(_new(host, provider=provider, kind=kind, shape=shape, source=source)) for host in changes.new
+        row_of(_new(host, provider=owner, kind=kind, shape=shape, source=source))
+        for host, owner in owners.items()
     ]
     if apply and rows:
         _append(target, rows)
@@ -264,7 +271,10 @@ def take(
                 "added" if apply else "new": list(changes.new),
                 "known": changes.known,
                 "gone": list(changes.gone),
-                "skipped": [{"line": each.line, "reason": each.reason} for each in skipped],
+                "skipped": [
+                    {"within": each.within, "line": each.line, "reason": each.reason}
+                    for each in listed.skipped
+                ],
             }
         )
         return
@@ -272,10 +282,39 @@ def take(
         print(f"+{_line(row)}", end="")
     for host in changes.gone:
         print(f"?{host} is in the catalogue from this source, and no longer in the list")
-    for each in skipped:
-        print(f"!line {each.line}: {each.reason}")
+    for each in listed.skipped:
+        print(
+            f"!{each.within} line {each.line}: {each.reason}"
+            if each.within
+            else f"!line {each.line}: {each.reason}"
+        )
     done = "added" if apply else "to add; read them, then give --apply"
-    invocation.say(f"{len(rows)} {done}; {changes.known} known, {len(skipped)} lines not taken")
+    invocation.say(f"{len(rows)} {done}; {changes.known} known, {len(listed.skipped)} lines not taken")
+
+
+def _beside(file: Path, text: str) -> dict[str, str]:
+    """The lists of the same folder that a v2fly list includes, and those that they include."""
+    from policy.domain_lists import included
+
+    found: dict[str, str] = {}
+    front = included(text)
+    while front:
+        name = front.pop()
+        path = file.with_name(name)
+        if name in found or not path.is_file():
+            continue
+        if len(found) >= INCLUDED_MAX:
+            raise CommandFailed(f"{file} includes more than {INCLUDED_MAX} lists")
+        found[name] = _text(path)
+        front += included(found[name])
+    return found
+
+
+def _called(file: Path, format: FormatName) -> str:
+    """Whose list it is by its own name; a hosts file is called after nobody."""
+    if format is FormatName.HOSTS:
+        raise typer.BadParameter("say whose hosts these are: --provider")
+    return file.stem
 
 
 def _new(host: str, *, provider: str, kind: str, shape: str, source: str) -> "Entry":

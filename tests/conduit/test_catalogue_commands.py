@@ -47,6 +47,29 @@ def test_what_was_taken_is_found_and_everything_else_is_as_it_was(catalogue: Pat
     assert json.loads(again.stdout)["added"] == []
 
 
+def test_a_list_is_taken_with_what_it_includes(catalogue: Path) -> None:
+    """Each host under the name of the list that it stands in."""
+    catalogue.with_name("vendor").write_text("full:brand-new.example\nregexp:x\n")
+    catalogue.with_name("category").write_text("include:vendor\ninclude:../secret\nfull:other-new.example\n")
+    words = [
+        "catalogue",
+        "import",
+        str(catalogue.with_name("category")),
+        "--format",
+        "v2fly",
+        "--source",
+        "s",
+    ]
+    taken = CliRunner().invoke(application, [*words, "--catalogue", str(catalogue), "--apply"])
+    assert "!vendor line 2: regexp rules are not taken" in taken.stdout
+    assert "!line 2: there is no list ../secret beside this one" in taken.stdout
+    found = load_catalogue(catalogue)
+    assert [found.exact[f"{name}-new.example"].provider for name in ("brand", "other")] == [
+        "vendor",
+        "category",
+    ]
+
+
 def test_a_file_that_is_no_text_is_refused(catalogue: Path) -> None:
     catalogue.with_name("list.txt").write_bytes(b"\xff\xfe")
     words = ["catalogue", "import", str(catalogue.with_name("list.txt")), "--format", "hosts"]
