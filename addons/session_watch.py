@@ -17,6 +17,7 @@ from addons.visit import Visit
 from addons.websocket import EndSession
 from policy.admission import endpoint_allowed
 from policy.attribution import expired, revoked_since
+from policy.endpoints import HELD_BACK
 from policy.exchange import EndpointState, Principal
 from policy.refusals import Reason, Refusal
 from policy.snapshot import PolicySnapshot
@@ -50,25 +51,33 @@ class SessionWatch:
         if current is not visit.judged_by:
             used = visit.exchange.credential_id
             refusal = revoked_since(current, principal, visit.placeholder, now, used=used)
-            refusal = refusal or _blocked_since(visit, principal, current, now)
             if refusal is not None:
                 return refusal
-            visit.judged_by = current
+        refusal = _held_back_since(visit, principal, current, now)
+        if refusal is not None:
+            return refusal
+        visit.judged_by = current
         over = expired(visit.placeholder, now) if visit.placeholder is not None else None
         return over or _silent_for_too_long(session, self._bounds)
 
 
-def _blocked_since(
+def _held_back_since(
     visit: Visit, principal: Principal, current: PolicySnapshot, now: datetime
 ) -> Refusal | None:
-    """Whether somebody has decided meanwhile that the endpoint is blocked, for this caller too."""
+    """Whether the endpoint was blocked meanwhile, or the caller's exception from its state is over.
+
+    What was admitted by an exception was held back otherwise, by a decision or by default.
+    """
     endpoint = visit.exchange.endpoint
     if endpoint is None:
         return None
-    blocked = current.endpoint_state(principal.tenant_id, endpoint.host) is EndpointState.BLOCKED
-    if not blocked or current.exception_for(principal, endpoint.host, now) is not None:
+    decided = current.endpoint_state(principal.tenant_id, endpoint.host)
+    excepted = any(finding.startswith("exception:") for finding in visit.exchange.findings)
+    held_back = decided is EndpointState.BLOCKED or (excepted and (decided is None or decided in HELD_BACK))
+    if not held_back or current.exception_for(principal, endpoint.host, now) is not None:
         return None
-    return endpoint_allowed(replace(endpoint, state=EndpointState.BLOCKED), (), None)
+    state = decided or EndpointState.BLOCKED
+    return endpoint_allowed(replace(endpoint, state=state), (), visit.exchange.justification)
 
 
 def _silent_for_too_long(session: Session, bounds: Bounds) -> Refusal | None:

@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from uuid_utils.compat import uuid7
 
 from policy.exchange import EndpointState
-from policy.snapshot import EndpointRule
-from tests.addons.running import with_rules
+from policy.snapshot import EndpointException, EndpointRule
+from tests.addons.running import with_exceptions, with_rules
 from tests.addons.sessions import CLEAR, change, ended, open_realtime, open_through_the_proxy, refused
 from tests.standins.sessions import CLOSE, TEXT, Peer, echo
 
@@ -99,6 +100,18 @@ async def test_an_endpoint_that_is_blocked_meanwhile_closes_its_sessions(echoing
         await asyncio.sleep(0.01)
     client.send(TEXT, CLEAR)
     assert await client.hear() == (TEXT, CLEAR)
+
+
+async def test_an_exception_that_is_over_closes_its_sessions(echoing):
+    gateway, _ = echoing
+    policy = gateway.snapshots.current
+    (user,) = policy.users.values()
+    blocked = with_rules(policy, EndpointRule(user.tenant_id, "api.openai.com", EndpointState.BLOCKED))
+    ends = datetime.now(UTC) + timedelta(seconds=1)
+    excepted = EndpointException(uuid7(), user.tenant_id, "api.openai.com", user.id, None, ends)
+    gateway.snapshots.current = with_exceptions(blocked, excepted)
+    client = await open_realtime(gateway)
+    assert (client.status, await refused(client)) == (101, "shadow_endpoint")
 
 
 async def test_a_placeholder_that_expires_closes_its_session(echoing):
