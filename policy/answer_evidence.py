@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from policy.hints import Hint
 from policy.sse import JsonLines, ServerSentEvents
 
-USAGE, GENERATED, VECTORS, EVENTS, LISTING, RANKING = 40, 35, 35, 40, 30, 25
+USAGE, GENERATED, VECTORS, EVENTS, LISTING, RANKING, PREDICTED = 40, 35, 35, 40, 30, 25, 25
 # What only a speech recogniser, or LangChain, says of itself.
 TRANSCRIPT = AGENT = 60
 NOT_TEXT = -15
@@ -108,6 +108,8 @@ def _hints(event: bytes, document: Document) -> Iterator[Hint]:
         yield Hint(VECTORS, "answer holds embeddings")
     if _lists_models(document):
         yield Hint(LISTING, "answer lists models")
+    if _predicts(document):
+        yield Hint(PREDICTED, "answer says how long a model computed")
     if _ranks(document):
         yield Hint(RANKING, "answer ranks texts")
     if _transcribes(document):
@@ -124,6 +126,12 @@ def _is_event(document: Document) -> bool:
     if isinstance(token, dict):
         return isinstance(token.get("text"), str) and "logprob" in token
     return isinstance(token, str) and "finish_reason" in document
+
+
+def _predicts(document: Document) -> bool:
+    """A prediction of Cog's, as Replicate and those who run its containers answer."""
+    metrics = document.get("metrics")
+    return isinstance(metrics, dict) and type(metrics.get("predict_time")) in (int, float)
 
 
 def _ranks(document: Document) -> bool:

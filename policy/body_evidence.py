@@ -25,7 +25,8 @@ _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "functio
 _MODELS = re.compile(
     r"(?i)(?:^|[/:.~-])(?:gpt-?[345o]|chatgpt|o[134](?:-|$)|claude|gemini|gemma|llama|codellama|mistral|mixtral|"
     r"ministral|codestral|magistral|devstral|qwen|qwq|deepseek|grok|command-[ar]|phi-?[34]|yi-|glm-|kimi|"
-    r"moonshot|sonar|jamba|nova-|titan-|falcon|starcoder|text-embedding|embed-|bge-|e5-|nomic-embed|whisper|"
+    r"moonshot|sonar|jamba|nova-|titan-|falcon|starcoder|text-embedding|embed-|embedding|bge-|e5-|nomic-embed|"
+    r"(?:omni|text)-moderation|whisper|"
     r"tts-1|dall-e|gpt-image|imagen|veo-|flux|stable-diffusion|sdxl|minilm|jina-|voyage-|rerank|tinyllama|"
     r"openchat|vicuna|zephyr|hermes|wizardlm|granite|davinci|babbage)"
 )

@@ -33,7 +33,8 @@ _AGENTS = re.compile(
     r"(?i)^(?:async)?(?:openai/(?:python|js|java)|anthropic/(?:python|js)|azureopenai/python|groq/|together/)|"
     r"^(?:openai-go|claude-cli/|claude-code/|codex_cli_rs/|codex_exec/|geminicli/|google-genai-sdk/|"
     r"githubcopilot|cursor/|connect-es/|aider/|litellm/|ollama[-/]|langchain|llama-?index|cohere-|"
-    r"mistral-client|ai-sdk/|ai/\d|roocode/|zed/|huggingface_hub/|instructor/|continue/)"
+    r"mistral-client|ai-sdk/|ai/\d|roocode/|zed/|huggingface_hub/|(?:unknown/none; )?hf_hub/|replicate-|"
+    r"instructor/|continue/)"
 )
 _REALTIME_PATHS = frozenset({"realtime", "responses"})
 _REALTIME_PROTOCOLS = ("openai-insecure-api-key", "openai-beta.realtime-v1")

@@ -23,7 +23,8 @@ backend-api/codex/responses sdapi/v1/txt2img sdapi/v1/img2img api/v0/chat/comple
 _MEDIUM = """
 v1/messages v1/completions v1/engines/*/completions v1/fim/completions v1/beta/completions
 v1/embeddings api/embed api/embeddings v1/rerank v2/rerank v1/models v1/images/edits v1/moderations
-v1/realtime v1/assistants v1/threads/*/runs v1/threads/runs openai/v1/responses v1beta/interactions
+v1/realtime v1/assistants v1/threads/*/runs v1/threads/runs openai/v1/responses
+v1beta/interactions v1beta/interactions/* models/*/*/predictions deployments/*/*/predictions
 api/generate api/chat api/tags api/ps api/pull api/show generate_stream
 v2/models/*/generate v2/models/*/generate_stream api/v1/chat v1/responses/compact v1/responses/input_tokens
 v2/transcript v1/listen v1/text-to-speech/* v1/text-to-speech/*/stream v1/predictions fal-ai/*
