@@ -22,7 +22,7 @@ DEVELOPMENT := $(VENV)/.development-installed
 
 # Debian packages of the tests, the demo and the benchmark, as command:package. Not needed to run the product.
 DEBIAN := setpriv:util-linux useradd:passwd ip:iproute2 nft:nftables chromium:chromium wrk:wrk \
-  curl:curl
+  curl:curl wget:wget git:git
 test test-postgresql test-pgbouncer: DEBIAN += softhsm2-util:softhsm2 openssl:openssl pgbouncer:pgbouncer \
   pg_createcluster:postgresql
 

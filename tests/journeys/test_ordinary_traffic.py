@@ -1,17 +1,15 @@
 """Traffic that is no AI traffic goes through untouched, in TLS with its own server's certificate."""
 
-import hashlib
-import ssl
-from pathlib import Path
+from collections.abc import Iterator
 
-import httpx
+import pytest
 
-from tests.policy import later_traffic
-from tests.policy.labelled_traffic import NOT_AI, Flow
 from tests.standins.authority import Authority
-from tests.standins.office import HOSTS, ORDINARY_HOST, Place, upstream_settings
+from tests.standins.office import HOSTS, ORDINARY_HOST, Place, settle, upstream_settings
 from tests.standins.product import Product
 from tests.standins.provider import StandIn
+from tests.traffic import pages, programs, sdks, sending
+from tests.traffic.client import Station
 
 
 def test_ordinary_tls_reaches_its_server_with_the_servers_own_certificate(intercepted: Place) -> None:
@@ -35,35 +33,54 @@ def test_an_ordinary_tunnel_is_counted_by_name_only(intercepted: Place) -> None:
     assert (seen.server_name, seen.method, seen.target) == (ORDINARY_HOST, "GET", "/")
 
 
-NOT_AI_HOSTS = {
-    f"flow-{number}.{flow.host}": flow for number, flow in enumerate([*NOT_AI, *later_traffic.NOT_AI])
-}
-
-
-def test_no_flow_that_is_not_ai_is_ever_decrypted(tmp_path: Path) -> None:
-    """Each is sent by a client that trusts the servers' authority alone, and looks at the certificate."""
-    authority = Authority(tmp_path / "authority")
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Authority, StandIn, Station]]:
+    """A gateway as it comes, and machines that trust the servers' authority alone, not the gateway's."""
+    folder = tmp_path_factory.mktemp("untouched")
+    authority = Authority(folder / "authority")
     with StandIn(authority) as provider:
         chosen = upstream_settings(provider, authority) | {"workers": "1"}
-        chosen["upstream.resolve"] |= provider.resolve(*NOT_AI_HOSTS)
-        with (
-            Product(tmp_path, chosen) as product,
-            httpx.Client(
-                proxy=product.url("proxy"),
-                verify=ssl.create_default_context(cafile=authority.ca_file),
-                trust_env=False,
-                timeout=20,
-            ) as client,
-        ):
-            seen = {host: _certificate(client, host, flow) for host, flow in NOT_AI_HOSTS.items()}
-    assert len(seen) >= 200
-    assert seen == {host: authority.fingerprint(host) for host in NOT_AI_HOSTS}
+        chosen["upstream.resolve"] |= provider.resolve(*sending.hosts(sending.not_ai("https")))
+        with Product(folder, chosen) as product:
+            office = settle(product, provider, authority)
+            product.cli("network", "add", "--tenant", office.tenant, "127.0.0.1/32")
+            office.in_force()
+            yield (
+                authority,
+                provider,
+                Station(product.url("proxy"), authority.ca_file, authority.key_pin, folder / "station"),
+            )
 
 
-def _certificate(client: httpx.Client, host: str, flow: Flow) -> str:
-    """The SHA-256 of the certificate over which a flow was answered."""
-    asked = flow.request
-    url = f"https://{host}{asked.path}"
-    with client.stream(asked.method, url, content=asked.body, headers=asked.headers) as answer:
-        tls = answer.extensions["network_stream"].get_extra_info("ssl_object")
-        return hashlib.sha256(tls.getpeercert(True)).hexdigest()
+def test_no_flow_that_is_not_ai_is_ever_decrypted(
+    untouched: tuple[Authority, StandIn, Station],
+) -> None:
+    """Every client would fail at any other's certificate; those that can tell which they saw, say so."""
+    authority, provider, station = untouched
+    clients = sending.not_ai("https")
+    sending.serve(provider, clients)
+    sent = sending.send(station, clients)
+    assert sent.failed == {}
+    present = sending.hosts(each for each in clients if each.name not in sent.left_out)
+    assert {seen.server_name for seen in provider.seen} == present
+    assert len(present) >= 300
+    assert len(sent.certificates) >= 290
+    assert sent.certificates == {host: authority.fingerprint(host) for host in sent.certificates}
+
+
+def test_such_clients_reach_nothing_that_is_decrypted(untouched: tuple[Authority, StandIn, Station]) -> None:
+    """That they fail at the gateway's certificate is what makes the rest a proof."""
+    _, provider, station = untouched
+    provider.forget()
+    fails = {
+        "api.deepseek.com": "CERTIFICATE_VERIFY_FAILED",  # by an SDK
+        "api.elevenlabs.io": "SSL certificate problem",  # by curl
+        "chatgpt.com": "ERR_CERT_AUTHORITY_INVALID",
+    }
+    every = (*sdks.clients(), *programs.clients(), *pages.clients())
+    clients = [each for each in every if each.hosts[0] in fails]
+    for client in clients:
+        sent = sending.send(station, [client])
+        assert sent.left_out or fails[client.hosts[0]] in str(sent.failed)
+    assert len(clients) == len(fails)
+    assert provider.seen == []

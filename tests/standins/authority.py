@@ -1,6 +1,8 @@
 """A certificate authority for tests: real X.509, made in memory, as fast as P-256 allows."""
 
+import base64
 import datetime
+import hashlib
 import ssl
 from functools import cache
 from ipaddress import ip_address
@@ -9,6 +11,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _LIFE = datetime.timedelta(days=30)
@@ -23,6 +26,12 @@ def _general_name(host: str) -> x509.GeneralName:
         return x509.IPAddress(ip_address(host))
     except ValueError:
         return x509.DNSName(host)
+
+
+def key_pin(key: PublicKeyTypes) -> str:
+    """SHA-256 of a public key (RFC 7469), in Base64."""
+    encoded = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(encoded).digest()).decode()
 
 
 class Authority:
@@ -141,6 +150,11 @@ class Authority:
         self.context(host, False)
         certificate = x509.load_pem_x509_certificate((self._folder / f"{host}.pem").read_bytes())
         return certificate.fingerprint(hashes.SHA256()).hex()
+
+    @property
+    def key_pin(self) -> str:
+        """The pin of the key that all its servers have, as a browser is told of it."""
+        return key_pin(self._leaf_key.public_key())
 
     def _context(self, host: str, expired: bool = False) -> ssl.SSLContext:
         certificate = self.leaf(host, expired=expired)

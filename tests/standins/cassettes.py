@@ -118,6 +118,9 @@ COMPOSED = {
     "google-generate-stream": "google-generate-reasoning",
     "google-generate-stream-tools": "google-generate-tools",
 }
+_OF_ONE_CONNECTION = frozenset(
+    {"host", "connection", "content-length", "content-encoding", "transfer-encoding", "accept-encoding"}
+)
 KEPT_HEADERS = ("content-type", "content-encoding", "retry-after", "x-should-retry")
 
 
@@ -260,19 +263,36 @@ def _composed(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def recording(exchange: Exchange) -> Recording:
+    """An exchange in the form in which the stand-ins play it."""
+    document = _document(exchange)
+    keys = ("provider", "host", "method", "path", "request", "status")
+    return Recording(
+        name=f"{exchange.package}/{exchange.member}#{exchange.index}",
+        headers=tuple((key, value) for key, value in document["headers"]),
+        body=_text(exchange.response["body"]),
+        **{key: document[key] for key in keys},
+    )
+
+
+def question(exchange: Exchange) -> tuple[dict[str, str], bytes]:
+    """What was sent: headers, without those that are of one connection or were blanked, and the body."""
+    listed = {
+        key.lower(): str(value[0] if isinstance(value, list) else value)
+        for key, value in (exchange.request.get("headers") or {}).items()
+    }
+    kept = {
+        key: value
+        for key, value in listed.items()
+        if key not in _OF_ONE_CONNECTION and value.isascii() and "REDACTED" not in value
+    }
+    return kept, _plain(_text(exchange.request.get("body")))
+
+
 def every(folder: Path) -> Iterator[Recording]:
     """All exchanges of the pinned sdists in ``folder``, in the form in which the stand-ins play them."""
     for package in PACKAGES:
-        for exchange in exchanges(folder / f"{package}.tar.gz"):
-            document = _document(exchange)
-            body = _text(exchange.response["body"])
-            keys = ("provider", "host", "method", "path", "request", "status")
-            yield Recording(
-                name=f"{exchange.package}/{exchange.member}#{exchange.index}",
-                headers=tuple((key, value) for key, value in document["headers"]),
-                body=body,
-                **{key: document[key] for key in keys},
-            )
+        yield from map(recording, exchanges(folder / f"{package}.tar.gz"))
 
 
 _SECRETS = re.compile(r"sk-[A-Za-z0-9_-]{16,}|AIza[A-Za-z0-9_-]{30,}|[\w.+-]+@[\w-]+\.[a-z]{2,}")

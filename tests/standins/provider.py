@@ -20,7 +20,7 @@ import h11
 from tests.standins.answers import Answer, default_answer
 from tests.standins.authority import Authority
 from tests.standins.realtime import Realtime
-from tests.standins.sessions import Peer
+from tests.standins.sessions import Behaviour, Peer
 
 _KEY_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
 
@@ -79,7 +79,8 @@ class Connection:
 class StandIn:
     """``with StandIn(authority) as provider``: TLS on ``port`` of ``address``, plain HTTP on ``plain_port``.
 
-    ``special`` answers what a test's provider has beside its calls, such as usage reports.
+    ``special`` answers what a test's provider has beside its calls, such as usage reports; ``sessions`` says
+    how a host speaks over WebSocket (those not named are realtime providers).
     ``namespace`` is the network namespace to listen in (a name under ``/run/netns``); the ports may be given.
     """
 
@@ -97,6 +98,7 @@ class StandIn:
         self.connections: list[Connection] = []
         self.expired_hosts: set[str] = set()
         self.special: Callable[[Seen], Answer | None] = lambda _: None
+        self.sessions: dict[str, Behaviour] = {}
         self._script: dict[str, deque[Answer]] = defaultdict(deque)
         self._namespace = namespace
         self._ports = ports
@@ -189,14 +191,15 @@ class StandIn:
     ) -> None:
         protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
         while True:
-            seen = await self._receive(protocol, connection, reader)
+            seen = await self._receive(protocol, connection, reader, writer)
             if seen is None:
                 return
             with self._arrived:
                 self.seen.append(seen)
                 self._arrived.notify_all()
             if seen.header("upgrade") == "websocket":
-                await Realtime()(Peer(reader, writer, is_client=False, head=seen.head))
+                behave = self.sessions.get(seen.host) or Realtime()
+                await behave(Peer(reader, writer, is_client=False, head=seen.head))
                 return
             answer = self._answer(seen)
             if not await _Sender(protocol, writer, answer, head_only=seen.method == "HEAD").send():
@@ -206,12 +209,19 @@ class StandIn:
             protocol.start_next_cycle()
 
     async def _receive(
-        self, protocol: h11.Connection, connection: Connection, reader: asyncio.StreamReader
+        self,
+        protocol: h11.Connection,
+        connection: Connection,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> Seen | None:
         request, body = None, bytearray()
         while True:
             event = protocol.next_event()
             if event is h11.NEED_DATA:
+                if protocol.they_are_waiting_for_100_continue:
+                    go_on = h11.InformationalResponse(status_code=100, headers=[])
+                    writer.write(protocol.send(go_on) or b"")
                 data = await reader.read(1 << 16)
                 connection.raw += data
                 protocol.receive_data(data)
