@@ -42,23 +42,27 @@ class Exchange:
 @cache
 def _client(proxy: str, ca_file: Path) -> httpx.Client:
     trusted = ssl.create_default_context(cafile=ca_file)
-    return httpx.Client(proxy=proxy, verify=trusted, trust_env=False, timeout=ANSWER_WITHIN_S)
+    return httpx.Client(
+        proxy=proxy,
+        verify=trusted,
+        trust_env=False,
+        timeout=ANSWER_WITHIN_S,
+        limits=httpx.Limits(max_keepalive_connections=0),  # a tunnel is recorded when it ends
+    )
 
 
 def _exchanged(scheme: str, host: str, exchanges: tuple[Exchange, ...], station: Station) -> Told:
     """Send one after the other; a status that is not the answer's is an error."""
     told = {}
     for each in exchanges:
-        asked = {"content": each.body, "headers": each.headers}
-        with _client(station.proxy, station.ca_file).stream(
-            each.method, f"{scheme}://{host}{each.path}", **asked
-        ) as received:
+        url, asked = f"{scheme}://{host}{each.path}", {"content": each.body, "headers": each.headers}
+        client = _client(station.proxy, station.ca_file)
+        with client.stream(each.method, url, **asked) as received:
+            if tls := received.extensions["network_stream"].get_extra_info("ssl_object"):
+                told[host] = hashlib.sha256(tls.getpeercert(True)).hexdigest()
             received.read()
-            tls = received.extensions["network_stream"].get_extra_info("ssl_object")
         if received.status_code != each.answer.status:
             raise RuntimeError(f"{host}{each.path}: {received.status_code} {received.text[:300]}")
-        if tls is not None:
-            told[host] = hashlib.sha256(tls.getpeercert(True)).hexdigest()
     return told
 
 
