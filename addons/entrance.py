@@ -3,10 +3,10 @@
 from loguru import logger
 from mitmproxy import connection, tls
 
+from addons import client_hello
 from addons.configuration import Bounds
 from addons.connections import Connections
 from addons.deadlines import Deadlines
-from addons.protocol import UNREADABLE_HELLO
 from addons.snapshots import Snapshots
 from addons.turned_away import TurnedAway
 from addons.watching import watch
@@ -74,7 +74,9 @@ class Entrance:
 
     def tls_failed(self, data: tls.TlsData) -> None:
         """Of failed handshakes only those are rubbish that did not begin as TLS."""
-        if (data.conn.error or "").startswith(UNREADABLE_HELLO) and isinstance(data.conn, connection.Client):
+        if (data.conn.error or "").startswith(client_hello.UNREADABLE) and isinstance(
+            data.conn, connection.Client
+        ):
             self.unreadable(data.conn, "client-hello")
 
     def _note(self, client: connection.Client, refusal: Refusal) -> None:

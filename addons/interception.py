@@ -19,7 +19,7 @@ from policy.evidence import score_tunnel
 from policy.ja4 import ja4, read_hello
 from policy.pinning import Settings, bypasses
 from policy.refusals import Refusal
-from policy.tls_client import program_of
+from policy.tls_client import UNKNOWN_PROGRAM, program_of
 
 
 class TlsRefused(Exception):
@@ -107,4 +107,4 @@ def _note_client(facts: ClientConnection, hello: tls.ClientHello) -> None:
     """Whose TLS this is, once a connection."""
     said = read_hello(hello.raw_bytes(wrap_in_record=False))
     facts.ja4 = ja4(said) if said is not None else None
-    facts.program = program_of(said, facts.ja4) if said is not None and facts.ja4 is not None else None
+    facts.program = program_of(said, facts.ja4) if said is not None and facts.ja4 else UNKNOWN_PROGRAM

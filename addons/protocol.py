@@ -7,7 +7,6 @@ the module-level name that mitmproxy looks up when it makes a layer; ``install``
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from mitmproxy import connection, flow, http
 from mitmproxy.proxy import commands, events, layer, mode_servers
@@ -15,7 +14,7 @@ from mitmproxy.proxy.layers import http as layers
 from mitmproxy.proxy.layers import tls, websocket
 from mitmproxy.proxy.layers.http import _http1
 
-from addons import trailers
+from addons import client_hello, trailers
 from addons.connection_handler import Handler
 from addons.floods import BoundedHttp2Server
 from addons.watching import Commands, watcher_of
@@ -24,17 +23,10 @@ from addons.websocket import WebSocketSession
 # Of a provider's answer. The heads of SDKs and agents, the other way, are bounded by `limits.head_bytes_max`.
 ANSWER_HEAD_BYTES_MAX = 64 * 1024
 
-# A ClientHello with post-quantum key shares has some 2 KiB. mitmproxy parses all that has come anew with
-# each packet, up to 16 MiB.
-CLIENT_HELLO_BYTES_MAX = 32 * 1024
-
 # What a client may send ahead while the answer to its request is awaited.
 AHEAD_BYTES_MAX = 256 * 1024
 
-# How mitmproxy's message begins about a ClientHello that is none; what follows are the client's bytes.
-UNREADABLE_HELLO = "Cannot parse ClientHello"
-
-# How it begins about a body whose chunks are none, and about one that its sender breaks off.
+# How mitmproxy's message begins about a body whose chunks are none, and about one that its sender breaks off.
 _UNREADABLE_BODY = "HTTP/1 protocol error"
 _CUT_BODY = f"{_UNREADABLE_BODY}: peer closed"
 
@@ -328,17 +320,6 @@ class CloseAtOnce(layer.Layer):
             yield commands.CloseConnection(self.context.client)
 
 
-def _bounded_hello(original: Callable[[tls.ClientTLSLayer, bytes], Commands]) -> Any:
-    """Give up a ClientHello that goes on beyond its bound."""
-
-    def receive_handshake_data(self: tls.ClientTLSLayer, data: bytes) -> Commands:
-        if not self.client_hello_parsed and len(self.recv_buffer) + len(data) > CLIENT_HELLO_BYTES_MAX:
-            return False, f"{UNREADABLE_HELLO}: it is too long"
-        return (yield from original(self, data))
-
-    return receive_handshake_data
-
-
 def _connection_matches(self: layers.GetHttpConnection, candidate: connection.Connection) -> bool:
     """Reuse a provider connection by the name that it was opened for, since its address is pinned."""
     return (
@@ -385,7 +366,7 @@ def install(answer: Callable[[int, str], http.Response]) -> None:
         (layers, "Http1Client", FinalAnswerHttp1Client),
         (layers, "Http2Server", BoundedHttp2Server),
         (layers.GetHttpConnection, "connection_spec_matches", _connection_matches),
-        (tls.ClientTLSLayer, "receive_handshake_data", _bounded_hello(original_hello)),
+        (tls.ClientTLSLayer, "receive_handshake_data", client_hello.bounded(original_hello)),
         (mode_servers, "ProxyConnectionHandler", Handler),
         (layers.HttpLayer, "_handle_event", _handle_event),
         (websocket, "WebsocketLayer", WebSocketSession),

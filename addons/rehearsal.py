@@ -20,10 +20,11 @@ from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy.context import Context
 from mitmproxy.websocket import WebSocketData
 
+from addons import client_hello
 from addons.chain import Chain, Surroundings
 from addons.configuration import Bounds
 from addons.connections import MODES, Connections
-from addons.protocol import CUT, UNREADABLE_HELLO
+from addons.protocol import CUT
 from addons.session import Message, Session
 from addons.step import Step, implemented
 from addons.switching import SWITCHED
@@ -198,7 +199,7 @@ class _Rehearsal:
     async def _babble(self) -> None:
         """What is neither TLS nor HTTP; of the latter a layer tells, of the former a hook."""
         if self.noted.route.tls:
-            self._client.error = UNREADABLE_HELLO
+            self._client.error = client_hello.UNREADABLE
             await self._hook("tls_failed_client", SimpleNamespace(conn=self._client))
         else:
             watcher_of(self._client).unreadable(self._client, "valid-framing")

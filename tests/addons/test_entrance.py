@@ -240,6 +240,6 @@ def test_the_reader_of_tls_errors_is_mitmproxys() -> None:
 
     from mitmproxy.proxy.layers import tls
 
-    from addons.protocol import UNREADABLE_HELLO
+    from addons.client_hello import UNREADABLE
 
-    assert UNREADABLE_HELLO in getsource(tls.ClientTLSLayer.on_handshake_error)
+    assert UNREADABLE in getsource(tls.ClientTLSLayer.on_handshake_error)
