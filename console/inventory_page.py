@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from litestar import MediaType, Request, get, post
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath, FromQuery
+from litestar.params import Body, FromPath, FromQuery, QueryParameter
 from litestar.response import Redirect, Template
 from pydantic import Field
 
@@ -20,6 +20,7 @@ from store import inventory, review_acts
 from store.hosts import stated_host
 from store.inventory import Stage
 
+SHOWN_MAX = 500
 EXCEPTION_SAID = {"granted": "The exception is granted.", "ended": "The exception has ended."}
 
 
@@ -33,19 +34,26 @@ class ReviewForm(Form):
 
 @get("/inventory", guards=[signed_in], media_type=MediaType.HTML, include_in_schema=False)
 async def page(
-    request: Request[Any, Any, Any], tenant: FromQuery[str] = "", stage: FromQuery[str] = ""
+    request: Request[Any, Any, Any],
+    tenant: FromQuery[str] = "",
+    stage: FromQuery[str] = "",
+    search: FromQuery[str] = "",
+    offset: Annotated[int, QueryParameter(ge=0)] = 0,
 ) -> Template:
-    """Every endpoint, the riskiest first; of one stage, where one is named."""
+    """The endpoints that were seen last, the riskiest of them first; what is left out is named."""
     services, view = services_of(request), view_of(person_of(request), tenant=tenant, period="")
-    async with reading(services.store, view.tenant_id) as session:
-        found = await inventory.items(session, defaults=services.defaults)
-    named = await tenants_to_choose(request, view)
     chosen = next((each for each in Stage if each.value == stage), None)
-    shown = [item for item in found if chosen is None or item.stage is chosen]
+    wanted = inventory.Wanted(stage=chosen, search=search, limit=SHOWN_MAX, offset=offset)
+    async with reading(services.store, view.tenant_id) as session:
+        shown = await inventory.items(session, defaults=services.defaults, wanted=wanted)
+        counts = await inventory.counts(session, wanted=wanted)
+    named = await tenants_to_choose(request, view)
     await note_look(services.store, view.person, actor_of(request, via="console"), tenant_id=view.tenant_id)
     context = {
         "items": sorted(shown, key=lambda item: (-item.risk.score, item.host)),
-        "counts": {each: sum(item.stage is each for item in found) for each in Stage},
+        "counts": counts,
+        "found": sum(counts.values()) if chosen is None else counts[chosen],
+        "wanted": wanted,
         "stages": list(Stage),
         "chosen_stage": chosen,
         "tenants": named,

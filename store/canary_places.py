@@ -58,6 +58,7 @@ PLACES: tuple[Probe, ...] = (
     Probe(endpoints.clear_platform_rule, lambda s, r: endpoints.clear_platform_rule(s, host=r.host)),
     Probe(endpoints.platform_rules, lambda s, _: endpoints.platform_rules(s)),
     Probe(inventory.items, lambda s, _: inventory.items(s, defaults=JUDGED)),
+    Probe(inventory.counts, lambda s, _: inventory.counts(s)),
     Probe(inventory.detail, lambda s, r: inventory.detail(s, host=r.host, defaults=JUDGED)),
     Probe(inventory.find_review, lambda s, r: inventory.find_review(s, host=r.host)),
     Probe(

@@ -5,7 +5,7 @@ platform session for reporting every tenant's. The state in force is judged as t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -44,6 +44,23 @@ class Stage(StrEnum):
     NEW = "new"
     IN_REVIEW = "in review"
     DECIDED = "decided"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which endpoints to show: of one stage, with ``search`` in the host, in the catalogue or in none.
+
+    Of these at most ``limit``, after the first ``offset``.
+    """
+
+    stage: Stage | None = None
+    search: str = ""
+    catalogued: bool | None = None
+    limit: int = HOSTS_MAX
+    offset: int = 0
+
+
+EVERY = Wanted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +148,18 @@ _COUNTED = """
         coalesce(jsonb_object_agg(subject, calls) FILTER (WHERE kind = 'private'), '{}') AS private_use
     FROM conduit.endpoint_use AS used WHERE used.tenant_id = seen.tenant_id AND used.host = seen.host
 """
+_STAGE = """CASE WHEN own.state IS NOT NULL THEN 'decided'
+    WHEN review.reviewed_by IS NOT NULL THEN 'in review' ELSE 'new' END"""
+_SEEN = """
+    conduit.endpoint_seen AS seen
+    LEFT JOIN conduit.endpoint_rule AS own USING (tenant_id, host)
+    LEFT JOIN conduit.endpoint_review AS review USING (tenant_id, host)
+"""
+_WANTED = f"""
+    (CAST(:stage AS text) IS NULL OR {_STAGE} = :stage) AND position(CAST(:search AS text) IN host) > 0
+    AND (CAST(:catalogued AS boolean) IS NULL OR (seen.provider IS NOT NULL) = :catalogued)
+"""
+_COUNTS = text(f"SELECT {_STAGE} AS stage, count(*) AS hosts FROM {_SEEN} WHERE {_WANTED} GROUP BY 1")  # noqa: S608 - from above
 _ITEMS = text(f"""
     SELECT seen.*, tenant.name AS tenant, counted.*, own.state AS own_state, own.note AS own_note,
         own.decided_by, own.updated_at AS decided_at, everyone.state AS shared_state,
@@ -138,15 +167,12 @@ _ITEMS = text(f"""
         review.reviewed_by, review.started_at, review.updated_at,
         EXISTS (SELECT FROM conduit.credential WHERE credential.tenant_id = seen.tenant_id
             AND credential.provider = seen.provider AND credential.revoked_at IS NULL) AS credential
-    FROM conduit.endpoint_seen AS seen
+    FROM {_SEEN}
     JOIN conduit.tenant USING (tenant_id)
     CROSS JOIN LATERAL ({_COUNTED}) AS counted
-    LEFT JOIN conduit.endpoint_rule AS own USING (tenant_id, host)
-    LEFT JOIN conduit.platform_endpoint_rule AS everyone ON everyone.host = seen.host
-    LEFT JOIN conduit.endpoint_review AS review
-        ON review.tenant_id = seen.tenant_id AND review.host = seen.host
-    WHERE CAST(:host AS text) IS NULL OR seen.host = :host
-    ORDER BY seen.last_seen DESC, seen.host LIMIT :most""")  # noqa: S608 - from above
+    LEFT JOIN conduit.platform_endpoint_rule AS everyone USING (host)
+    WHERE (CAST(:host AS text) IS NULL OR host = :host) AND {_WANTED}
+    ORDER BY seen.last_seen DESC, host, tenant_id LIMIT :limit OFFSET :offset""")  # noqa: S608 - from above
 _USES = text("""
     SELECT used.kind, coalesce(member.name, used.subject) AS name, used.calls, used.first_seen, used.last_seen
     FROM conduit.endpoint_use AS used
@@ -158,16 +184,29 @@ _USES = text("""
 _REVIEW = columns(ENDPOINT_REVIEW, Review)
 
 
-async def items(session: AsyncSession, *, defaults: Defaults, most: int = HOSTS_MAX) -> list[Item]:
-    """The endpoints, last seen first, one of each tenant that the session sees; at most ``most``."""
-    rows = await session.execute(_ITEMS, {"host": None, "most": most})
+async def items(session: AsyncSession, *, defaults: Defaults, wanted: Wanted = EVERY) -> list[Item]:
+    """The endpoints, last seen first, one of each tenant that the session sees."""
+    rows = await session.execute(_ITEMS, {"host": None, **_values(wanted)})
     catalogue = await defaults.catalogues.in_force(session)
     return [_item(row, catalogue, defaults.states) for row in rows]
 
 
+async def counts(session: AsyncSession, *, wanted: Wanted = EVERY) -> dict[Stage, int]:
+    """How many endpoints are in each stage, whatever part of them is shown."""
+    found = {
+        row.stage: row.hosts for row in await session.execute(_COUNTS, _values(replace(wanted, stage=None)))
+    }
+    return {stage: found.get(stage.value, 0) for stage in Stage}
+
+
+def _values(wanted: Wanted) -> dict[str, Any]:
+    values = asdict(wanted)
+    return {**values, "search": wanted.search.strip().lower(), "stage": wanted.stage and wanted.stage.value}
+
+
 async def detail(session: AsyncSession, *, host: str, defaults: Defaults) -> Detail:
     """One endpoint of the session's tenant, canonical; raises ``NotFound`` for one that was never seen."""
-    row = (await session.execute(_ITEMS, {"host": host, "most": 1})).one_or_none()
+    row = (await session.execute(_ITEMS, {"host": host, **_values(EVERY)})).one_or_none()
     if row is None:
         raise NotFound(f"{host} was not seen")
     uses = list(await session.execute(_USES, {"host": host, "most": USES_MAX}))

@@ -14,6 +14,14 @@ OwnTenantOption = Annotated[str, typer.Option("--tenant", help="Name or id of th
 HostArgument = Annotated[str, typer.Argument(help="Such as chat.example.com.")]
 
 
+class StageName(StrEnum):
+    """As ``store.inventory.Stage``."""
+
+    NEW = "new"
+    IN_REVIEW = "in review"
+    DECIDED = "decided"
+
+
 class Outcome(StrEnum):
     """What a review can come to, as ``policy.exchange.EndpointState``."""
 
@@ -32,7 +40,17 @@ def register(application: typer.Typer) -> None:
     command(discovery, "tunnels")(tunnels)
 
 
-async def show_all(invocation: Invocation, tenant: TenantOption = None) -> None:
+async def show_all(
+    invocation: Invocation,
+    tenant: TenantOption = None,
+    stage: Annotated[StageName | None, typer.Option(help="Only those in this stage of review.")] = None,
+    search: Annotated[str, typer.Option(help="Only hosts with this in their name.")] = "",
+    catalogued: Annotated[
+        bool | None, typer.Option("--catalogued/--unknown", help="Only those in the catalogue, or in none.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 1000,
+    offset: Annotated[int, typer.Option(min=0, help="Leave out so many that were seen later.")] = 0,
+) -> None:
     """List the AI endpoints that calls went to, last seen first."""
     from conduit import lookup
     from conduit.instance import inventory_defaults, opened
@@ -42,14 +60,19 @@ async def show_all(invocation: Invocation, tenant: TenantOption = None) -> None:
 
     async with opened(invocation) as instance:
         defaults = inventory_defaults(instance.settings)
+        chosen = inventory.Stage(stage.value) if stage is not None else None
+        wanted = inventory.Wanted(chosen, search, catalogued, limit, offset)
         if tenant is None:
-            async with instance.store.platform(Purpose.REPORTING) as session:
-                found = await inventory.items(session, defaults=defaults)
+            door = instance.store.platform(Purpose.REPORTING)
         else:
-            owner = await lookup.tenant(instance.store, tenant)
-            async with instance.store.tenant(owner.tenant_id) as session:
-                found = await inventory.items(session, defaults=defaults)
+            door = instance.store.tenant((await lookup.tenant(instance.store, tenant)).tenant_id)
+        async with door as session:
+            found = await inventory.items(session, defaults=defaults, wanted=wanted)
+            counts = await inventory.counts(session, wanted=wanted)
     invocation.show([document(item) for item in found], columns=_COLUMNS)
+    every = sum(counts.values()) if chosen is None else counts[chosen]
+    if len(found) < every:
+        invocation.say(f"{len(found)} of {every}; narrow it (--search, --stage), or go on with --offset")
 
 
 async def show(invocation: Invocation, host: HostArgument, tenant: OwnTenantOption) -> None:

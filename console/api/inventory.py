@@ -1,10 +1,11 @@
 """The inventory of AI endpoints and its review."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Request, delete, get, put
-from litestar.params import FromPath, JSONBody
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from console.api.inventory_shapes import InventoryDetail, InventoryItem, NewReview, Reviewed
 from console.api.shapes import PROBLEMS
@@ -13,31 +14,56 @@ from console.permissions import Permission
 from console.services import services_of
 from console.sessions import actor_of
 from console.views import known_tenant, reading
+from policy.identifiers import TenantId
 from store import inventory, review_acts
 from store.hosts import stated_host
+from store.inventory import HOSTS_MAX, Stage, Wanted
 from store.inventory_document import document, review_document, whole
 
 
-@get("/inventory", guards=[requires(Permission.PLATFORM_ENDPOINT_VIEW)], responses=PROBLEMS)
-async def list_for_all(request: Request[Any, Any, Any]) -> list[InventoryItem]:
-    """Every tenant's AI endpoints, last seen first."""
-    services = services_of(request)
-    async with reading(services.store, None) as session:
-        found = await inventory.items(session, defaults=services.defaults)
-    return [InventoryItem.model_validate(document(item)) for item in found]
+async def _wanted(
+    stage: FromQuery[Stage | None] = None,
+    search: FromQuery[str] = "",
+    catalogued: FromQuery[bool | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=HOSTS_MAX)] = HOSTS_MAX,
+    offset: Annotated[int, QueryParameter(ge=0)] = 0,
+) -> Wanted:
+    return Wanted(stage, search, catalogued, limit, offset)
+
+
+@get(
+    "/inventory",
+    guards=[requires(Permission.PLATFORM_ENDPOINT_VIEW)],
+    responses=PROBLEMS,
+    dependencies={"wanted": Provide(_wanted)},
+)
+async def list_for_all(
+    request: Request[Any, Any, Any], wanted: NamedDependency[Wanted]
+) -> list[InventoryItem]:
+    """Every tenant's AI endpoints, last seen first: of a stage, with `search` in the host."""
+    return await _listed(request, None, wanted)
 
 
 @get(
     "/tenants/{tenant_id:uuid}/inventory",
     guards=[requires(Permission.TENANT_ENDPOINT_VIEW)],
     responses=PROBLEMS,
+    dependencies={"wanted": Provide(_wanted)},
 )
-async def list_of_tenant(request: Request[Any, Any, Any], tenant_id: FromPath[UUID]) -> list[InventoryItem]:
-    """The tenant's AI endpoints, last seen first."""
+async def list_of_tenant(
+    request: Request[Any, Any, Any], tenant_id: FromPath[UUID], wanted: NamedDependency[Wanted]
+) -> list[InventoryItem]:
+    """The tenant's AI endpoints, last seen first: of a stage, with `search` in the host."""
+    tenant = await known_tenant(services_of(request).store, tenant_id)
+    return await _listed(request, tenant.tenant_id, wanted)
+
+
+async def _listed(
+    request: Request[Any, Any, Any], tenant_id: TenantId | None, wanted: Wanted
+) -> list[InventoryItem]:
     services = services_of(request)
-    tenant = await known_tenant(services.store, tenant_id)
-    async with reading(services.store, tenant.tenant_id) as session:
-        found = await inventory.items(session, defaults=services.defaults)
+    async with reading(services.store, tenant_id) as session:
+        found = await inventory.items(session, defaults=services.defaults, wanted=wanted)
     return [InventoryItem.model_validate(document(item)) for item in found]
 
 

@@ -1,6 +1,8 @@
 """The pages of alerts, the catalogue and exceptions: who may see them, and what a wrong form gets."""
 
 import dataclasses
+import html
+import re
 from uuid import uuid4
 
 import httpx
@@ -128,3 +130,22 @@ async def test_exceptions_are_granted_and_ended_by_who_may_and_in_the_own_tenant
     assert (await post(auditor, end)).status_code == 403
     assert (await post(analyst, f"{end}?tenant={seen}")).status_code == 303
     assert "Nobody is excepted" in (await auditor.get(f"/inventory/{HOST}")).text
+
+
+async def test_a_list_that_shows_a_part_says_of_how_many_and_leads_on(
+    app: Litestar, services: Services, gateway: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant_id = await a_tenant(services)
+    hosts = ("a1.example", "a2.example", "a3.example", "a4.test")
+    await ship(gateway, [call_event(tenant_id, clock.now, host=host, provider=None) for host in hosts])
+    monkeypatch.setattr("console.inventory_page.SHOWN_MAX", 2)
+    analyst = await bearer(services, app, Role.SECURITY_ANALYST, tenant_id)
+    first = (await analyst.get("/inventory?search=.EXAMPLE")).text
+    assert "of the 1. to 2. seen last, of" in first
+    (onward,) = re.findall(r'href="(/inventory\?[^"]+)">Seen earlier', first)
+    second = (await analyst.get(html.unescape(onward))).text
+    assert "Seen later" in second
+    shown = [set(re.findall(r'data-host="([^"]+)"', text)) for text in (first, second)]
+    assert [len(hosts) for hosts in shown] == [2, 1]
+    assert not shown[0] & shown[1]
+    assert "No endpoint is called so" in (await analyst.get("/inventory?search=<nobody>")).text

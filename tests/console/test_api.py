@@ -356,6 +356,13 @@ async def test_an_endpoint_is_reviewed_and_reopened(
     assert (await program.delete(f"{place}/review")).status_code == 204
     assert (await program.get(place)).json()["stage"] == "new"
     assert (await program.get(f"{at}/never.example")).status_code == 404
+    for asked, hosts in (
+        ("search=SIDECAR&stage=new", {seen["host"]}),
+        ("catalogued=true&search=sidecar", set()),
+    ):
+        assert {each["host"] for each in (await program.get(f"{at}?{asked}")).json()} == hosts
+    assert len((await program.get(f"{at}?limit=1&offset=1")).json()) == 1
+    assert {(await program.get(f"{at}?{wrong}")).status_code for wrong in ("limit=0", "stage=x")} == {422}
     known = (await program.get(f"{at}/api.openai.com")).json()["catalogue"]
     assert known["country"]["value"] == "US"
     assert all(fact["source"] and fact["date"] for fact in (known["country"], known["trains"]))

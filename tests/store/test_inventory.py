@@ -20,7 +20,7 @@ from store.claim import Purpose
 from store.derived import record_derived
 from store.door import Store
 from store.errors import InvalidRecord, NotFound
-from store.inventory import Defaults, Item, Stage
+from store.inventory import Defaults, Item, Stage, Wanted
 from store.inventory_document import whole
 from store.review_acts import Finding
 
@@ -185,3 +185,41 @@ async def test_a_plain_decision_names_who_took_it(store: Store, gateway: Store, 
     )
     item = await only(store, tenant)
     assert (item.stage, item.decision.by) == (Stage.DECIDED, "ada")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "hosts"),
+    [
+        (Wanted(), ["d.example", "c.example", "b.example", "a.example"]),
+        (Wanted(limit=2, offset=1), ["c.example", "b.example"]),
+        (Wanted(search=" B.Ex "), ["b.example"]),
+        (Wanted(search="%"), []),
+        (Wanted(stage=Stage.DECIDED), ["a.example"]),
+        (Wanted(stage=Stage.IN_REVIEW), ["b.example"]),
+        (Wanted(stage=Stage.NEW), ["d.example", "c.example"]),
+        (Wanted(catalogued=True), ["c.example"]),
+        (Wanted(catalogued=False, stage=Stage.NEW), ["d.example"]),
+    ],
+)
+async def test_a_part_is_asked_for_and_what_is_left_out_is_counted(
+    store: Store, gateway: Store, tenant: TenantId, wanted: Wanted, hosts: list[str]
+) -> None:
+    seen = [
+        call(
+            tenant,
+            host=f"{name}.example",
+            provider="acme" if name == "c" else None,
+            at=f"2026-11-24T10:0{n}:00Z",
+        )
+        for n, name in enumerate("abcd")
+    ]
+    await ship(gateway, seen)
+    change = {"actor": ADA, "tenant_id": tenant}
+    decision = Finding(note="no", state=EndpointState.BLOCKED)
+    await review_acts.review(store, **change, host="a.example", finding=decision)
+    await review_acts.review(store, **change, host="b.example", finding=Finding(note="?"))
+    async with store.tenant(tenant) as session:
+        found = await inventory.items(session, defaults=DEFAULTS, wanted=wanted)
+        counts = await inventory.counts(session, wanted=Wanted(stage=wanted.stage))
+    assert [item.host for item in found] == hosts
+    assert counts == {Stage.NEW: 2, Stage.IN_REVIEW: 1, Stage.DECIDED: 1}
