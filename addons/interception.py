@@ -87,6 +87,7 @@ class Interception(Step):
         kinds = [kind for kind, _ in hello.extensions]
         refusal = refused_hello(
             names,
+            sni=hello.sni,
             connect=facts.connect.host if facts.connect is not None else None,
             extensions=kinds,
             evasions=self._configuration.evasions,

@@ -4,10 +4,11 @@ The names of DNS over HTTPS are refused so that clients fall back to the network
 no keys for Encrypted Client Hello (RFC 9849). With such keys the name in the clear is that of a front alone.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from policy.ja4 import SERVER_NAME
 from policy.refusals import Reason, Refusal
 
 # The extension's number (RFC 9849 section 5). Browsers also send it empty of meaning (GREASE), so that alone
@@ -25,13 +26,22 @@ class Evasions:
 
 
 def refused_hello(
-    names: Sequence[str], *, connect: str | None, extensions: Collection[int], evasions: Evasions
+    names: Sequence[str],
+    *,
+    sni: str | None,
+    connect: str | None,
+    extensions: Sequence[int],
+    evasions: Evasions,
 ) -> Refusal | None:
     """Why a TLS connection to what is no catalogued AI host may not be tunnelled; ``None`` if it may.
 
     ``names`` are all that it claims, canonical; ``connect`` is the one among them that its CONNECT was for.
-    An address there gives way to the SNI, since the name is what is dialled; another name does not.
+    An address there gives way to the SNI, since the name is what is dialled; another name does not. ``sni``
+    is the name as it could be read from the one of the ``extensions`` that may hold it: the server would
+    read what we could not.
     """
+    if extensions.count(SERVER_NAME) != (1 if sni else 0):
+        return _refusal("A TLS connection has to name one host (SNI), and once.", "ambiguous-name")
     if any(name in evasions.resolvers for name in names):
         return _refusal("DNS over HTTPS is not let through; use the network's own resolver.", "doh")
     if any(name in evasions.fronts for name in names) and ENCRYPTED_CLIENT_HELLO in extensions:
