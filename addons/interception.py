@@ -62,6 +62,9 @@ class Interception(Step):
         self._refuse_evasion(hello.client_hello, names, facts)
         if not facts.bypassed and self._decryption.looks_into(snapshot, tenant, names):
             return
+        blocked = self._decryption.blocked(snapshot, tenant, names)
+        if blocked is not None and not facts.bypassed:
+            raise TlsRefused(blocked)
         address = hello.context.server.address
         if address is None:
             raise InvalidDestination("a tunnel without a destination")

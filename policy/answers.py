@@ -6,6 +6,7 @@ the refusal's own sentence, its code and the request's id, nothing else.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -214,7 +215,23 @@ def _banner(branding: Branding) -> str:
 
 def _advice(branding: Branding) -> str:
     parts = (("Use instead", branding.alternative), ("Questions", branding.contact))
-    return "".join(f"<p><strong>{title}:</strong> {escape(text)}</p>\n" for title, text in parts if text)
+    return "".join(f"<p><strong>{title}:</strong> {_linked(text)}</p>\n" for title, text in parts if text)
+
+
+# An address of a page or a mailbox, without what ends the sentence behind it.
+_LINK = re.compile(r"https://[^\s<>\"']*[^\s<>\"'.,;:!?)]|[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+", re.ASCII)
+
+
+def _linked(text: str) -> str:
+    """A tenant's words for a page, its addresses as links."""
+    found: list[str] = []
+    end = 0
+    for match in _LINK.finditer(text):
+        address = match.group()
+        target = escape(address if address.startswith("https://") else f"mailto:{address}")
+        found += (escape(text[end : match.start()]), f'<a href="{target}">{escape(address)}</a>')
+        end = match.end()
+    return "".join((*found, escape(text[end:])))
 
 
 def stream_ending(

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from policy.catalogue import Catalogue
+from policy.exchange import EndpointState
 from policy.identifiers import TenantId
+from policy.refusals import Reason, Refusal
 from policy.snapshot import PolicySnapshot
 
 
@@ -32,6 +34,18 @@ class Decryption:
         if snapshot.named_ai(name, self.catalogue):
             return True
         return snapshot.is_decided(tenant, name) and not self.excludes(snapshot, tenant, name)
+
+    def blocked(
+        self, snapshot: PolicySnapshot, tenant: TenantId | None, names: Sequence[str]
+    ) -> Refusal | None:
+        """The refusal of TLS that is never looked into to a host which the tenant has blocked."""
+        if tenant is None or all(
+            snapshot.endpoint_state(tenant, name) is not EndpointState.BLOCKED for name in names
+        ):
+            return None
+        return Refusal(
+            Reason.SHADOW_ENDPOINT, "This host is not sanctioned for your organisation.", "endpoint-state"
+        )
 
     def looks_into(self, snapshot: PolicySnapshot, tenant: TenantId | None, names: Sequence[str]) -> bool:
         """Whether TLS that claims these canonical names, none of them AI, is looked into all the same."""

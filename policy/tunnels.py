@@ -30,7 +30,7 @@ def ended_since(
     """
     tenant = principal.tenant_id if principal is not None else None
     if not any(settings.decryption.is_ai(snapshot, tenant, name) for name in names):
-        return None
+        return settings.decryption.blocked(snapshot, tenant, names)
     if principal is not None:
         refusal = revoked_since(snapshot, principal, None, now)
         if refusal is not None or bypasses(snapshot, principal, names, settings, now):

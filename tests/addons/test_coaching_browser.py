@@ -53,6 +53,9 @@ async def test_a_person_reads_the_page_states_a_reason_by_keyboard_and_goes_on(g
         assert await page.locator("header img").evaluate("image => image.naturalWidth") == 1
         await assert_accessible(page)
 
+        for link in ("https://copilot.example", "it@acme.example"):
+            await page.keyboard.press("Tab")
+            await expect(page.get_by_role("link", name=link)).to_be_focused()
         await page.keyboard.press("Tab")
         await expect(page.get_by_label("Reason")).to_be_focused()
         await page.keyboard.type("Comparing assistants for the spring report")

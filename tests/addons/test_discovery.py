@@ -111,6 +111,27 @@ async def test_what_another_tenant_decided_opens_nothing(gateway: Running):
     assert await shown(gateway, "bank.example", signed_in=False) != plain
 
 
+@pytest.mark.parametrize("state", [EndpointState.BLOCKED, EndpointState.MONITORED])
+async def test_an_excluded_host_is_refused_unread_where_it_is_blocked(gateway: Running, state):
+    policy = gateway.snapshots.current
+    (tenant,) = policy.tenants.values()
+    excluding = replace(tenant, never_decrypted=frozenset({"bank.example"}))
+    rule = EndpointRule(tenant.id, "bank.example", state)
+    gateway.snapshots.current = with_rules(replace(policy, tenants={tenant.id: excluding}), rule)
+    if state is EndpointState.MONITORED:
+        theirs = gateway.provider.authority.fingerprint("bank.example")
+        assert await shown(gateway, "bank.example", signed_in=True) == theirs
+        return
+    with pytest.raises(OSError, match=r"EOF|reset"):
+        await shown(gateway, "bank.example", signed_in=True)
+    async with asyncio.timeout(5):
+        while not gateway.events():
+            await asyncio.sleep(0.01)
+    (event,) = gateway.events()
+    assert (event["kind"], event["host"], event["reason"]) == ("tunnel", "bank.example", "shadow_endpoint")
+    assert gateway.provider.seen == []
+
+
 async def shown(gateway: Running, host: str, *, signed_in: bool) -> str:
     """The fingerprint of the certificate that a client of the proxy sees."""
     signature = f":{gateway.placeholder}@" if signed_in else ""

@@ -36,10 +36,28 @@ def test_what_cannot_stand_on_the_page_is_refused(changed):
 
 def test_the_page_carries_all_of_it_and_loads_nothing():
     page = coaching_page("chat.example", branding=ACME, ticket="t", request_id="r").body.decode()
-    for text in ("Acme", "#004488", "it@acme.example", "Copilot at https://copilot.example", "4 hours"):
+    for text in ("Acme", "#004488", "it@acme.example", "Copilot at <a href", "4 hours"):
         assert text in page
     assert 'src="data:image/png;base64,' in page
     assert "<script" not in page
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "Copilot (https://copilot.example/a?b=1&c).",
+            'Copilot (<a href="https://copilot.example/a?b=1&amp;c">https://copilot.example/a?b=1&amp;c</a>).',
+        ),
+        ("it@acme.example, or 4711", '<a href="mailto:it@acme.example">it@acme.example</a>, or 4711'),
+        ('https://x"><script>', '<a href="https://x">https://x</a>&quot;&gt;&lt;script&gt;'),
+        ("javascript:alert(1) http://plain.example", "javascript:alert(1) http://plain.example"),
+    ],
+)
+def test_addresses_are_links_and_nothing_else_is(text, shown):
+    branding = replace(ACME, alternative=text)
+    page = coaching_page("chat.example", branding=branding, ticket="t", request_id="r").body.decode()
+    assert f"<strong>Use instead:</strong> {shown}</p>" in page
 
 
 def test_markup_in_a_text_is_text():

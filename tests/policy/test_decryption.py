@@ -35,6 +35,21 @@ def test_a_tenants_decision_opens_its_own_connections_alone(tenant, host, ai):
     assert DECRYPTION.is_ai(SNAPSHOT, tenant, host) is ai
 
 
+@pytest.mark.parametrize(
+    ("state", "tenant", "refused"),
+    [
+        (EndpointState.BLOCKED, OURS.id, True),
+        (EndpointState.COACHED, OURS.id, False),
+        (EndpointState.BLOCKED, THEIRS.id, False),
+        (EndpointState.BLOCKED, None, False),
+    ],
+)
+def test_an_excluded_host_is_blocked_unread(state, tenant, refused):
+    snapshot = a_snapshot(tenants=[OURS, THEIRS], rules=[EndpointRule(OURS.id, BANK, state)])
+    assert not DECRYPTION.is_ai(snapshot, tenant, BANK)
+    assert (DECRYPTION.blocked(snapshot, tenant, [BANK, UNKNOWN]) is not None) is refused
+
+
 def test_the_operators_decision_outranks_the_exclusions():
     decided = a_snapshot(tenants=[OURS], rules=[EndpointRule(None, BANK, EndpointState.BLOCKED)])
     assert DECRYPTION.is_ai(decided, OURS.id, BANK)
