@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.strict_json import DEPTH_MAX, VALUES_MAX, AmbiguousJson, parse
+from policy.strict_json import (
+    DEPTH_MAX,
+    ESCAPES_MAX,
+    FLOAT_CHARACTERS_MAX,
+    VALUES_MAX,
+    AmbiguousJson,
+    parse,
+)
 
 documents = st.recursive(
     st.none()
@@ -113,3 +120,27 @@ def test_a_long_text_is_one_value(text: bytes) -> None:
 
 def test_as_many_tokens_as_a_provider_embeds_at_once_are_read() -> None:
     assert len(parse(b"[" + b"7," * 300_000 + b"7]")) == 300_001
+
+
+def test_escapes_without_measure_are_not_read() -> None:
+    assert parse(b'["' + b"\\n" * ESCAPES_MAX + b'"]') == ["\n" * ESCAPES_MAX]
+    with pytest.raises(AmbiguousJson, match="escapes"):
+        parse(b'["' + b"\\n" * (ESCAPES_MAX + 1) + b'"]')
+
+
+def test_a_number_without_measure_is_not_read() -> None:
+    longest = b"0." + b"1" * (FLOAT_CHARACTERS_MAX - 2)
+    assert parse(longest) == float(longest)
+    with pytest.raises(AmbiguousJson, match="number"):
+        parse(longest + b"1")
+
+
+@given(st.lists(st.sampled_from(["\\ud83d", "\\uDE00", "\\\\", "a", "\\n", "\\ud800", "\\udFff"])))
+def test_half_of_a_surrogate_pair_is_refused_wherever_it_stands(parts: list[str]) -> None:
+    body = f'["{"".join(parts)}"]'
+    (text,) = json.loads(body)
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        with pytest.raises(AmbiguousJson, match="surrogate"):
+            parse(body.encode())
+    else:
+        assert parse(body.encode()) == [text]
