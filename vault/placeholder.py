@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Iterator
 
 from vault.secret import Secret
 
@@ -40,7 +41,16 @@ PATTERN = re.compile(
     + "|".join(sorted({*_PREFIXES.values(), _OTHER_PREFIX}, key=len, reverse=True))
     + rf"){MARKER}[0-9A-Za-z]{{{_RANDOM_LENGTH + _CHECKSUM_LENGTH}}}(?![0-9A-Za-z])"
 )
-"""Finds what looks like a placeholder within a larger text; ``find`` also proves the checksum."""
+"""What a placeholder looks like; ``find`` also proves the checksum."""
+
+# It begins with what is rare, so that a long text is passed over at the speed of a search for that.
+_CANDIDATE = re.compile(rf"{MARKER}[0-9A-Za-z]{{{_RANDOM_LENGTH + _CHECKSUM_LENGTH}}}(?![0-9A-Za-z])")
+_PREFIX_LENGTH_MAX = max(map(len, _PREFIXES.values()))
+_CANDIDATE_LENGTH = len(MARKER) + _RANDOM_LENGTH + _CHECKSUM_LENGTH
+# A search in so much at a time lets other threads run in between.
+_PIECE = 1 << 20
+# A text that holds more of what looks like a placeholder and is none was made to be slow to read.
+CANDIDATES_MAX = 10_000
 
 
 def issue(provider: str) -> Secret:
@@ -59,8 +69,25 @@ def is_placeholder(text: str) -> bool:
 
 
 def find(text: str) -> list[str]:
-    """Every placeholder within a larger text, in order."""
-    return [found for found in PATTERN.findall(text) if is_placeholder(found)]
+    """Every placeholder within a text, in order; after ``CANDIDATES_MAX`` the next is taken for one."""
+    found: list[str] = []
+    for number, candidate in enumerate(_candidates(text)):
+        if number >= CANDIDATES_MAX:
+            return [*found, candidate]
+        if is_placeholder(candidate):
+            found.append(candidate)
+    return found
+
+
+def _candidates(text: str) -> Iterator[str]:
+    for start in range(0, len(text), _PIECE):
+        end = start + _PIECE
+        for marked in _CANDIDATE.finditer(text, start, end + _CANDIDATE_LENGTH + 1):
+            # One character more than the longest prefix tells whether the prefix begins a word.
+            before = max(0, marked.start() - _PREFIX_LENGTH_MAX - 1)
+            whole = PATTERN.search(text, before, marked.end()) if marked.start() < end else None
+            if whole is not None:
+                yield whole.group()
 
 
 def digest(key: bytes, text: str) -> bytes:

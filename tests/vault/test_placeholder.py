@@ -82,3 +82,27 @@ def test_a_digest_needs_the_key() -> None:
     text = issued("openai")
     assert placeholder.digest(b"a" * 32, text) != placeholder.digest(b"b" * 32, text)
     assert placeholder.digest(b"a" * 32, text) == placeholder.digest(b"a" * 32, text)
+
+
+WORDS = st.sampled_from(
+    ["sk-", "sk-proj-", "AIza", "cdt", "A" * 32, " ", "-", "0", issued("openai"), issued("google")]
+)
+
+
+@given(st.lists(WORDS, max_size=12).map("".join))
+def test_within_any_text_those_are_found_that_have_form_and_checksum(text: str) -> None:
+    looked_like = placeholder.PATTERN.findall(text)
+    assert placeholder.find(text) == [found for found in looked_like if placeholder.is_placeholder(found)]
+
+
+@pytest.mark.parametrize("before", range(-50, 3))
+def test_one_is_found_across_the_pieces_of_a_long_text(before: int) -> None:
+    text = issued("openai")
+    padding = " " * ((1 << 20) + before)
+    assert placeholder.find(f"{padding}{text} {text}A {padding}") == [text]
+
+
+def test_a_text_made_of_what_looks_like_one_is_taken_to_hold_one() -> None:
+    bent = f"sk-cdt{'0' * 32} "
+    assert placeholder.find(bent * placeholder.CANDIDATES_MAX) == []
+    assert placeholder.find(bent * (placeholder.CANDIDATES_MAX + 1)) == [bent.strip()]
