@@ -25,6 +25,7 @@ from addons.dialling import Dialling, Undialable
 from addons.entrance import Entrance
 from addons.inspection import too_large, trailers_refused
 from addons.interception import TlsRefused
+from addons.long_texts import BYTES_PER_SECOND
 from addons.protocol import CLIENT_FAILED, CUT, HOLD, INVALID, REPLACED, TOO_LARGE, CloseAtOnce
 from addons.relay import Relay, passed_trailers, unreadable
 from addons.session import Message
@@ -267,11 +268,14 @@ class Chain:
 
     async def _run(self, visit: Visit, phase: str) -> None:
         """Run one phase of all steps; the first refusal, exception or time-out ends it."""
-        refusal = await self._judged(visit, self._steps(phase, visit))
+        refusal = await self._judged(visit, self._steps(phase, visit), visit.held_bytes)
         if refusal is not None:
             self._refuse(visit, refusal)
 
-    async def _judged(self, visit: Visit, steps: Coroutine[Any, Any, Refusal | None]) -> Refusal | None:
+    async def _judged(
+        self, visit: Visit, steps: Coroutine[Any, Any, Refusal | None], size: int
+    ) -> Refusal | None:
+        """What the steps find about so many bytes."""
         visit.judging = True
         try:
             # The loop's tasks are eager: where no step waits, all have run when this returns, and no timer
@@ -279,7 +283,7 @@ class Chain:
             running = asyncio.get_running_loop().create_task(steps)
             if running.done():
                 return running.result()
-            return await asyncio.wait_for(running, self.bounds.step_timeout_s)
+            return await asyncio.wait_for(running, self.bounds.step_timeout_s + size / BYTES_PER_SECOND)
         except TimeoutError:
             logger.error("a step took too long; call {} was refused", visit.exchange.id)
             return Refusal(Reason.DEGRADED, "The gateway is slow at the moment; try again.", "in-time", 2)
@@ -383,7 +387,8 @@ class Chain:
             message.refusal = _fault()
             return
         visit.session.note(message)
-        message.refusal = await self._judged(visit, self._steps("message", visit, message))
+        steps = self._steps("message", visit, message)
+        message.refusal = await self._judged(visit, steps, len(message.content))
 
     def session_end(
         self, flow: http.HTTPFlow, outcome: Outcome, refusal: Refusal | None, close_code: int | None

@@ -1,21 +1,24 @@
 """What is asked: the body read once, strictly and bounded, into the facts that admission weighs."""
 
+from dataclasses import dataclass
+
 from addons.attribution import malformed
 from addons.configuration import Bounds
+from addons.long_texts import LongTexts
 from addons.protocol import INVALID, REQUEST_BYTES_MAX
 from addons.session import Message, Session
 from addons.step import Step
 from addons.visit import Visit
 from policy.attribution import UNVAULTED, misused, unvaulted_key
 from policy.data_classes import DataClass, classes_in
-from policy.exchange import EndpointState
+from policy.exchange import Call, Endpoint, EndpointState
 from policy.handshake import EXTENSIONS, PROTOCOL, InvalidHandshake, asks_upgrade, check_request, protocols
 from policy.head import AmbiguousHead, Fields, check_trailers
 from policy.inspection import Malformed, inspect, may_ask_usage, operation_of, with_usage_asked
 from policy.key_places import key_in_body
 from policy.operations import session_of
 from policy.refusals import Reason, Refusal
-from policy.session_messages import dialect_of, opening_call, read_message
+from policy.session_messages import Dialect, Said, dialect_of, opening_call, read_message
 from vault.placeholder import MARKER, find
 
 _IDENTITY = frozenset({"", "identity"})
@@ -65,6 +68,33 @@ def _has_stray(visit: Visit) -> bool:
     return len(found) > (expected in found)
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a body was found to be; ``asking`` is the same body, asking for usage, where that must be done."""
+
+    call: Call
+    classes: tuple[DataClass, ...]
+    names_key: bool
+    asking: bytes | None
+
+
+def _read(endpoint: Endpoint, method: str, body: bytes, content_type: str) -> _Read:
+    """Read the body of an AI call. Raises ``Malformed``."""
+    shape, operation, path_model = operation_of(endpoint.path, method)
+    call = inspect(shape, operation, path_model, body, content_type)
+    classes = classes_in(body)
+    names_key = DataClass.SECRET in classes and key_in_body(body)
+    asking = with_usage_asked(body) if may_ask_usage(endpoint.provider, call) else None
+    return _Read(call, classes, names_key, asking)
+
+
+def _read_said(dialect: Dialect, content: bytes) -> Said | None:
+    """What a message of the client says; ``None`` where a placeholder stands in it. Raises ``Malformed``."""
+    if MARKER.encode() in content and find(content.decode("latin-1")):
+        return None
+    return read_message(dialect, content)
+
+
 class Inspection(Step):
     """Fills ``exchange.call``, and asks for usage on behalf of a caller whose stream would not tell it."""
 
@@ -72,6 +102,7 @@ class Inspection(Step):
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
+        self._texts = LongTexts()
 
     async def head(self, visit: Visit) -> Refusal | None:
         """Refuse what the core found invalid, and a body that says it is too large."""
@@ -116,27 +147,30 @@ class Inspection(Step):
             return malformed(str(problem), "target-strict")
         return None
 
-    def _classify(self, visit: Visit, content: bytes) -> None:
+    def _classify(self, visit: Visit, classes: tuple[DataClass, ...]) -> None:
         """Note which classes of data are in it, each once."""
-        found = [f"data:{each.value}" for each in classes_in(content)]
+        found = [f"data:{each.value}" for each in classes]
         visit.exchange.findings += [each for each in found if each not in visit.exchange.findings]
 
     async def message(self, visit: Visit, message: Message) -> Refusal | None:
         """Read what the client says as strictly as a body; a key of its own, or a placeholder, stays here."""
         if not message.from_client or visit.session is None:
             return None
-        if MARKER.encode() in message.content and find(message.content.decode("latin-1")):
-            return misused("A placeholder stands where no key belongs; it stays here.", "placeholder-place")
+        dialect, content = visit.session.dialect, message.content
         try:
-            message.said = read_message(visit.session.dialect, message.content)
+            said = await self._texts.read(len(content), lambda: _read_said(dialect, content))
         except Malformed as problem:
             return malformed(str(problem), "message-strict")
-        self._classify(visit, message.content)
-        return _own_key(visit) if message.said.foreign_keys else None
+        if said is None:
+            return misused("A placeholder stands where no key belongs; it stays here.", "placeholder-place")
+        message.said = said
+        self._classify(visit, classes_in(content))
+        return _own_key(visit) if said.foreign_keys else None
 
     async def body(self, visit: Visit) -> Refusal | None:
         """Look for placeholders where none belong; read the body of an AI call."""
-        if _has_stray(visit):
+        body = visit.flow.request.raw_content or b""
+        if await self._texts.read(len(body), lambda: _has_stray(visit)):
             return misused("A placeholder stands where no key belongs; it stays here.", "placeholder-place")
         endpoint, request = visit.exchange.endpoint, visit.flow.request
         if visit.passes or endpoint is None:
@@ -145,21 +179,19 @@ class Inspection(Step):
             return malformed("Send the body of this request without a content encoding.", "body-readable")
         if asks_upgrade(visit.headers):
             return self._open(visit)
-        body = request.raw_content or b""
-        shape, operation, path_model = operation_of(endpoint.path, request.method)
+        content_type = visit.headers.get("content-type", "")
         try:
-            call = inspect(shape, operation, path_model, body, visit.headers.get("content-type", ""))
+            read = await self._texts.read(
+                len(body), lambda: _read(endpoint, request.method, body, content_type)
+            )
         except Malformed as problem:
             return malformed(str(problem), "body-strict")
-        visit.exchange.call = call
+        visit.exchange.call = read.call
         visit.exchange.bytes_up = len(body)
-        self._classify(visit, body)
-        if f"data:{DataClass.SECRET.value}" in visit.exchange.findings and key_in_body(body):
-            refusal = _own_key(visit)
-            if refusal is not None:
-                return refusal
-        if may_ask_usage(endpoint.provider, call):
-            request.raw_content = with_usage_asked(body)
-            request.headers["content-length"] = str(len(request.raw_content))
+        self._classify(visit, read.classes)
+        refusal = _own_key(visit) if read.names_key else None
+        if refusal is None and read.asking is not None:
+            request.raw_content = read.asking
+            request.headers["content-length"] = str(len(read.asking))
             request.headers.pop("transfer-encoding", None)
-        return None
+        return refusal

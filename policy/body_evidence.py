@@ -115,7 +115,8 @@ def _beginning(body: bytes) -> Hint:
 
 def _form_hints(body: bytes) -> list[Hint]:
     try:
-        fields: dict[str, object] = dict(parse_qsl(body.decode(), max_num_fields=100))
+        beginning = body[:BODY_BYTES_MAX].decode("utf-8", "replace")
+        fields: dict[str, object] = dict(parse_qsl(beginning, max_num_fields=100))
     except ValueError:
         return []
     return [best([_hint(found, depth) for found, depth in _objects(fields)])]

@@ -24,6 +24,7 @@ from policy.session_messages import (
     tokens_of_sound,
     tokens_of_text,
 )
+from policy.strict_json import holds_many_values
 from policy.usage import MEDIA_BYTES_PER_TOKEN
 
 # Answers that are under way at once; a provider that begins more without ending any is counted as one.
@@ -357,6 +358,8 @@ def _id_of(document: Document) -> str:
 
 
 def _object(content: bytes) -> Document | None:
+    if holds_many_values(content):
+        return None
     try:
         found = json.loads(content, parse_constant=float)
     except (ValueError, RecursionError):

@@ -17,9 +17,12 @@ from policy.price_rules import LIST_PRICES, Terms
 from policy.pricing import Answered, Unpriced, price_units
 from policy.reported import Reading, Units, units, usage_of
 from policy.sse import Event, Events, JsonArray, JsonLines, ServerSentEvents
+from policy.strict_json import holds_many_values
 
 # A whole JSON answer is kept until its end, so that its usage can be read; a longer one is estimated.
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
+# Of what follows the last "usage" so much is looked at.
+USAGE_BYTES_MAX = 64 * 1024
 # How many bytes of UTF-8 a token is taken for, by the family whose tokenizer it is: low numbers, as they are
 # charged. OpenAI's makes about 4.5 of English, 3.3 of program text, 3 of Chinese; Anthropic's more tokens of
 # the same text. ``make bench ARGS=estimates`` says
@@ -160,7 +163,10 @@ class Meter:
         return b"".join(passed)
 
     def _read_whole(self, body: bytes) -> None:
-        document = _usage_tail(body) if self._operation == "embeddings" else _loads(body)
+        in_tail = self._operation == "embeddings" or holds_many_values(body)
+        document = _usage_tail(body) if in_tail else _parsed(body)
+        if document == {} and self._operation != "embeddings":
+            document = None  # its text was not read, so it is estimated
         for part in document if isinstance(document, list) else [document]:
             self._reading.observe(part)
         self._reading.complete = self._reading.complete or bool(self._reading.usage)
@@ -226,6 +232,10 @@ def _is_usage_only(document: object) -> bool:
 
 
 def _loads(text: bytes) -> object:
+    return None if holds_many_values(text) else _parsed(text)
+
+
+def _parsed(text: bytes) -> object:
     try:
         return json.loads(text, parse_constant=float)
     except (ValueError, RecursionError):
@@ -238,7 +248,7 @@ def _usage_tail(body: bytes) -> object:
     if start < 0:
         return _loads(body) if len(body) < CONTRADICTION_BYTES else {}
     try:
-        text = body[start + 7 :].decode().lstrip(" \t\r\n:")
+        text = body[start + 7 : start + USAGE_BYTES_MAX].decode("utf-8", "replace").lstrip(" \t\r\n:")
         usage, _ = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
         return None

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from policy import usage as metering
 from policy.exchange import Call, Shape, Usage
 from policy.inspection import inspect, operation_of
+from policy.strict_json import VALUES_MAX
 from policy.usage import Meter
 from tests.standins.recordings import FOLDER, Recording
 
@@ -367,3 +368,22 @@ def test_what_a_streamed_item_says_is_counted_once() -> None:
 def test_what_a_tool_says_is_not_taken_for_the_models() -> None:
     tools = item("done", 0, type="mcp_list_tools", tools=[{"name": "t", "description": "long " * 1000}])
     assert responses_meter(tools).estimated_output < 20
+
+
+MANY = b",".join([b"{}"] * (VALUES_MAX // 2 + 1))
+
+
+def test_of_an_answer_of_too_many_values_the_usage_is_read():
+    meter = a_meter(content_type="application/json")
+    usage = b'{"prompt_tokens":7,"completion_tokens":5,"total_tokens":12}'
+    meter.feed(b'{"model":"gpt-4o","x":[' + MANY + b'],"usage":' + usage + b"}")
+    found = meter.usage(a_call(stream=False), AT)
+    assert (found.input_tokens, found.output_tokens, found.estimated) == (7, 5, False)
+
+
+def test_an_answer_of_too_many_values_that_tells_no_usage_is_estimated_by_its_length():
+    meter = a_meter(content_type="application/json")
+    meter.feed(b'{"model":"gpt-4o","x":[' + MANY + b"]}")
+    found = meter.usage(a_call(stream=False), AT)
+    assert found.estimated
+    assert found.output_tokens >= len(MANY) // 10
