@@ -1,6 +1,6 @@
-"""What hostile clients and providers cost: rapid resets, bombs, and a thousand connections that dawdle.
+"""What hostile clients and providers cost: rapid resets, bombs, long bodies, connections that dawdle.
 
-    .venv/bin/python -m bench.hostile [--resets 5000] [--slow 1000] [--rounds 3] [--seconds 6]
+    .venv/bin/python -m bench.hostile [--only NAME] [--resets 5000] [--slow 1000] [--rounds 3] [--seconds 6]
 
 CPU is that of the gateway's worker, memory how far its resident set rose. The p99 of honest calls is taken
 with and without the dawdling connections in alternating rounds of one run; the median of the ratios counts.
@@ -27,6 +27,7 @@ import httpx
 
 from bench.gateway import BODY, HOST, JSON_HEADERS, LOAD_CORE, PATH, RESULTS, company, pin
 from bench.load import Target, run
+from bench.long_bodies import HOLD_MS_MAX, holds
 from tests.standins.answers import Answer
 from tests.standins.authority import Authority
 from tests.standins.hostile import BOMBS, Memory, cpu_s, http2, rapid_resets, workers
@@ -112,6 +113,13 @@ def bombs(place: Place) -> Iterator[Finding]:
                     pass
             name = f"{BOMB_MIB} MiB of {coding}, answer as {kind}"
             yield Finding(name, _mib(memory), "MiB", MEMORY_BYTES_MAX / MIB)
+
+
+def long_bodies(place: Place) -> Iterator[Finding]:
+    """Texts of 60 MiB, each made to be slow to read in another way: how long all others wait."""
+    url = f"{place.product.url('gateway')}/openai{PATH}"
+    for name, longest_ms in holds(place.product, place.provider, HOST, url, place.headers):
+        yield Finding(f"longest wait beside {name}", round(longest_ms), "ms", HOLD_MS_MAX)
 
 
 def _mib(memory: Memory) -> float:
@@ -245,6 +253,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--only", choices=("dawdlers", "long-bodies", "bombs", "resets"))
     parser.add_argument("--resets", type=int, default=5000)
     parser.add_argument("--slow", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
@@ -259,9 +268,14 @@ def main() -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conduit-bench-")))
         place = stack.enter_context(running(folder))
-        found += dawdlers(place, arguments.slow, arguments.rounds, arguments.seconds, folder)
-        found += bombs(place)
-        found += resets(place, arguments.resets)
+        measurements = {
+            "dawdlers": lambda: dawdlers(place, arguments.slow, arguments.rounds, arguments.seconds, folder),
+            "long-bodies": lambda: long_bodies(place),
+            "bombs": lambda: bombs(place),
+            "resets": lambda: resets(place, arguments.resets),
+        }
+        for name in [arguments.only] if arguments.only else measurements:
+            found += measurements[name]()
     print(table(found))
     print(f"\nwritten to {write(found, arguments)}")
     return 0 if all(each.held for each in found) else 1
