@@ -139,7 +139,7 @@ class Discovery(Step):
         evidence = RequestEvidence(
             method=visit.flow.request.method,
             host=destination.host,
-            path=visit.path,
+            path=f"{visit.path}?{visit.query}" if visit.query else visit.path,
             headers=visit.headers,
             body=body,
             program=facts.program if facts is not None else None,

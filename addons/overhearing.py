@@ -6,14 +6,21 @@ download costs nothing.
 
 from mitmproxy import http
 
-from policy.decoding import beginning
+from policy.decoding import beginning, is_plain
 from policy.evidence import AnswerEvidence, RequestEvidence, Verdict, score
 from policy.head import AmbiguousHead, read_fields
 
 # The first bytes that are judged: a whole answer of a chat, and the beginning of any stream.
 HEARD_BYTES_MAX = 128 * 1024
 
-_TEXTS = ("application/json", "text/event-stream", "application/x-ndjson", "text/plain")
+_TEXTS = frozenset(
+    {"application/json", "text/event-stream", "application/x-ndjson", "application/jsonl", "text/plain"}
+    | {"application/x-amz-json-1.0", "application/x-amz-json-1.1", "application/vnd.amazon.eventstream"}
+    | {"text/x-component", "text/markdown", "text/vtt", "application/x-subrip"}
+)
+# Servers that do not say what they send: a copy is kept of what begins as JSON.
+_UNSAID = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+_BEGINNINGS = (b"{", b"[")
 
 
 class Overheard:
@@ -22,13 +29,20 @@ class Overheard:
     def __init__(self, response: http.Response) -> None:
         self._head = _fields(response)
         self._status = response.status_code
-        self._left = HEARD_BYTES_MAX if _may_be_answer(self._head.get("content-type", "")) else 0
+        media_type = self._head.get("content-type", "").partition(";")[0].strip().lower()
+        self._unsaid = media_type in _UNSAID
+        self._left = HEARD_BYTES_MAX if self._unsaid or _may_be_answer(media_type) else 0
         self._copy = bytearray()
         self.bytes_down = 0
 
     def relay(self, chunk: bytes) -> bytes:
         """Copy the first bytes, and give the chunk back unchanged."""
         self.bytes_down += len(chunk)
+        if self._unsaid and chunk:
+            self._unsaid = False
+            # What is packed may be anything.
+            plain = is_plain(self._head.get("content-encoding", ""))
+            self._left = 0 if plain and not chunk.startswith(_BEGINNINGS) else self._left
         if self._left:
             part = chunk[: self._left]
             self._copy += part
@@ -53,7 +67,6 @@ def _fields(response: http.Response) -> dict[str, str]:
         return {}
 
 
-def _may_be_answer(content_type: str) -> bool:
-    media_type = content_type.partition(";")[0].strip().lower()
+def _may_be_answer(media_type: str) -> bool:
     remote_call = media_type.startswith(("application/grpc", "application/connect"))
     return remote_call or media_type.endswith("+json") or media_type in _TEXTS

@@ -2,20 +2,32 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
+from policy.answer_frames import Frames
+from policy.field_names import words
 from policy.hints import Hint
-from policy.sse import JsonLines, ServerSentEvents
 
 USAGE, GENERATED, VECTORS, EVENTS, LISTING, RANKING, PREDICTED = 40, 35, 35, 40, 30, 25, 25
 # What only a speech recogniser, or LangChain, says of itself.
-TRANSCRIPT = AGENT = 60
+TRANSCRIPT = AGENT = SAMPLING_CALL = 60
+# Other protocols have tasks and messages too.
+AGENT_TURN = 20
 NOT_TEXT = -15
 EVENTS_MAX = 50
 # An answer may come wrapped, as by GraphQL: so deep, and so many objects, are looked at.
-WRAPPING_MAX = 3
-OBJECTS_MAX = 100
+WRAPPING_MAX = 8
+OBJECTS_MAX = 200
 VECTOR_LENGTH_MIN = 128
+# A vector that a text asked for may be told by fewer, since sensors have no text; sparse ones are shorter.
+NUMBERS_LOOKED_AT = 64
+NUMBER_MAX = 30
+SPARSE_LENGTH_MIN = 16
+
+
+EMBEDDINGS = Hint(VECTORS, "answer holds embeddings")
 
 type Document = Mapping[str, object]
 
@@ -33,11 +45,31 @@ _COUNTS = (
 # Streams for pages: the Vercel SDK's parts, LangChain's messages.
 _PART_TYPES = frozenset({"text-start", "text-delta", "reasoning-delta", "tool-input-delta"})
 _MESSAGE_TYPES = frozenset({"AIMessageChunk", "AIMessage"})
+_A2A_KINDS = frozenset({"task", "message", "status-update", "artifact-update"})
 _FRAME_WORDS = re.compile(rb"\b(?:assistant|claude-|gpt-|gemini-|llama)")
 
 
-def answer_hints(status: int, content_type: str, body: bytes) -> list[Hint]:
-    """Hints of an answer's first bytes: at most one of each kind, all counting together."""
+class Found(NamedTuple):
+    """An object with its event's name, whether it is one of several in a list, and under what key it lies."""
+
+    event: bytes
+    document: Document
+    several: bool
+    under: str
+
+
+class Objects(NamedTuple):
+    """The objects of an answer, the outermost first; whether numbers for a text are among them."""
+
+    found: list[Found]
+    vector: bool
+
+
+def answer_hints(status: int, content_type: str, body: bytes, frames: Frames, objects: Objects) -> list[Hint]:
+    """Hints of an answer's first bytes by its family: at most one of each kind, all counting together.
+
+    ``objects`` are those of ``frames``, as ``objects_of`` finds them.
+    """
     media_type = content_type.partition(";")[0].strip().lower()
     if status == 204 or media_type.startswith(("image/", "video/", "font/", "text/css", "text/html")):
         return [Hint(NOT_TEXT, "answer holds no generated text")]
@@ -45,50 +77,68 @@ def answer_hints(status: int, content_type: str, body: bytes) -> list[Hint]:
         worded = _FRAME_WORDS.search(body) is not None
         return [Hint(GENERATED, "AI words in the answer of a remote call")] if worded else []
     found: dict[str, Hint] = {}
-    for name, document in _documents(media_type, body):
+    bare = [(name, {_BARE: document}) for name, document in frames.documents if isinstance(document, list)]
+    for name, document in [*((each.event, each.document) for each in objects.found), *bare[:EVENTS_MAX]]:
         for hint in _hints(name, document):
             found.setdefault(hint.reason, hint)
     return list(found.values())
 
 
-def _documents(media_type: str, body: bytes) -> Iterator[tuple[bytes, Document]]:
-    if media_type == "text/event-stream":
-        events = ServerSentEvents().feed(body)
-    elif media_type == "application/x-ndjson":
-        events = JsonLines().feed(body)
-    else:
-        document = _loads(body)
-        if isinstance(document, list):
-            yield b"", {_BARE: document}
-        for part in document[:EVENTS_MAX] if isinstance(document, list) else [document]:
-            for inner in _wrapped(part):
-                yield b"", inner
-        return
-    for event in events[:EVENTS_MAX]:
-        document = _loads(event.data or b"")
-        if isinstance(document, dict):
-            yield event.name or b"-", document
+def objects_of(frames: Frames) -> Objects:
+    """The objects in an answer's documents, texts of JSON unpacked."""
+    pending = deque((name, document, 0, "", False) for name, document in frames.documents[:EVENTS_MAX])
+    found: list[Found] = []
+    vector = False
+    for _ in range(OBJECTS_MAX):
+        if not pending:
+            break
+        name, node, depth, key, several = pending.popleft()
+        if isinstance(node, str):
+            node = _loads(node)
+        if isinstance(node, dict):
+            found.append(Found(name, node, several, key))
+            vector = vector or _is_tokenised(node)
+        elif isinstance(node, list) and key in _VECTOR_NAMES and is_vector(node):
+            vector = True
+            continue
+        if depth < WRAPPING_MAX and isinstance(node, dict | list):
+            several = several or (isinstance(node, list) and len(node) > 1)
+            pairs = node.items() if isinstance(node, dict) else ((key, value) for value in node[:EVENTS_MAX])
+            pending.extend((name, value, depth + 1, key, several) for key, value in pairs if _may_wrap(value))
+    return Objects(found, vector)
+
+
+def is_vector(values: list[object]) -> bool:
+    """Whether a list is an embedding: many small numbers of both signs, or a sparse one with its indices."""
+    if len(values) < SPARSE_LENGTH_MIN:
+        return False
+    numbers = [value for value in values[:NUMBERS_LOOKED_AT] if isinstance(value, float)]
+    if len(numbers) == NUMBERS_LOOKED_AT:
+        return min(numbers) < 0 < max(numbers) and max(map(abs, numbers)) < NUMBER_MAX
+    return all(
+        isinstance(value, dict) and value.keys() == {"index", "value"} and type(value["index"]) is int
+        for value in values[:8]
+    )
 
 
 # The name under which an answer that is a bare list is looked at.
 _BARE = ""
 
 
-def _wrapped(document: object) -> Iterator[Document]:
-    """The document and the objects in it, the outermost first."""
-    pending = [(document, 0)]
-    for _ in range(OBJECTS_MAX):
-        if not pending:
-            return
-        node, depth = pending.pop(0)
-        if isinstance(node, dict):
-            yield node
-        if depth < WRAPPING_MAX and isinstance(node, dict | list):
-            inner = node.values() if isinstance(node, dict) else node[:EVENTS_MAX]
-            pending.extend((value, depth + 1) for value in inner if isinstance(value, dict | list))
+# What a list of numbers is called that stands for a text; a series has a name that says what of.
+_VECTOR_NAMES = words(
+    """
+    embedding embeddings vector vectors values dense_vecs float data dense result results output outputs
+    predictions encodings features text_embedding sentence_embedding speaker_embedding tensor int8 sparse
+    """
+) | {""}
 
 
-def _loads(text: bytes) -> object:
+def _may_wrap(value: object) -> bool:
+    return isinstance(value, dict | list) or (isinstance(value, str) and value[:1] in ("{", "["))
+
+
+def _loads(text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -100,20 +150,9 @@ def _hints(event: bytes, document: Document) -> Iterator[Hint]:
         yield Hint(AGENT, "message of LangChain's")
     if event in _EVENT_NAMES or (event and _is_event(document)):
         yield Hint(EVENTS, "events of an AI stream")
-    if _counts_tokens(document):
-        yield Hint(USAGE, "answer counts tokens")
-    if _generates(document):
-        yield Hint(GENERATED, "answer holds generated choices")
-    if _has_vectors(document):
-        yield Hint(VECTORS, "answer holds embeddings")
-    if _lists_models(document):
-        yield Hint(LISTING, "answer lists models")
-    if _predicts(document):
-        yield Hint(PREDICTED, "answer says how long a model computed")
-    if _ranks(document):
-        yield Hint(RANKING, "answer ranks texts")
-    if _transcribes(document):
-        yield Hint(TRANSCRIPT, "answer of a speech recogniser")
+    if document.get("jsonrpc") == "2.0":
+        yield from _calls(document)
+    yield from (hint for recognise, hint in _RECOGNISERS if recognise(document))
 
 
 def _is_event(document: Document) -> bool:
@@ -128,6 +167,15 @@ def _is_event(document: Document) -> bool:
     return isinstance(token, str) and "finish_reason" in document
 
 
+def _calls(document: Document) -> Iterator[Hint]:
+    """MCP's call for a model's answer, and what an agent answers by A2A."""
+    result = document.get("result")
+    if document.get("method") == "sampling/createMessage":
+        yield Hint(SAMPLING_CALL, "MCP asks for a model's answer")
+    if isinstance(result, dict) and result.get("kind") in list(_A2A_KINDS):
+        yield Hint(AGENT_TURN, "A2A answer of an agent")
+
+
 def _predicts(document: Document) -> bool:
     """A prediction of Cog's, as Replicate and those who run its containers answer."""
     metrics = document.get("metrics")
@@ -136,7 +184,7 @@ def _predicts(document: Document) -> bool:
 
 def _ranks(document: Document) -> bool:
     """Indices of texts with a score each, as rerankers answer."""
-    results = document.get("results", document.get(_BARE))
+    results = document.get("results", document.get("data", document.get(_BARE)))
     if not isinstance(results, list) or not results:
         return False
     return all(
@@ -145,6 +193,12 @@ def _ranks(document: Document) -> bool:
         and isinstance(each.get("relevance_score", each.get("score")), float)
         for each in results[:EVENTS_MAX]
     )
+
+
+def _is_tokenised(document: Document) -> bool:
+    """The numbers of a text's tokens, as servers of models give them to count before asking."""
+    tokens = document.get("tokens", document.get("token_ids"))
+    return isinstance(tokens, list) and len(tokens) > 2 and all(type(token) is int for token in tokens[:16])
 
 
 def _transcribes(document: Document) -> bool:
@@ -203,3 +257,14 @@ def _lists_models(document: Document) -> bool:
     if isinstance(models, list) and models and isinstance(models[0], dict):
         return "supportedGenerationMethods" in models[0] or {"digest", "modified_at"} <= models[0].keys()
     return False
+
+
+_RECOGNISERS: tuple[tuple[Callable[[Document], bool], Hint], ...] = (
+    (_counts_tokens, Hint(USAGE, "answer counts tokens")),
+    (_generates, Hint(GENERATED, "answer holds generated choices")),
+    (_has_vectors, EMBEDDINGS),
+    (_lists_models, Hint(LISTING, "answer lists models")),
+    (_predicts, Hint(PREDICTED, "answer says how long a model computed")),
+    (_ranks, Hint(RANKING, "answer ranks texts")),
+    (_transcribes, Hint(TRANSCRIPT, "answer of a speech recogniser")),
+)

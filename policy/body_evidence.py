@@ -1,108 +1,98 @@
 """What a request body says: the shapes of AI requests by their types and values, never by key names alone."""
 
-import json
 import re
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
-from urllib.parse import parse_qsl
 
+from policy.conversations import role_of
+from policy.field_names import words
 from policy.hints import NONE, Hint, best
+from policy.question_evidence import Question, question_hint
+from policy.request_documents import BODY_BYTES_MAX, RPC_TYPES, Asked, Document, loads
+from policy.request_families import FULL, PARTIAL, family_hint, knows_model
 
-FULL, WRAPPED, PARTIAL, ROLES = 40, 30, 25, 25
-TOOLS, KNOWN_MODEL = 15, 15
 SAMPLING_CALL = 60
 MCP_CALL = 25
+# A2A's own methods with a message in parts: an agent is asked (a2a-protocol.org, "Protocol RPC Methods").
+AGENT_CALL = 40
+# A statement that asks a model: nothing but that is called so, and alone it is suspect.
+STATEMENT = Hint(52, "statement that asks a model")
+# Sound, and how it is to be written down or spoken again.
+SOUND_TO_WORDS = 30
 UNLIKE = -30
-BODY_BYTES_MAX = 1024 * 1024
-WRAPPING_MAX = 4
-NODES_MAX = 400
 BEGINNING_BYTES = 65_536
 
-type Document = Mapping[str, object]
-
-_ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function", "model"})
-_MODELS = re.compile(
-    r"(?i)(?:^|[/:.~-])(?:gpt-?[345o]|chatgpt|o[134](?:-|$)|claude|gemini|gemma|llama|codellama|mistral|mixtral|"
-    r"ministral|codestral|magistral|devstral|qwen|qwq|deepseek|grok|command-[ar]|phi-?[34]|yi-|glm-|kimi|"
-    r"moonshot|sonar|jamba|nova-|titan-|falcon|starcoder|text-embedding|embed-|embedding|bge-|e5-|nomic-embed|"
-    r"(?:omni|text)-moderation|whisper|"
-    r"tts-1|dall-e|gpt-image|imagen|veo-|flux|stable-diffusion|sdxl|minilm|jina-|voyage-|rerank|tinyllama|"
-    r"openchat|vicuna|zephyr|hermes|wizardlm|granite|davinci|babbage)"
-)
-_ITEM_TYPES = ("message", "function_call", "function_call_output", "reasoning", "item_reference")
 # Bounded, or a value that repeats the word would be read as often as it does.
 _MULTIPART_MODEL = re.compile(
     rb'name="model"\r\n\r\n(?:whisper|gpt-4o|voxtral|[\w./-]{0,80}whisper)[\w./-]{0,80}\r\n'
 )
 _CHAT_PRODUCT = frozenset({"ts", "channel", "thread", "from", "author_id", "html"})
-# Settings that nothing but text generation has.
-_GENERATION_KEYS = (
-    *("n_predict", "num_predict", "max_new_tokens", "num_ctx", "max_context_length", "rep_pen"),
-    *("sampler_order", "mirostat", "guided_json"),
-)
-# Settings that nothing but the diffusion of images has.
-_DIFFUSION_KEYS = ("negative_prompt", "num_inference_steps", "guidance_scale", "cfg_scale")
 _BEGINNINGS = (
     re.compile(rb'"messages"\s*:\s*\[\s*\{(?=[^}]{0,400}"role"\s*:\s*"(?:system|developer|user|assistant)")'),
     re.compile(rb'"contents"\s*:\s*\[\s*\{(?=[^]]{0,400}"parts"\s*:)'),
     re.compile(rb'"model"\s*:\s*"[^"]{1,200}"\s*,\s*"(?:input|prompt)"\s*:'),
 )
-_MCP_METHODS = frozenset(
-    {
-        "initialize",
-        "tools/list",
-        "tools/call",
-        "resources/read",
-        "resources/list",
-        "prompts/get",
-        "prompts/list",
-    }
+_MCP_METHODS = words(
+    """
+    prompts/get initialize tools/list resources/read resources/list prompts/list tools/call
+    """
 )
+_A2A_METHODS = ("message/send", "message/stream", "tasks/send", "tasks/sendSubscribe", "SendMessage")
 _RPC_SERVICE = re.compile(r"(?i)chat|generat|complet|inference|embed|llm|agent")
 _RPC_METHOD = re.compile(r"(?i)chat|generate|complet|infer|embed|stream")
-_RPC_TYPES = ("application/grpc", "application/connect+proto", "application/connect+json")
 _FRAME_ROLES = re.compile(rb"\b(?:assistant|system prompt|user_message|claude-|gpt-|gemini-|llama)")
+_SOUND_SETTINGS = words(
+    """
+    task language output response_format diarize word_timestamps vad_filter model_id voice_settings
+    model timestamp_granularities[] initial_prompt beam_size encode speaker_labels punctuate
+    smart_format language_code transcription_config config min_speakers max_speakers detect_language
+    translate prompt temperature voice_id
+    """
+)
 
 
-def body_hints(body: bytes, content_type: str) -> list[Hint]:
+def body_hints(asked: Asked, question: Question, body: bytes, content_type: str) -> list[Hint]:
     """Hints of a request body: the best one, and one that speaks against, if there is any."""
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "multipart/form-data" and _MULTIPART_MODEL.search(body[:BODY_BYTES_MAX]):
         return [Hint(FULL, "form with a transcription model")]
-    if media_type == "application/x-www-form-urlencoded":
-        return _form_hints(body)
-    document = _loads(_unframed(body, media_type))
-    if document is None:
-        return [_beginning(body)]
-    objects = list(_objects(document))
-    hints = [_hint(found, depth) for found, depth in objects]
-    unlike = min((_unlike(found) for found, _ in objects), default=NONE)
+    if not asked.readable:
+        return [best([_beginning(body), _sound_hint(asked)])]
+    hints = [family_hint(found, depth) for found, depth in asked.objects]
+    hints.append(question_hint(question, any(knows_model(found) for found, _ in asked.objects)))
+    hints += [_sound_hint(asked), STATEMENT if "statement" in question.signs else NONE]
+    unlike = min((_unlike(found) for found, _ in asked.objects), default=NONE)
     return [best(hints), *([unlike] if unlike.points else [])]
 
 
 def rpc_hint(path: str, content_type: str, body: bytes) -> Hint:
-    """gRPC, gRPC-web and Connect by method and words in the frame; MCP by its methods."""
-    if content_type.startswith(_RPC_TYPES):
-        *_, service, method = ("", *path.rsplit("/", 2))
-        worded = bool(_RPC_SERVICE.search(service) and _RPC_METHOD.search(method))
+    """gRPC, gRPC-web and Connect by method and words in the frame; MCP and A2A by their methods."""
+    if content_type.startswith(RPC_TYPES):
+        *_, service, called = ("", *path.rsplit("/", 2))
+        worded = bool(_RPC_SERVICE.search(service) and _RPC_METHOD.search(called))
         worded = worded and _FRAME_ROLES.search(body[:65536]) is not None
         return Hint(FULL, "remote call with AI words in method and frame") if worded else NONE
-    document = _loads(body) if b'"jsonrpc"' in body[:BODY_BYTES_MAX] else None
+    document = loads(body) if b'"jsonrpc"' in body[:BODY_BYTES_MAX] else None
     if not isinstance(document, dict) or document.get("jsonrpc") != "2.0":
         return NONE
-    if document.get("method") == "sampling/createMessage":
+    method = document.get("method")
+    if method == "sampling/createMessage" or _is_sampled(document.get("result")):
         return Hint(SAMPLING_CALL, "MCP asks for a model's answer")
-    if document.get("method") in list(_MCP_METHODS):
+    if method in list(_MCP_METHODS):
         return Hint(MCP_CALL, "MCP method")
+    parameters = document.get("params")
+    message = parameters.get("message") if isinstance(parameters, dict) else None
+    if method in list(_A2A_METHODS) and isinstance(message, dict) and isinstance(message.get("parts"), list):
+        return Hint(AGENT_CALL, "A2A message to an agent")
     return NONE
 
 
-def _unframed(body: bytes, media_type: str) -> bytes:
-    """The first message of a Connect or gRPC body: flag, four bytes of length, message."""
-    if media_type.startswith(_RPC_TYPES) and len(body) > 5 and body[:1] == b"\0":
-        return body[5 : 5 + int.from_bytes(body[1:5])]
-    return body
+def _is_sampled(result: object) -> bool:
+    """The client's answer to ``sampling/createMessage``: what its model said (MCP, "Sampling")."""
+    return (
+        isinstance(result, dict)
+        and result.get("role") == "assistant"
+        and isinstance(result.get("model"), str)
+        and isinstance(result.get("content"), dict | list)
+    )
 
 
 def _beginning(body: bytes) -> Hint:
@@ -113,295 +103,23 @@ def _beginning(body: bytes) -> Hint:
     return NONE
 
 
-def _form_hints(body: bytes) -> list[Hint]:
-    try:
-        beginning = body[:BODY_BYTES_MAX].decode("utf-8", "replace")
-        fields: dict[str, object] = dict(parse_qsl(beginning, max_num_fields=100))
-    except ValueError:
-        return []
-    return [best([_hint(found, depth) for found, depth in _objects(fields)])]
-
-
-def _loads(body: bytes) -> object:
-    if len(body) > BODY_BYTES_MAX or body.lstrip()[:1] not in (b"{", b"["):
-        return None
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _objects(document: object) -> Iterator[tuple[Document, int]]:
-    """Objects to look at: the document, then what it wraps, texts of JSON unpacked once."""
-    pending = deque([(document, 0)])
-    for _ in range(NODES_MAX):
-        if not pending:
-            return
-        node, depth = pending.popleft()
-        if isinstance(node, str):
-            node = _loads(node.encode("utf-8", "replace")) if node[:1] in ("{", "[") else None
-        if isinstance(node, dict):
-            yield node, depth
-        if depth < WRAPPING_MAX and isinstance(node, dict | list):
-            inner = node.values() if isinstance(node, dict) else node
-            values = ((value, depth + 1) for value in inner if isinstance(value, dict | list | str))
-            pending.extend(islice(values, NODES_MAX))
-
-
-def _hint(found: Document, depth: int) -> Hint:
-    hint = best([Hint(points, reason) for points, reason in _families(found) if points])
-    if not hint.points:
-        return NONE
-    if depth and hint.points >= FULL:
-        hint = Hint(WRAPPED, f"{hint.reason}, wrapped")
-    points, reasons = hint.points, [hint.reason]
-    if _has_tools(found):
-        points, reasons = points + TOOLS, [*reasons, "tools with schemas"]
-    model = found.get("model", found.get("model_id"))
-    if isinstance(model, str) and _MODELS.search(model[:200]):
-        points, reasons = points + KNOWN_MODEL, [*reasons, "an AI model's name"]
-    return Hint(points, ", ".join(reasons))
-
-
-def _families(found: Document) -> Iterator[tuple[int, str]]:
-    for recognise, reason in _RECOGNISERS:
-        yield recognise(found), f"body of a {reason} request"
-
-
-def _chat(found: Document) -> int:
-    messages = found.get("messages")
-    if not isinstance(messages, list) or not messages or not all(map(_is_turn, messages[:50])):
-        return 0
-    named = isinstance(found.get("model"), str) and bool(found["model"])
-    return FULL if named or isinstance(found.get("inferenceConfig"), dict) or _sampling(found) else ROLES
-
-
-def _is_turn(message: object) -> bool:
-    if not isinstance(message, dict) or message.get("role") not in list(_ROLES):
-        return False
-    content = message.get("content")
-    if content is None:
-        return "tool_calls" in message or "parts" in message
-    return isinstance(content, str) or (
-        isinstance(content, list) and all(isinstance(c, dict) for c in content)
-    )
-
-
-def _responses(found: Document) -> int:
-    if not _named(found) or not isinstance(found.get("input"), str | list):
-        return 0
-    wanted: dict[str, type | tuple[type, ...]] = {
-        "instructions": str,
-        "reasoning": dict,
-        "tools": list,
-        "previous_response_id": str,
-        "store": bool,
-        "text": dict,
-        "max_output_tokens": int,
-        "encoding_format": str,
-        "dimensions": int,
-        "voice": str,
-    }
-    if any(isinstance(found.get(key), kind) for key, kind in wanted.items()):
-        return FULL
-    turns = found["input"]
-    if isinstance(turns, list) and turns and all(map(_is_item, turns[:50])):
-        return FULL
-    return PARTIAL if _MODELS.search(str(found["model"])[:200]) else 0
-
-
-def _is_item(item: object) -> bool:
-    return _is_turn(item) or (isinstance(item, dict) and item.get("type") in _ITEM_TYPES)
-
-
-def _gemini(found: Document) -> int:
-    contents = found.get("contents")
-    contents = contents if isinstance(contents, list) else [found["content"]] if "content" in found else []
-    return FULL if contents and all(map(_has_parts, contents[:50])) else 0
-
-
-def _has_parts(content: object) -> bool:
-    parts = content.get("parts") if isinstance(content, dict) else None
-    known = {"text", "inlineData", "inline_data", "fileData", "functionCall", "functionResponse"}
-    return (
-        isinstance(parts, list)
-        and bool(parts)
-        and all(isinstance(p, dict) and known & p.keys() for p in parts)
-    )
-
-
-def _invoke(found: Document) -> int:
-    version = found.get("anthropic_version")
-    return FULL if isinstance(version, str) and version.startswith(("bedrock-", "vertex-")) else 0
-
-
-def _inference(found: Document) -> int:
-    parameters = found.get("parameters")
-    if not isinstance(found.get("inputs"), str | list) or not isinstance(parameters, dict):
-        return 0
-    return FULL if "max_new_tokens" in parameters or _sampling(parameters) else 0
-
-
-def _embedding(found: Document) -> int:
-    """text-embeddings-inference: texts alone, with how to cut them."""
-    inputs = found.get("inputs")
-    if isinstance(inputs, str):
-        inputs = [inputs]
-    texts = isinstance(inputs, list) and bool(inputs) and all(isinstance(text, str) for text in inputs[:50])
-    cut = any(isinstance(found.get(key), bool) for key in ("truncate", "normalize"))
-    return PARTIAL if texts and cut else 0
-
-
-def _settings(found: Document) -> int:
-    """A model that is known by name, with sampling settings, whatever holds the question."""
-    known = _named(found) and _MODELS.search(str(found["model"])[:200]) is not None
-    return PARTIAL if known and _sampling(found) >= 2 else 0
-
-
-def _completion(found: Document) -> int:
-    prompt = found.get("prompt")
-    if isinstance(prompt, list) and prompt and all(isinstance(text, str) for text in prompt[:50]):
-        prompt = " ".join(prompt[:2])
-    if not isinstance(prompt, str) or len(prompt) < 2:
-        return 0
-    options = found.get("options")
-    sampling = _sampling(found) + (_sampling(options) if isinstance(options, dict) else 0)
-    if _named(found) and (sampling or isinstance(found.get("stream"), bool)):
-        return FULL
-    if sampling >= 1 and any(isinstance(found.get(key), int | float | list) for key in _GENERATION_KEYS):
-        return FULL
-    return PARTIAL if sampling >= 2 and " " in prompt else 0
-
-
-def _image(found: Document) -> int:
-    prompt = found.get("prompt")
-    if not isinstance(prompt, str) or " " not in prompt:
-        return 0
-    signs = (
-        isinstance(size := found.get("size"), str)
-        and re.fullmatch(r"\d{2,4}x\d{2,4}|auto", size) is not None,
-        isinstance(found.get("negative_prompt"), str),
-        isinstance(found.get("steps", found.get("num_inference_steps")), int),
-        isinstance(found.get("cfg_scale", found.get("guidance_scale")), int | float),
-        isinstance(found.get("aspect_ratio"), str),
-        isinstance(found.get("width"), int) and isinstance(found.get("height"), int),
-        isinstance(found.get("quality"), str),
-        isinstance(found.get("n"), int),
-        _named(found),
-    )
-    count = sum(signs) + any(key in found for key in _DIFFUSION_KEYS)
-    return FULL if count >= 2 else PARTIAL if count else 0
-
-
-def _rerank(found: Document) -> int:
-    texts = found.get("documents", found.get("texts"))
-    if not isinstance(found.get("query"), str) or not isinstance(texts, list):
-        return 0
-    settings = any(
-        isinstance(found.get(key), bool) for key in ("raw_scores", "return_text", "return_documents")
-    )
-    return FULL if isinstance(found.get("top_n"), int) or settings or _named(found) else 0
-
-
-def _triton(found: Document) -> int:
-    return (
-        FULL if isinstance(found.get("text_input"), str) and isinstance(found.get("max_tokens"), int) else 0
-    )
-
-
-def _speech(found: Document) -> int:
-    text = found.get("text", found.get("input"))
-    if not isinstance(text, str):
-        return 0
-    voice = isinstance(found.get("voice"), str) or isinstance(found.get("voice_settings"), dict)
-    return FULL if voice and (_named(found) or isinstance(found.get("model_id"), str)) else 0
-
-
-def _transcription(found: Document) -> int:
-    if not isinstance(found.get("audio_url"), str):
-        return 0
-    return FULL if isinstance(found.get("speaker_labels"), bool) or "language_code" in found else PARTIAL
-
-
-def _product(found: Document) -> int:
-    """Dify, Coze, ComfyUI, OpenAI's assistants and ChatGPT's own page."""
-    if isinstance(found.get("query"), str) and found.get("response_mode") in ("streaming", "blocking"):
-        return FULL
-    if isinstance(found.get("bot_id"), str) and isinstance(found.get("additional_messages"), list):
-        return FULL
-    prompt = found.get("prompt")
-    if isinstance(prompt, dict) and any(isinstance(v, dict) and "class_type" in v for v in prompt.values()):
-        return FULL
-    messages = found.get("messages")
-    authored = isinstance(messages, list) and any(isinstance(m, dict) and _authored(m) for m in messages)
-    assistant = found.get("assistant_id")
-    if isinstance(assistant, str) and assistant.startswith("asst_"):
-        return FULL
-    return FULL if authored and _named(found) else 0
-
-
-def _authored(message: Document) -> bool:
-    author = message.get("author")
-    return isinstance(author, dict) and author.get("role") in list(_ROLES)
-
-
-def _ollama(found: Document) -> int:
-    """A bare prompt for a model that is known by name."""
-    prompt = found.get("prompt")
-    return PARTIAL if _named(found) and isinstance(prompt, str) and _MODELS.search(str(found["model"])) else 0
-
-
-_RECOGNISERS: tuple[tuple[Callable[[Document], int], str], ...] = (
-    (_chat, "chat"),
-    (_responses, "responses, embeddings or speech"),
-    (_gemini, "Gemini"),
-    (_invoke, "hosted Claude"),
-    (_inference, "text-generation-inference"),
-    (_embedding, "text embedding"),
-    (_completion, "completion"),
-    (_image, "image generation"),
-    (_rerank, "rerank"),
-    (_triton, "Triton"),
-    (_speech, "speech"),
-    (_transcription, "transcription"),
-    (_product, "chat product's"),
-    (_ollama, "prompt"),
-    (_settings, "known model's"),
-)
-
-
-def _named(found: Document) -> bool:
-    return isinstance(found.get("model"), str) and bool(found["model"])
-
-
-def _sampling(found: Document) -> int:
-    """How many sampling settings there are, by value as well as by name."""
-    temperature, top_p, stop = found.get("temperature"), found.get("top_p"), found.get("stop")
-    counts = ("top_k", "n_predict", "num_predict", "max_tokens", "max_new_tokens", "num_ctx", "seed")
-    return (
-        sum(type(found.get(key)) is int for key in counts)
-        + (isinstance(temperature, int | float) and 0 <= temperature <= 2)
-        + (isinstance(top_p, int | float) and 0 <= top_p <= 1)
-        + (isinstance(stop, str) or (isinstance(stop, list) and bool(stop)))
-        + isinstance(found.get("repeat_penalty", found.get("repetition_penalty")), float)
-    )
-
-
-def _has_tools(found: Document) -> bool:
-    tools = found.get("tools")
-    if not isinstance(tools, list) or not tools or not isinstance(tools[0], dict):
-        return False
-    tool = tools[0]
-    inner = tool.get("function") if isinstance(tool.get("function"), dict) else tool
-    schema = inner.get("parameters", inner.get("input_schema")) if isinstance(inner, dict) else None
-    return (isinstance(schema, dict) and "type" in schema) or "functionDeclarations" in tool
+def _sound_hint(asked: Asked) -> Hint:
+    """Sound with settings of recognition or of a voice; sound alone is a recording."""
+    if asked.sound and any(_SOUND_SETTINGS & found.keys() for found, _ in asked.objects):
+        return Hint(SOUND_TO_WORDS, "sound with settings of recognition or of a voice")
+    return NONE
 
 
 def _unlike(found: Document) -> Hint:
     """What chat products, shops and search engines have, and AI APIs have not."""
     messages = found.get("messages")
     first = messages[0] if isinstance(messages, list) and messages else None
-    if isinstance(first, dict) and "role" not in first and _CHAT_PRODUCT & first.keys():
+    if (
+        isinstance(first, dict)
+        and "role" not in first
+        and not role_of(first)
+        and _CHAT_PRODUCT & first.keys()
+    ):
         return Hint(UNLIKE, "messages of a chat or mail product")
     if "model" in found and {"price", "sku", "vin", "year"} & found.keys():
         return Hint(UNLIKE, "model of goods")

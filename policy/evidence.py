@@ -9,12 +9,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from policy.answer_evidence import answer_hints
-from policy.body_evidence import FULL, body_hints, rpc_hint
+from policy.answer_evidence import answer_hints, objects_of
+from policy.answer_frames import frames_of
+from policy.body_evidence import body_hints, rpc_hint
+from policy.exchange_evidence import exchange_hint, media_hint
 from policy.header_evidence import answer_header_hint, header_hint, realtime_hint
 from policy.hints import Hint, best
 from policy.name_evidence import AGREEING, TELLING, name_hint
 from policy.path_evidence import path_hint
+from policy.prose import LOOKED_AT
+from policy.question_evidence import Question, read_question
+from policy.reply_evidence import add_media, add_texts, job_hint, read_reply, reply_hints
+from policy.request_documents import Asked, read_request
+from policy.request_families import FULL
+from policy.token_streams import stream_hint
 
 AI, SUSPECT = 60, 35
 # A client whose TLS is no browser's: no evidence, but it makes other evidence weigh more.
@@ -61,22 +69,20 @@ class Verdict:
 def score(request: RequestEvidence, answer: AnswerEvidence | None) -> Verdict:
     """Judge one exchange; ``answer`` is ``None`` before it came. Never raises."""
     content_type = request.headers.get("content-type", "").lower()
-    body = body_hints(request.body, content_type) if request.body else []
+    path, _, query = request.path.partition("?")
+    asked = read_request(request.body, request.headers.get("content-type", ""), query)
+    question = read_question(asked.objects, asked.text)
+    body = body_hints(asked, question, request.body, content_type)
     kinds = [
-        path_hint(request.path),
+        path_hint(path),
         header_hint(request.headers),
         best(body),
-        best(
-            [
-                rpc_hint(request.path, content_type, request.body),
-                realtime_hint(request.headers, request.path),
-            ]
-        ),
+        best([rpc_hint(path, content_type, request.body), realtime_hint(request.headers, request.path)]),
     ]
     against = [hint for hint in body if hint.points < 0]
     if answer is not None:
-        found, unlike = _answer(answer)
-        kinds.append(found)
+        found, together, unlike = _answer(asked, question, answer, kinds[2].points)
+        kinds += [found, together]
         against += unlike
     return _verdict(kinds, against, request)
 
@@ -93,13 +99,41 @@ def score_tunnel(names: Sequence[str], program: str | None) -> Verdict:
     return Verdict("suspect", named.points + PROGRAM_BESIDE_NAME, reasons)
 
 
-def _answer(answer: AnswerEvidence) -> tuple[Hint, list[Hint]]:
-    """An answer's hints add up: counts beside choices are a whole family's shape."""
-    hints = answer_hints(answer.status, answer.headers.get("content-type", "").lower(), answer.body)
-    named = answer_header_hint(answer.headers)
-    positive = [hint for hint in [named, *hints] if hint.points > 0]
+def _answer(
+    asked: Asked, question: Question, answer: AnswerEvidence, body_points: int
+) -> tuple[Hint, Hint, list[Hint]]:
+    """What the answer says, what both say together, and what speaks against.
+
+    An answer's hints add up: counts beside choices are a whole family's shape.
+    """
+    content_type = answer.headers.get("content-type", "").lower()
+    frames = frames_of(content_type.partition(";")[0].strip(), answer.body)
+    objects = objects_of(frames)
+    stream, joined = stream_hint(
+        [document for _, document in frames.documents], frames.texts, asked=question.asks
+    )
+    said = "\n".join(text[:LOOKED_AT] for text in question.texts)
+    reply = read_reply(objects.found, said)
+    if any(name.encode("utf-8", "replace") in answer.body for name in question.ids):
+        reply.signs.add("same conversation")
+    add_texts(reply, [*frames.texts, joined], said)
+    add_media(reply, content_type, answer.body[:16], vector=objects.vector)
+    hints = [
+        *answer_hints(answer.status, content_type, answer.body, frames, objects),
+        *reply_hints(reply, question, stream, answers=question.asks or asked.sound),
+        answer_header_hint(answer.headers),
+        job_hint(reply, body_points),
+    ]
+    together = best(
+        [
+            exchange_hint(question, reply, streamed=stream.points > 0),
+            media_hint(question, reply, sound=asked.sound),
+        ]
+    )
+    positive = [hint for hint in {hint.reason: hint for hint in hints}.values() if hint.points > 0]
     total = Hint(sum(hint.points for hint in positive), "; ".join(hint.reason for hint in positive))
-    return total, [hint for hint in hints if hint.points < 0]
+    # A picture that was asked for is no sign against.
+    return total, together, [hint for hint in hints if hint.points < 0 and not together.points]
 
 
 def _verdict(kinds: list[Hint], against: list[Hint], request: RequestEvidence) -> Verdict:

@@ -8,8 +8,8 @@ from policy.provider_keys import has_provider_form
 
 OWN, KEY, CLIENT, GENERATED = 40, 30, 25, 15
 REALTIME = 60
-# Weaker than a protocol's own name: other things are called realtime too.
-OPENED = 25
+# Weaker than a protocol's own name: other things are called realtime too, but name no model.
+OPENED, OPENED_UNNAMED = 25, 10
 
 _OWN_HEADERS = frozenset(
     {
@@ -52,10 +52,14 @@ def realtime_hint(headers: Mapping[str, str], path: str) -> Hint:
         return Hint(REALTIME, "realtime WebSocket protocol")
     if headers.get("upgrade", "").lower() != "websocket":
         return NONE
+    path, _, query = path.partition("?")
     last = path.rstrip("/").rpartition("/")[2]
     if last.endswith("BidiGenerateContent") and "Service" in path:
         return Hint(REALTIME, "WebSocket of the Gemini Live API")
-    return Hint(OPENED, "WebSocket to a realtime path") if last.lower() in _REALTIME_PATHS else NONE
+    if last.lower() not in _REALTIME_PATHS:
+        return NONE
+    named = query.startswith("model=") or "&model=" in query
+    return Hint(OPENED if named else OPENED_UNNAMED, "WebSocket to a realtime path")
 
 
 def answer_header_hint(headers: Mapping[str, str]) -> Hint:

@@ -12,6 +12,7 @@ DISGUISE = 5
 
 # One tail a line; `*` is any one segment. From the products' own API references.
 _STRONG = """
+gradio_api/call/* gradio_api/call/*/*
 chat/completions
 models/*:generatecontent models/*:streamgeneratecontent models/*:embedcontent models/*:batchembedcontents
 models/*:counttokens models/*:bidigeneratecontent v1internal:generatecontent v1internal:streamgeneratecontent
@@ -30,11 +31,13 @@ v2/models/*/generate v2/models/*/generate_stream api/v1/chat v1/responses/compac
 v2/transcript v1/listen v1/text-to-speech/* v1/text-to-speech/*/stream v1/predictions fal-ai/*
 backend-api/conversation backend-anon/conversation api/organizations/*/chat_conversations/*/completion
 v1/chat-messages v1/completion-messages v3/chat api/public/ingestion v1/complete completion infill
+gradio_api/queue/join gradio_api/queue/data gradio_api/run/*
 api/v1/generate api/extra/generate/stream api/v1/completions
 """
 _WEAK = """
 v1/responses responses generate embed rerank invocations endpoints/*/invocations v2/models/*/infer
-v2/chat v1/chat prompt queue props slots tokenize info mcp sse embeddings v1/files v1/batches
+v2/chat v1/chat prompt queue props slots tokenize info mcp sse embeddings
+tts text-to-speech synthesize speech-to-text asr transcribe inference v1/files v1/batches
 """
 
 

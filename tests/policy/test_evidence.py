@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.evidence import AnswerEvidence, RequestEvidence, Verdict, score
-from tests.policy import later_traffic
+from tests.policy import foreign_traffic, generative_traffic, later_traffic
 from tests.policy.labelled_traffic import AI, CHAT, CURL, NOT_AI, TOOLS, Flow
 
 
@@ -51,6 +51,39 @@ def test_recall_and_false_positives_on_what_was_held_back(capsys: pytest.Capture
     assert counts["AI, with answer"]["none"] == 0
     for row in ("not AI, request alone", "not AI, with answer"):
         assert counts[row]["ai"] + counts[row]["suspect"] <= 0.005 * len(not_ai)
+
+
+def test_recall_and_false_positives_on_what_the_general_rules_were_fitted_to(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ai, not_ai = generative_traffic.AI, generative_traffic.NOT_AI
+    counts = table(ai, not_ai)
+    with capsys.disabled():
+        show("services of every kind", counts)
+    assert counts["AI, with answer"]["ai"] >= 0.85 * len(ai)
+    for row in ("not AI, request alone", "not AI, with answer"):
+        assert counts[row]["none"] == len(not_ai)
+
+
+@pytest.mark.parametrize("part", foreign_traffic.PARTS)
+def test_recall_and_false_positives_on_what_other_hands_wrote(
+    part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts: dict[str, dict[str, int]] = {}
+    for label in ("ai", "ordinary"):
+        for answered in (False, True):
+            row = f"{label}, {'with answer' if answered else 'request alone'}"
+            verdicts = [
+                score(each.request, each.answer if answered else None).verdict
+                for each in foreign_traffic.exchanges(part, label)
+            ]
+            counts[row] = {verdict: verdicts.count(verdict) for verdict in ("ai", "suspect", "none")}
+    with capsys.disabled():
+        show(f"other hands, {part}", counts)
+    assert counts["ai, with answer"]["ai"] >= 0.9 * sum(counts["ai, with answer"].values())
+    # Half a percent of some 245 is one.
+    for row in ("ordinary, request alone", "ordinary, with answer"):
+        assert counts[row]["ai"] + counts[row]["suspect"] <= 1
 
 
 def show(name: str, counts: dict[str, dict[str, int]]) -> None:
