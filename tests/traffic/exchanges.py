@@ -159,12 +159,12 @@ def recorded() -> list[Client]:
 
 
 def _sessions() -> Iterator[tuple[str, list[Exchange]]]:
-    """One cassette of each kind: its package, and what it asks and is answered, whatever the ids."""
+    """One cassette of each kind of session: what it asks and is answered, whatever the ids."""
     known = set()
     for archive in sorted(RECORDED.glob("*.tar.gz")):
         for member, group in groupby(cassettes.exchanges(archive), lambda each: each.member):
             played = [(each, cassettes.recording(each)) for each in group]
-            kind = (archive.name, frozenset(_kind(recording) for _, recording in played))
+            kind = frozenset(_kind(recording) for _, recording in played)
             if kind not in known:
                 known.add(kind)
                 yield member, [_recorded(recording, *cassettes.question(each)) for each, recording in played]

@@ -268,14 +268,13 @@ def browse(station: Station, hosts: list[str]) -> Told:
             args=["--no-sandbox", trust],
             proxy=ProxySettings(server=station.proxy),
         )
+        page = context.new_page()  # one for all: each new one takes longer than most scripts
         for host in hosts:
-            page = context.new_page()
             page.goto(f"https://{host}/")
             page.wait_for_function("document.title != 'at work'", timeout=DONE_WITHIN_MS)
             if page.title() != "done":
                 raise RuntimeError(f"{host}: {page.title()}")
             seen[host] = _certificate(page)
-            page.close()
         context.close()
     return seen
 

@@ -316,7 +316,8 @@ def requests_graphql(url: str) -> object:
 
 
 def urllib_feed(url: str) -> object:
-    with urllib.request.urlopen(f"{url}/feed.xml", timeout=SETTLE_S) as answer:
+    opener = urllib.request.build_opener()  # `urlopen` keeps the first that it made, and its proxy
+    with opener.open(f"{url}/feed.xml", timeout=SETTLE_S) as answer:
         return answer.read()
 
 
