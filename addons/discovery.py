@@ -13,6 +13,7 @@ from addons.attribution import malformed
 from addons.configuration import Configuration
 from addons.connections import ClientConnection, Connections
 from addons.step import Step
+from addons.switching import decline_others
 from addons.visit import Visit
 from policy import endpoints
 from policy.attribution import misused
@@ -152,6 +153,7 @@ class Discovery(Step):
             return visit.identity_refusal
         visit.evidence = evidence
         visit.passes = True
+        decline_others(visit)
         if visit.placeholder_key is not None:
             return misused(
                 "This placeholder may not be sent to a host that is no AI provider.", "placeholder-host"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from mitmproxy import connection, flow, http
 from mitmproxy.proxy import commands, events, layer, mode_servers
+from mitmproxy.proxy import layers as proxy_layers
 from mitmproxy.proxy.layers import http as layers
 from mitmproxy.proxy.layers import tls, websocket
 from mitmproxy.proxy.layers.http import _http1
@@ -320,6 +321,15 @@ class CloseAtOnce(layer.Layer):
             yield commands.CloseConnection(self.context.client)
 
 
+class NoHttp(CloseAtOnce):
+    """In place of what mitmproxy speaks beside HTTP: DNS, in a tunnel to its port."""
+
+    def _handle_event(self, event: events.Event) -> Commands:
+        if isinstance(event, events.Start):
+            watcher_of(self.context.client).unreadable(self.context.client, "valid-framing")
+        yield from super()._handle_event(event)
+
+
 def _connection_matches(self: layers.GetHttpConnection, candidate: connection.Connection) -> bool:
     """Reuse a provider connection by the name that it was opened for, since its address is pinned."""
     return (
@@ -370,6 +380,7 @@ def install(answer: Callable[[int, str], http.Response]) -> None:
         (mode_servers, "ProxyConnectionHandler", Handler),
         (layers.HttpLayer, "_handle_event", _handle_event),
         (websocket, "WebsocketLayer", WebSocketSession),
+        (proxy_layers, "DNSLayer", NoHttp),
     )
     for owner, name, replacement in replacements:
         setattr(owner, name, replacement)

@@ -3,13 +3,19 @@
 A call that cannot be written down does not leave.
 """
 
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import Any
+
 from loguru import logger
 
 from addons.step import Step
+from addons.switching import SWITCHED
 from addons.visit import Visit
 from policy.decoys import decoy_used
-from policy.event import Event, answered, asked
+from policy.event import Event, answered, asked, tunnel_event
 from policy.exchange import Mode
+from policy.forwarding import plain
 from policy.refusals import Reason, Refusal
 from policy.snapshot import Placeholder
 from store.spool import Spool, SpoolError
@@ -41,6 +47,8 @@ class Record(Step):
         for decoy in visit.decoys:
             self._alarm(visit, decoy)
         if visit.exchange.endpoint is None and visit.exchange.refusal is None:
+            if visit.exchange.status == SWITCHED:
+                self._passed(visit)
             return
         known = visit.asked or _where(visit) | asked(visit.exchange)
         try:
@@ -48,6 +56,19 @@ class Record(Step):
         except SpoolError as problem:
             # The `admitted` record stands; the shipper will call this exchange lost, which is the truth.
             logger.error("the end of call {} was not recorded: {}", visit.exchange.id, problem)
+
+    def _passed(self, visit: Visit) -> None:
+        """A WebSocket that is no AI call: nobody has read it, so it is written down as a tunnel is."""
+        exchange = visit.exchange
+        client = replace(exchange.client, **_named(visit))
+        whose = exchange.principal or visit.snapshot.tenant_at(plain(ip_address(client.address)))
+        event = tunnel_event(exchange.id, exchange.timing.started_at, whose=whose, client=client)
+        try:
+            self._spool.append_event(
+                event | {"bytes_up": exchange.bytes_up, "bytes_down": exchange.bytes_down}
+            )
+        except SpoolError as problem:
+            logger.error("a WebSocket to {} was not recorded: {}", client.connect_host, problem)
 
     def _alarm(self, visit: Visit, decoy: Placeholder) -> None:
         exchange = visit.exchange
@@ -59,6 +80,13 @@ class Record(Step):
             self._spool.append_event(event)
         except SpoolError as problem:
             logger.critical("the use of honeytoken {} was not recorded: {}", decoy.id, problem)
+
+
+def _named(visit: Visit) -> dict[str, Any]:
+    destination = visit.destination
+    if destination is None:
+        return {}
+    return {"connect_host": destination.host, "connect_port": destination.port}
 
 
 def _where(visit: Visit) -> Event:

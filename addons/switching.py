@@ -28,7 +28,21 @@ def begin(visit: Visit, response: http.Response, bounds: Bounds) -> None:
         _judge(visit, session, response)
     elif not visit.passes:
         raise InvalidHandshake("The provider switched protocols unasked.")
+    visit.exchange.status = SWITCHED
     visit.flow.metadata[HANDLING] = _handling(visit, bounds)
+
+
+def decline_others(visit: Visit) -> None:
+    """Of what is no AI call nothing but a WebSocket is let switch: other protocols are not asked for.
+
+    RFC 9110 section 7.8 lets a server ignore the wish; behind it (CONNECT-UDP of RFC 9298, raw TCP) there
+    would be a proxy of one's own.
+    """
+    if visit.headers.get("upgrade", "websocket").strip().lower() == "websocket":
+        return
+    for name in ("upgrade", "connection", "http2-settings"):
+        visit.flow.request.headers.pop(name, None)
+    visit.headers = {name: value for name, value in visit.headers.items() if name != "upgrade"}
 
 
 def _judge(visit: Visit, session: Session, response: http.Response) -> None:

@@ -35,6 +35,7 @@ async def test_a_session_opens_through_the_proxy(echoing):
 
 
 async def test_a_websocket_to_what_is_no_ai_passes_byte_for_byte(echoing):
+    """Nobody reads it, so it is written down as a tunnel is: by name and volume."""
     gateway, there = echoing
     compressed = frame(TEXT, b"\xcaH\xcd\xc9\xc9\x07\x00", rsv=4, mask=True)
     request = handshake(
@@ -49,6 +50,9 @@ async def test_a_websocket_to_what_is_no_ai_passes_byte_for_byte(echoing):
     (visit,) = gateway.engine.chain._connections.open_visits()
     assert (await client.hear())[0] == GONE  # the stand-in takes no compression, as it saw the reserved bit
     assert (visit.exchange.bytes_up, visit.exchange.outcome.value) == (7 + len(compressed), "finished")
+    event = await ended(gateway)
+    assert (event["kind"], event["host"], event["port"]) == ("tunnel", "chat.example", 80)
+    assert (event["decision"], event["bytes_up"]) == ("allow", 7 + len(compressed))
 
 
 async def test_a_session_at_a_host_that_only_its_traffic_gives_away_is_one(echoing):
