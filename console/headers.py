@@ -1,6 +1,7 @@
 """Headers on every answer: what a browser may do with our pages, and a request id.
 
-No inline script or style, no third-party origin, no framing, nothing cached but the static files.
+No inline script or style, no third-party origin, no framing, nothing cached but what anybody may read: the
+static files, and the file that tells browsers of the proxy.
 """
 
 from collections.abc import Awaitable, Callable
@@ -36,6 +37,15 @@ FIXED = {
 # Two years, as hstspreload.org asks for.
 STRICT_TRANSPORT = "max-age=63072000; includeSubDomains"
 STATIC_CACHE = "public, max-age=3600"
+# A new catalogue reaches browsers within this time; they ask again by themselves.
+PROXY_FILES = ("/proxy.pac", "/wpad.dat")
+PROXY_CACHE = "public, max-age=300"
+
+
+def _cached(path: str) -> str:
+    if path.startswith("/static/"):
+        return STATIC_CACHE
+    return PROXY_CACHE if path in PROXY_FILES else "no-store"
 
 
 def before_send(*, secure: bool) -> Callable[[Message, Scope], Awaitable[None]]:
@@ -49,8 +59,7 @@ def before_send(*, secure: bool) -> Callable[[Message, Scope], Awaitable[None]]:
             headers[name] = value
         if secure:
             headers["strict-transport-security"] = STRICT_TRANSPORT
-        static = scope["path"].startswith("/static/")
-        headers["cache-control"] = STATIC_CACHE if static else "no-store"
+        headers["cache-control"] = _cached(scope["path"])
         headers["x-conduit-request-id"] = str(uuid7())
 
     return add_headers

@@ -4,25 +4,19 @@ from typing import Any
 
 from litestar import Request, Response, get
 
+from console.headers import PROXY_FILES
 from console.services import Services, services_of
 from console.views import reading
 from policy.proxy_configuration import MEDIA_TYPE, proxy_configuration
 from store.errors import StoreError
 
-# A new catalogue reaches browsers within this time; they ask again by themselves.
-FRESH_S = 300
 
-
-@get(["/wpad.dat", "/proxy.pac"], include_in_schema=False)
+@get(list(PROXY_FILES), include_in_schema=False)
 async def proxy_file(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The file for the catalogue in force."""
     services = services_of(request)
     text = proxy_configuration(await _catalogue(services), services.proxy)
-    return Response(
-        text.encode("ascii"),
-        media_type=MEDIA_TYPE,
-        headers={"cache-control": f"max-age={FRESH_S}"},
-    )
+    return Response(text.encode("ascii"), media_type=MEDIA_TYPE)
 
 
 async def _catalogue(services: Services) -> Any:

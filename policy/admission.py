@@ -25,7 +25,7 @@ def endpoint_allowed(
         return Refusal(
             Reason.COACHED,
             f"{endpoint.host} may be used after you state a reason, which is recorded: send the header "
-            "x-conduit-justification with one sentence, or state it in a browser at "
+            "x-conduit-justification with one sentence. A browser states it for itself at "
             f"{endpoint.scheme}://{endpoint.host}{coaching.PATH}.",
             "endpoint-state",
         )

@@ -26,9 +26,16 @@ async def test_every_answer_is_held_to_the_policy(client: httpx.AsyncClient, pat
 
 
 @pytest.mark.parametrize(
-    ("path", "cached"), [("/", "no-store"), ("/static/console.css", "public, max-age=3600")]
+    ("path", "cached"),
+    [
+        ("/", "no-store"),
+        ("/static/console.css", "public, max-age=3600"),
+        ("/proxy.pac", "public, max-age=300"),
+    ],
 )
-async def test_only_static_files_are_cached(client: httpx.AsyncClient, path: str, cached: str) -> None:
+async def test_only_what_anybody_may_read_is_cached(
+    client: httpx.AsyncClient, path: str, cached: str
+) -> None:
     assert (await client.get(path)).headers["cache-control"] == cached
 
 
