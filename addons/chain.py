@@ -220,6 +220,7 @@ class Chain:
         if visit is None:
             flow.kill()
             return
+        visit.body_came = True
         if visit.exchange.refusal is None and not flow.request.stream:
             await self._run(visit, "body")
             self._let_go(visit)

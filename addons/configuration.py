@@ -52,6 +52,8 @@ class Bounds:
     connections_max: int
     connections_per_address_max: int
     head_timeout_s: float
+    body_timeout_s: float
+    body_bytes_per_second_min: int
     idle_timeout_s: float
     step_timeout_s: float
     snapshot_age_max_s: float

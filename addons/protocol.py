@@ -188,7 +188,7 @@ class Stream(layers.HttpStream):
         yield from self._refuse_early()
 
     def _end_now(self) -> Commands:
-        """The chain has refused a call that is under way, or cut its answer; its provider may be silent."""
+        """The chain has refused a call that is under way, or cut its answer; either side may be silent."""
         answering = (self.state_wait_for_response_headers, self.state_consume_response_body)
         if self.server_state == self.state_stream_response_body:
             yield self._reset_provider()
@@ -197,6 +197,9 @@ class Stream(layers.HttpStream):
             yield from self._replace_answer()
         elif self.client_state == self.state_stream_request_body:
             yield self._reset_provider()
+            yield from self._refuse_early()
+        elif self.client_state == self.state_consume_request_body:
+            self.request_body_buf.clear()
             yield from self._refuse_early()
 
     def _reset_provider(self) -> commands.Command:

@@ -150,6 +150,8 @@ class _Rehearsal:
                 connections_max=crowd,
                 connections_per_address_max=crowd,
                 head_timeout_s=5.0,
+                body_timeout_s=5.0,
+                body_bytes_per_second_min=1,
                 idle_timeout_s=5.0,
                 step_timeout_s=5.0,
                 snapshot_age_max_s=10.0,

@@ -59,6 +59,7 @@ class Visit:
     ``provider_error`` is the beginning of an answer that may refuse the credential.
     ``allowance`` is where a stream ends that states no output ceiling itself, if a limit says so.
     ``held_bytes`` is what of its body is held in memory.
+    ``body_came`` is true once all of the request has come.
     ``judging`` is true while steps judge it, and ``left_as`` how it ended meanwhile.
     ``identity_refusal`` is what attribution found wrong; it counts only for AI calls.
     """
@@ -97,6 +98,7 @@ class Visit:
     timed_out: bool = False
     released: bool = False
     held_bytes: int = 0
+    body_came: bool = False
     judging: bool = False
     left_as: Outcome | None = None
     rate_headers: tuple[tuple[str, str], ...] = ()

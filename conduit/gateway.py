@@ -36,6 +36,7 @@ from addons.rejudgement import Rejudgement
 from addons.reservations import Reservations
 from addons.session_watch import SessionWatch
 from addons.settlement import Settlement
+from addons.slow_bodies import SlowBodies
 from addons.snapshots import Snapshots
 from addons.step import Step
 from addons.tunnel_watch import TunnelWatch
@@ -90,6 +91,8 @@ def configuration(settings: Settings, data: Path) -> Configuration:
             connections_max=settings.limits.connections_max,
             connections_per_address_max=settings.limits.connections_per_address_max,
             head_timeout_s=settings.limits.head_timeout_s,
+            body_timeout_s=settings.limits.body_timeout_s,
+            body_bytes_per_second_min=settings.limits.body_bytes_per_second_min,
             idle_timeout_s=settings.limits.idle_timeout_s,
             step_timeout_s=settings.step_timeout_s,
             snapshot_age_max_s=settings.snapshot.max_age_s,
@@ -216,12 +219,22 @@ def engine(
     deadlines = Deadlines(configuration)
     around = _around(configuration, connections, snapshots, deadlines, spool)
     chain = Chain([made[kind] for kind in STEPS], bounds=configuration.bounds, around=around)
-    looks = [SessionWatch(connections, snapshots, deadlines, configuration.bounds).look]
-    if configuration.cut_revoked:
-        looks.append(Rejudgement(snapshots, deadlines).look)
-    open_calls = OpenCalls(connections, looks, TunnelWatch(configuration, snapshots, deadlines).look)
+    open_calls = _open_calls(configuration, connections, snapshots, deadlines)
     background = [key_sets.run, revocations.run, open_calls.run, forgetting.run]
     return Engine(configuration, chain, background=background)
+
+
+def _open_calls(
+    configuration: Configuration, connections: Connections, snapshots: Snapshots, deadlines: Deadlines
+) -> OpenCalls:
+    bounds = configuration.bounds
+    looks = [
+        SessionWatch(connections, snapshots, deadlines, bounds).look,
+        SlowBodies(deadlines, bounds).look,
+    ]
+    if configuration.cut_revoked:
+        looks.append(Rejudgement(snapshots, deadlines).look)
+    return OpenCalls(connections, looks, TunnelWatch(configuration, snapshots, deadlines).look)
 
 
 def _around(

@@ -227,6 +227,16 @@ class Limits(Section):
         description="From a connection's begin to its first whole request head, and from the first byte of "
         "a later head to its last, against slow senders.",
     )
+    body_timeout_s: PositiveFloat = Field(
+        20,
+        description="How long a request body may take, and a second more for each "
+        "`body_bytes_per_second_min` that have come. Apache's mod_reqtimeout waits as long.",
+    )
+    body_bytes_per_second_min: PositiveInt = Field(
+        4 * KIB,
+        description="A body that comes more slowly than this in the long run is refused. 60 MB may so take "
+        "four hours, a byte now and then 20 seconds.",
+    )
     idle_timeout_s: PositiveFloat = Field(
         75, description="How long a connection without a call is kept for the next. nginx keeps it as long."
     )
