@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import traceback
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from conduit.errors import ConduitError
 DATA = Path("var")
 CONFIG = Path("config/conduit.yaml")
 PIPE_WIDTH = 10_000
+# Nothing that is typed is longer: keys come on standard input, lists and pages in files.
+ARGUMENT_CHARACTERS_MAX = 4096
+PROBLEM_CHARACTERS_MAX = 600
 
 DataOption = Annotated[
     Path | None,
@@ -34,6 +38,10 @@ ConfigOption = Annotated[
     typer.Option("--config", envvar="CONDUIT_CONFIG", help="Settings.  [default: config/conduit.yaml]"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")]
+
+
+class MayBeEmpty:
+    """Beside an option in ``Annotated``: the empty text means something, such as taking away what was."""
 
 
 class CommandFailed(ConduitError):
@@ -108,6 +116,7 @@ def _runner(function: Callable[..., Any]) -> Callable[..., None]:
     def run(context: typer.Context, **values: Any) -> None:
         if context.invoked_subcommand is not None:
             return
+        _check(own, values)
         invocation = _invocation(context, values)
         try:
             outcome = function(invocation, **values)
@@ -168,6 +177,35 @@ def read_id(text: str) -> UUID:
         raise typer.BadParameter(f"{text!r} is no id") from None
 
 
+def _check(parameters: Sequence[inspect.Parameter], values: dict[str, Any]) -> None:
+    """Refuse texts that no option means, raising ``typer.BadParameter``.
+
+    An empty one is what a script's unset variable leaves: it must not count as if the option was not there,
+    which for some means "for everybody" or "for ever".
+    """
+    for parameter in parameters:
+        value = values.get(parameter.name)
+        texts = value if isinstance(value, list | tuple) else [value]
+        empty = parameter.default == "" or MayBeEmpty in getattr(parameter.annotation, "__metadata__", ())
+        for text in texts:
+            problem = _problem(text, may_be_empty=empty) if isinstance(text, str | Path) else None
+            if problem is not None:
+                raise typer.BadParameter(f"{parameter.name.replace('_', '-')} {problem}")
+
+
+def _problem(text: str | Path, *, may_be_empty: bool) -> str | None:
+    shown = str(text)
+    if len(shown) > ARGUMENT_CHARACTERS_MAX:
+        return f"is longer than {ARGUMENT_CHARACTERS_MAX} characters"
+    if isinstance(text, Path):
+        return None
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in shown):
+        return "holds what cannot be printed"
+    if not shown.strip() and not (shown == "" and may_be_empty):
+        return "is empty"
+    return None
+
+
 def _invocation(context: typer.Context, values: dict[str, Any]) -> Invocation:
     """The command's own options win over the same ones before the command's name."""
     outer = context.find_root().obj or {}
@@ -183,7 +221,7 @@ def _fail(error: Exception) -> NoReturn:
     """One line, exit code 1. What is not an error of ours is a fault of ours: its text may hold anything."""
     if type(error).__module__.split(".")[0] in ("policy", "vault", "store", "conduit", "console"):
         sentence = " ".join((str(error) or type(error).__doc__ or "").split("\n\n")[0].split())
-        print(f"conduit: {sentence}", file=sys.stderr)
+        print(f"conduit: {_printable(sentence)}", file=sys.stderr)
     elif isinstance(error, typer.Exit | typer.BadParameter):
         raise error
     else:
@@ -193,6 +231,12 @@ def _fail(error: Exception) -> NoReturn:
             file=sys.stderr,
         )
     raise typer.Exit(1) from None
+
+
+def _printable(sentence: str) -> str:
+    """What is told may quote what was given: none of it may move the cursor, or push the reason away."""
+    shown = "".join(character if character.isprintable() else "\ufffd" for character in sentence)
+    return shown if len(shown) <= PROBLEM_CHARACTERS_MAX else f"{shown[:PROBLEM_CHARACTERS_MAX]} …"
 
 
 def _end_unheard() -> NoReturn:

@@ -19,6 +19,7 @@ from pathlib import Path
 from conduit.addresses import Address
 from conduit.command import Invocation
 from conduit.instance import CATALOGUE_FOLDER, is_running, opened, owner_url, settings_of, vault_of
+from conduit.listeners import taken
 from conduit.settings import Settings
 
 # A connection takes two descriptors, and mitmproxy's certificates, logs and spool a few more.
@@ -171,7 +172,11 @@ async def _listeners(_folder: Path, settings: Settings) -> Finding:
         "transparent": listen.transparent,
         "console": listen.console,
     }
-    silent = [f"{name} ({address})" for name, address in named.items() if not await _answers(address)]
+    # A connection to the transparent listener that was not redirected is an error in the worker's log.
+    found = {name: await _answers(address) for name, address in named.items() if name != "transparent"}
+    held = taken(listen.transparent)
+    found["transparent"] = await _answers(listen.transparent) if held is None else held
+    silent = [f"{name} ({address})" for name, address in named.items() if not found[name]]
     if silent:
         return Finding(
             "listeners", Result.FAIL, f"no answer from {', '.join(silent)}", "see the log of conduit up"

@@ -28,13 +28,25 @@ def require_free(listen: Listen) -> None:
 def hindrance(address: Address) -> str | None:
     """Why an address cannot be listened on, as the end of a sentence; ``None`` where it can."""
     try:
-        _try(address)
+        _bind(address, listen=True)
     except OSError as error:
         return _reason(error)
     return None
 
 
-def _try(address: Address) -> None:
+def taken(address: Address) -> bool | None:
+    """Whether somebody listens there, found out without a connection, which its owner would have to judge.
+
+    ``None`` where this account may not try.
+    """
+    try:
+        _bind(address, listen=False)
+    except OSError as error:
+        return None if error.errno == errno.EACCES else error.errno == errno.EADDRINUSE
+    return False
+
+
+def _bind(address: Address, *, listen: bool) -> None:
     """Bind without sharing, which fails where anybody listens; connections that are ending do not count."""
     family, kind, protocol, _, place = socket.getaddrinfo(
         address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -42,7 +54,8 @@ def _try(address: Address) -> None:
     with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(place)
-        probe.listen(1)
+        if listen:
+            probe.listen(1)
 
 
 def _reason(error: OSError) -> str:

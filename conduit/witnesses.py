@@ -51,17 +51,27 @@ def seen(name: str, audit: Audit, data: Path, keys: tuple[VerifierKey, ...]) -> 
     """The checkpoints that a witness has: a folder, ``s3://bucket/prefix``, or all that are configured.
 
     A folder of time stamps is known by its tokens, and each has to hold. A bucket may hold what others put:
-    what no trusted key signed is passed over there. Raises ``CommandFailed``.
+    what no trusted key signed is passed over there. Raises ``CommandFailed``, also where there is
+    none at all: agreeing with nothing shows nothing.
     """
     try:
-        if name == CONFIGURED:
-            return _configured(audit, data, keys)
-        if name.startswith(_BUCKET):
-            bucket, _, prefix = name.removeprefix(_BUCKET).partition("/")
-            return _in_bucket(_place(audit, bucket, prefix or audit.witness_bucket.prefix), keys)
-        return _in_folder(Path(name), audit, keys)
-    except (CheckpointInvalid, TimestampInvalid, OSError) as error:
+        found = _seen(name, audit, data, keys)
+    except (CheckpointInvalid, TimestampInvalid) as error:
         raise CommandFailed(f"the witness {name}: {error}") from error
+    except OSError as error:
+        raise CommandFailed(f"the witness {name}: {error.strerror}") from error
+    if not found:
+        raise CommandFailed(f"the witness {name} has no checkpoint of a trusted key: it shows nothing")
+    return found
+
+
+def _seen(name: str, audit: Audit, data: Path, keys: tuple[VerifierKey, ...]) -> list[Checkpoint]:
+    if name == CONFIGURED:
+        return _configured(audit, data, keys)
+    if name.startswith(_BUCKET):
+        bucket, _, prefix = name.removeprefix(_BUCKET).partition("/")
+        return _in_bucket(_place(audit, bucket, prefix or audit.witness_bucket.prefix), keys)
+    return _in_folder(Path(name), audit, keys)
 
 
 def _configured(audit: Audit, data: Path, keys: tuple[VerifierKey, ...]) -> list[Checkpoint]:

@@ -25,7 +25,6 @@ type AnyRequest = Request[Any, Any, Any]
 # What the store says, in the words of HTTP.
 STORE: Mapping[type[Exception], tuple[int, str]] = {
     store_errors.AlreadyExists: (409, "It exists already"),
-    store_errors.InvalidRecord: (422, "The input is not valid"),
     store_errors.MissingReference: (422, "The input refers to something that is not there"),
     store_errors.NotApproved: (409, "Another person has to approve this first"),
     store_errors.RecordHeld: (409, "The record is under a legal hold"),
@@ -60,8 +59,9 @@ def describe(error: Exception) -> tuple[int, str, str]:
     """Status, title and detail that may be shown to anybody."""
     if isinstance(error, ConsoleError):
         return error.status, error.title, error.detail
-    if isinstance(error, InvalidCredential):
-        return 422, "The input is not valid", str(error)  # it names fields, never values
+    # Their texts are written for who sent the input, and name no secret and nothing of the schema.
+    if isinstance(error, InvalidCredential | store_errors.InvalidRecord):
+        return 422, "The input is not valid", str(error)
     for kind, (status, title) in STORE.items():
         if isinstance(error, kind):
             return status, title, title

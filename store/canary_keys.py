@@ -63,6 +63,7 @@ KEYS: tuple[Probe, ...] = (
         aims=False,
     ),
     Probe(content.latest, lambda s, _: content.latest(s, limit=1000)),
+    Probe(content.is_kept, lambda s, r: content.is_kept(s, event_id=r.member_id)),
     Probe(content.read, lambda s, r: content.read(s, approval_id=r.approval_id, reader=r.name)),
     Probe(content.keep, lambda s, r: content.keep(s, r.tenant_id, [sealed_record(r)])),
 )

@@ -33,7 +33,7 @@ async def load_catalogue(store: Store, *, actor: Actor, offered: Offered, known:
         return await _load(store, actor, offered, found.version, len(found))
     except (ReleaseRefused, InvalidCatalogue, InvalidRecord) as refusal:
         error: Exception = refusal
-        if NOT_NEWER in str(refusal):
+        if getattr(refusal, "constraint", None) == NOT_NEWER:
             error = ReleaseRefused(OLDER)
         async with store.platform(Purpose.ADMINISTRATION) as session:
             await record(

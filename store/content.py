@@ -78,6 +78,12 @@ async def latest(session: AsyncSession, *, limit: int) -> list[KeptContent]:
     return await many(session, KeptContent, query)
 
 
+async def is_kept(session: AsyncSession, *, event_id: UUID) -> bool:
+    """Whether something is kept of the call of this event."""
+    query = select(KEPT_CONTENT.c.event_id).where(KEPT_CONTENT.c.event_id == event_id)
+    return (await session.execute(query)).first() is not None
+
+
 async def read(session: AsyncSession, *, approval_id: UUID, reader: str) -> SealedContent | None:
     """The sealed record that an approval names; ``None`` where it is deleted already.
 

@@ -74,11 +74,16 @@ async def set_policy(
 async def request_opening(
     store: Store, *, actor: Actor, tenant_id: TenantId, event_id: UUID, reason: str
 ) -> Opening:
-    """Ask that the content of a call be opened; raises ``InvalidRecord`` without a reason."""
+    """Ask that the content of a call be opened.
+
+    Raises ``InvalidRecord`` without a reason, and ``NotFound`` where nothing is kept of such a call.
+    """
     why = " ".join(reason.split())
     if not 0 < len(why) <= REASON_LENGTH_MAX:
         raise InvalidRecord(f"a request states its reason, in at most {REASON_LENGTH_MAX} characters")
     async with store.tenant(tenant_id) as session:
+        if not await content.is_kept(session, event_id=event_id):
+            raise NotFound("no content is kept of this event; `conduit content list` shows what is")
         asked = await approvals.request(
             session,
             action=ACTION,

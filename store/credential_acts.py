@@ -12,6 +12,7 @@ from store.credentials import NO_OPTIONS, Options, Purpose
 from store.door import Store
 from store.errors import AlreadyExists, InvalidRecord
 from store.hosts import stated_host
+from store.names import stated_name
 from vault import credential_kinds
 from vault.envelope import Binding
 from vault.secret import Secret
@@ -45,6 +46,7 @@ async def add_credential(
 ) -> credentials.Credential:
     """Seal a provider key for its hosts; holding one for calls sanctions its provider."""
     bound = tuple(sorted({stated_host(host) for host in new.hosts}))
+    stated_name(new.name, "a credential")
     async with store.tenant(tenant_id) as session:
         await key_custody.lock_tenant_keys(session, tenant_id)
         if await credentials.find(session, name=new.name) or await credentials.in_pool(
@@ -156,6 +158,8 @@ async def _check_options(session: AsyncSession, credential: credentials.Credenti
 
     Whoever calls it holds the tenant's lock, so that no other is added meanwhile.
     """
+    if credential.pool is not None:
+        stated_name(credential.pool, "a pool")
     if not 0 <= credential.weight <= WEIGHT_MAX:
         raise InvalidRecord(f"a weight is from 0 to {WEIGHT_MAX}")
     if credential.pool is None:

@@ -235,15 +235,28 @@ _BY_ERROR: tuple[tuple[type[Exception], type[StoreError], str], ...] = (
 def translated(error: BaseException) -> BaseException:
     """The store's error for one of SQLAlchemy or psycopg; any other is returned as it is.
 
-    The message names the constraint or table that PostgreSQL named, and no value.
+    The message names no value and nothing of the schema but the word of a column that is outside its bounds;
+    the constraint's own name is in ``constraint``.
     """
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     for kind, ours, sentence in _BY_ERROR:
         if isinstance(cause, kind):
-            named = getattr(getattr(cause, "diag", None), "constraint_name", None)
-            return ours(f"{sentence} ({named})" if named else sentence)
+            diagnosis = getattr(cause, "diag", None)
+            told = ours(_worded(sentence, diagnosis) if ours is InvalidRecord else sentence)
+            told.constraint = getattr(diagnosis, "constraint_name", None)
+            return told
     if isinstance(error, PoolTimeoutError | OSError):
         return StoreUnavailable("no connection to PostgreSQL is to be had")
     if isinstance(error, SQLAlchemyError | psycopg.Error):
         return StoreError(f"the store failed: {type(cause).__name__}")
     return error
+
+
+def _worded(sentence: str, diagnosis: psycopg.errors.Diagnostic | None) -> str:
+    """With the column's word in front, where PostgreSQL named a column, or its own check of one."""
+    constraint = getattr(diagnosis, "constraint_name", None) or ""
+    table = getattr(diagnosis, "table_name", None) or ""
+    column = getattr(diagnosis, "column_name", None)
+    if column is None and constraint.startswith(f"{table}_") and constraint.endswith("_check"):
+        column = constraint[len(table) + 1 : -len("_check")]
+    return f"{column.replace('_', ' ')}: {sentence}" if column else sentence

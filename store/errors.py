@@ -5,7 +5,12 @@ Messages name tables, roles and settings, never values: a value may be a secret 
 
 
 class StoreError(Exception):
-    """Never raised itself; catch it where any failure of the store means the same."""
+    """Never raised itself; catch it where any failure of the store means the same.
+
+    ``constraint`` is the database's constraint that was broken, where it was one that refused.
+    """
+
+    constraint: str | None = None
 
 
 class StoreUnavailable(StoreError):

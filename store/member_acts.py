@@ -1,5 +1,6 @@
 """Acts about a tenant's users, each with its event in the same transaction."""
 
+import re
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,7 +10,10 @@ from policy.identifiers import TenantId, UserId
 from store import members, teams
 from store.acts import Actor, record
 from store.door import Store
-from store.errors import AlreadyExists
+from store.errors import AlreadyExists, InvalidRecord
+from store.names import stated_name
+
+_ROLE = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,14 @@ class NewUser:
 
 
 async def create_user(store: Store, *, actor: Actor, tenant_id: TenantId, new: NewUser) -> members.Member:
-    """Create a user of a tenant; a team that does not exist yet is created with it."""
+    """Create a user of a tenant; a team that does not exist yet is created with it.
+
+    ``role`` is a word that reports show; it grants nothing. Raises ``InvalidRecord``, ``AlreadyExists``.
+    """
+    stated_name(new.name, "a user")
+    if not _ROLE.fullmatch(new.role):
+        raise InvalidRecord("a role is a word, such as member or service; it grants nothing")
+    _check_cost_centre(new.cost_centre)
     async with store.tenant(tenant_id) as session:
         if await members.find(session, name=new.name):
             raise AlreadyExists(f"the tenant has a user named {new.name!r} already")
@@ -59,6 +70,7 @@ async def change_user(
 ) -> members.Member:
     """Put a user elsewhere, let the calls through, or stop them. A team that does not exist is created."""
     changes: dict[str, dict[str, str | None]] = {}
+    _check_cost_centre(change.cost_centre)
     async with store.tenant(tenant_id) as session:
         user = await members.get(session, member_id=user_id)
         if change.team is not None or change.cost_centre is not None:
@@ -80,5 +92,11 @@ async def change_user(
 
 
 async def _team(session: AsyncSession, name: str) -> UUID:
+    stated_name(name, "a team")
     found = await teams.find(session, name=name) or await teams.create(session, name=name)
     return found.id
+
+
+def _check_cost_centre(stated: str | None) -> None:
+    if stated:
+        stated_name(stated, "a cost centre")

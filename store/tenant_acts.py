@@ -5,14 +5,17 @@ from asyncio import to_thread
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from policy.catalogue import Catalogue
 from policy.identifiers import TenantId
 from policy.money import MICRO_DOLLARS_MAX, MicroDollars
+from policy.regions import REGIONS, served
 from store import custody, key_custody, tenants
 from store.acts import Actor, record
 from store.claim import Purpose
 from store.door import Store
 from store.errors import AlreadyExists, InvalidRecord
 from store.hosts import stated_host
+from store.names import stated_name
 from vault.vault import Vault
 
 REGIONS_MAX = 50
@@ -23,8 +26,17 @@ _REGION = re.compile(r"[a-z0-9][a-z0-9-]{1,39}")
 async def create_tenant(
     store: Store, vault: Vault, *, actor: Actor, name: str, region: str = "eu", time_zone: str = "UTC"
 ) -> tenants.Tenant:
-    """Create a tenant with a data key of its own. ``time_zone`` is an IANA name."""
+    """Create a tenant with a data key of its own. ``time_zone`` is an IANA name.
+
+    ``region`` says where the organisation is at home (``policy.regions``). It decides nothing about calls:
+    ``set_residency`` does. Raises ``InvalidRecord``, and ``AlreadyExists`` for a name that is taken.
+    """
+    stated_name(name, "a tenant")
     _check_time_zone(time_zone)
+    if region not in REGIONS:
+        raise InvalidRecord(
+            f"{region!r} is no region: eu, or the two letters of a country (ISO 3166), such as us or gb"
+        )
     async with store.platform(Purpose.ADMINISTRATION) as session:
         if await tenants.find(session, name=name):
             raise AlreadyExists(f"a tenant named {name!r} exists already")
@@ -129,6 +141,18 @@ async def set_decryption(
 def _host_or_pattern(text: str) -> str:
     star, host = ("*.", text[2:]) if text.startswith("*.") else ("", text)
     return star + stated_host(host)
+
+
+def checked_residency(stated: Sequence[str], catalogue: Catalogue) -> list[str]:
+    """The regions that were stated. Raises ``InvalidRecord`` for none, and for one that no endpoint is in:
+    it would allow nothing at all.
+    """
+    known = served(catalogue)
+    unknown = sorted(set(stated) - known)
+    if unknown or not stated:
+        wrong = ", ".join(unknown) or "nowhere"
+        raise InvalidRecord(f"no AI endpoint is in {wrong}; known: {', '.join(sorted(known))}")
+    return list(stated)
 
 
 async def set_time_zone(store: Store, *, actor: Actor, tenant_id: TenantId, time_zone: str) -> tenants.Tenant:

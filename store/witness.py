@@ -146,8 +146,16 @@ def witnessed(paths: Iterable[Path], trusted: tuple[VerifierKey, ...]) -> list[C
     found = []
     for path in paths:
         files = sorted(path.rglob(f"*{NOTE_SUFFIX}")) if path.is_dir() else [path]
-        found += [open_with_any(trusted, file.read_text("utf-8", errors="replace")) for file in files]
+        found += [open_with_any(trusted, read_note(file)) for file in files]
     return found
+
+
+def read_note(path: Path) -> str:
+    """A signed note out of a file. Blank lines that an editor or a mail left behind it are no part of it.
+
+    Raises ``OSError``.
+    """
+    return path.read_text("utf-8", errors="replace").rstrip("\r\n") + "\n"
 
 
 # Records with a checkpoint that some witness has not taken for so many seconds.

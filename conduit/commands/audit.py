@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from errno import EISDIR
+from os import strerror
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -195,6 +197,8 @@ async def export(
 
     async with lookup.opened_for(invocation, tenant) as (instance, owner):
         with access_to(out, "written"):
+            if out.is_dir():
+                raise IsADirectoryError(EISDIR, strerror(EISDIR))
             shown = await _exported(instance, owner.tenant_id, out, kind)
     signed = "Keep the key apart from the file; `conduit audit verify --key KEY` then proves who signed it."
     unsigned = "This format cannot be verified; keep the JSON lines beside it."

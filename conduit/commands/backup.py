@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from conduit.command import CommandFailed, Invocation, command
+from conduit.command import CommandFailed, Invocation, access_to, command
 
 NOTE = (
     "The key-encryption key is not in it: keep a copy of that elsewhere, or nothing restored can be opened."
@@ -28,8 +28,9 @@ async def backup(
     from store.backup import backup as write
     from store.claim import Purpose
 
-    if file.exists():
-        raise CommandFailed(f"{file} is there already")
+    with access_to(file, "written"):
+        if file.exists():
+            raise CommandFailed(f"{file} is there already")
     folder = invocation.data.expanduser().absolute()
     url = owner_url(folder, settings_of(invocation))
     await asyncio.to_thread(write, url, file, binaries=programs())

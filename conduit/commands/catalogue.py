@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from conduit.command import CommandFailed, Invocation, command, group
+from conduit.command import CommandFailed, Invocation, access_to, command, group
 
 if TYPE_CHECKING:
     from policy.catalogue import Catalogue, Entry
@@ -256,7 +256,9 @@ def take(
     target = catalogue or CATALOGUE_FOLDER / "ai_endpoints.csv"
     text = _text(file)
     listed = read(ListFormat(format.value), text, _beside(file, text) if format is FormatName.V2FLY else None)
-    changes = compare(listed.patterns, listed.skipped, load_catalogue(target), source)
+    with access_to(target, "read"):
+        known = load_catalogue(target)
+    changes = compare(listed.patterns, listed.skipped, known, source)
     shape = "web" if kind == "chat" else "custom"
     owners = {host: provider or listed.patterns[host] or _called(file, format) for host in changes.new}
     rows = [

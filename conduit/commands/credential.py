@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from conduit.command import CommandFailed, Invocation, command, group, read_secret
+from conduit.command import CommandFailed, Invocation, MayBeEmpty, command, group, read_secret
 
 TenantOption = Annotated[str, typer.Option("--tenant", help="Name or id of the tenant.")]
 NameOption = Annotated[str, typer.Option("--name", help="Name or id of the credential.")]
@@ -94,9 +94,9 @@ async def change(
     invocation: Invocation,
     tenant: TenantOption,
     name: NameOption,
-    pool: PoolOption = None,
+    pool: Annotated[PoolOption, MayBeEmpty] = None,
     weight: Annotated[int | None, typer.Option(min=0, max=1000, help=WEIGHT)] = None,
-    key_id: KeyIdOption = None,
+    key_id: Annotated[KeyIdOption, MayBeEmpty] = None,
 ) -> None:
     """State pool, weight or the provider's id anew; "" takes pool or id away, what is not named stays."""
     from conduit import lookup

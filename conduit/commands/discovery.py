@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from conduit.command import Invocation, command, group
+from conduit.command import Invocation, MayBeEmpty, command, group
 
 TenantOption = Annotated[str | None, typer.Option("--tenant", help="Name or id of the tenant.")]
 OwnTenantOption = Annotated[str, typer.Option("--tenant", help="Name or id of the tenant.")]
@@ -99,7 +99,7 @@ async def review(
     invocation: Invocation,
     host: HostArgument,
     tenant: OwnTenantOption,
-    owner: Annotated[str | None, typer.Option(help="Who looks after it.")] = None,
+    owner: Annotated[str | None, MayBeEmpty, typer.Option(help='Who looks after it; "" for nobody.')] = None,
     note: Annotated[str | None, typer.Option(help="What was found, or why it is decided so.")] = None,
     state: Annotated[Outcome | None, typer.Option(help="Decide, which ends the review.")] = None,
 ) -> None:

@@ -101,5 +101,7 @@ def _named(text: str) -> tuple[UUID | None, int | None]:
 
 
 def _note(path: Path) -> str:
+    from store.witness import read_note
+
     with access_to(path, "read"):
-        return path.read_text("utf-8", errors="replace")
+        return read_note(path)

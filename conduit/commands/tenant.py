@@ -1,11 +1,14 @@
 """``conduit tenant``: the organisations that share an instance."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from conduit.command import CommandFailed, Invocation, command, group
+
+if TYPE_CHECKING:
+    from conduit.instance import Instance
 
 
 class Choice(StrEnum):
@@ -38,7 +41,7 @@ def register(application: typer.Typer) -> None:
 async def create(
     invocation: Invocation,
     name: Annotated[str, typer.Argument(help="Its name, unique in the instance.")],
-    region: Annotated[str, typer.Option(help="Where its data is to stay: eu, us, …")] = "eu",
+    region: Annotated[str, typer.Option(help="Where it is at home: eu, us, gb, …")] = "eu",
     time_zone: Annotated[str, typer.Option(help="Where its budgets' days and months turn.")] = "UTC",
 ) -> None:
     """Create a tenant, with a data key of its own."""
@@ -102,8 +105,8 @@ async def change(
     given = (degraded_mode, data_residency, time_zone, decrypt_unknown, never_decrypt, enabled)
     if all(each is None for each in given):
         raise typer.BadParameter("say what to change")
-    regions = None if data_residency is None else _regions(data_residency)
     async with lookup.opened_for(invocation, tenant) as (instance, changed):
+        regions = None if data_residency is None else await _regions(instance, data_residency)
         how: dict[str, Any] = {"actor": actor(), "tenant_id": changed.tenant_id}
         if degraded_mode is not None:
             allowance = parse_dollars(allowance_usd) if allowance_usd is not None else None
@@ -126,21 +129,17 @@ def _words(text: str) -> list[str]:
     return [] if named == ["none"] else named
 
 
-def _regions(text: str) -> list[str]:
-    """The regions of a list; one that no catalogued endpoint is in would allow nothing, so it is an error."""
-    from conduit.instance import CATALOGUE_FOLDER
-    from store.catalogue import load_catalogue
+async def _regions(instance: "Instance", text: str) -> list[str]:
+    """The regions of a list, or ``any``; raises ``InvalidRecord``."""
+    from conduit.instance import catalogues_of
+    from store.claim import Purpose
+    from store.tenant_acts import checked_residency
 
     named = [word.strip().lower() for word in text.split(",") if word.strip()]
     if named == ["any"]:
         return []
-    catalogue = load_catalogue(CATALOGUE_FOLDER / "ai_endpoints.csv")
-    known = {entry.region for entry in catalogue.entries}
-    unknown = sorted(set(named) - known)
-    if unknown or not named:
-        wrong = ", ".join(unknown) or "nowhere"
-        raise CommandFailed(f"no AI endpoint is in {wrong}; known: {', '.join(sorted(known))}")
-    return named
+    async with instance.store.platform(Purpose.REPORTING) as session:
+        return checked_residency(named, await catalogues_of(instance.settings).in_force(session))
 
 
 async def delete(

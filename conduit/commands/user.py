@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from conduit.command import Invocation, command, group
+from conduit.command import Invocation, MayBeEmpty, command, group
 
 
 def register(application: typer.Typer) -> None:
@@ -42,9 +42,11 @@ async def change(
     tenant: Annotated[str, typer.Option(help="Name or id of the tenant.")],
     name: Annotated[str, typer.Option(help="Name or id of the user.")],
     team: Annotated[
-        str | None, typer.Option(help='Its team from now on, made if need be; "" for none.')
+        str | None, MayBeEmpty, typer.Option(help='Its team from now on, made if need be; "" for none.')
     ] = None,
-    cost_centre: Annotated[str | None, typer.Option(help='Where it is charged to; "" for none.')] = None,
+    cost_centre: Annotated[
+        str | None, MayBeEmpty, typer.Option(help='Where it is charged to; "" for none.')
+    ] = None,
     enabled: Annotated[
         bool | None, typer.Option("--enable/--disable", help="Let its calls through, or stop them all.")
     ] = None,

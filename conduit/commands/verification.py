@@ -38,6 +38,8 @@ async def verify(
         int | None,
         typer.Option(
             "--retention-days-min",
+            min=0,
+            max=36_500,
             help="Shortest period after which events may have been deleted."
             "  [default: audit.retention_days_min]",
         ),
@@ -53,7 +55,10 @@ async def verify(
     # Where the instance that signed is at hand, its own public keys are the ones to expect.
     keys = tuple(VerifierKey.parse(text) for text in key or ()) or pinned_keys(public_keys(invocation.data))
     audit = settings_of(invocation).audit
-    kept = witnessed(checkpoint or (), keys)
+    kept = []
+    for path in checkpoint or ():
+        with access_to(path, "read"):
+            kept += witnessed([path], keys)
     for name in witness or ():
         kept += await asyncio.to_thread(witnesses.seen, name, audit, invocation.data, keys)
     trust = Trust(keys, tuple(kept), audit.retention_days_min if days_min is None else days_min)

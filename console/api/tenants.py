@@ -14,7 +14,6 @@ from console.sessions import actor_of
 from console.views import known_tenant, reading
 from policy.money import MicroDollars
 from store import tenant_acts, tenants
-from store.errors import InvalidRecord
 
 
 @get("/tenants", guards=[requires(Permission.PLATFORM_TENANT_VIEW)], responses=PROBLEMS)
@@ -116,6 +115,5 @@ async def _check_regions(request: Request[Any, Any, Any], regions: list[str]) ->
     services = services_of(request)
     async with reading(services.store, None) as session:
         catalogue = await services.defaults.catalogues.in_force(session)
-    unknown = set(regions) - {entry.region for entry in catalogue.entries}
-    if unknown:
-        raise InvalidRecord(f"no AI endpoint is in {', '.join(sorted(unknown))}")
+    if regions:
+        tenant_acts.checked_residency(regions, catalogue)

@@ -6,7 +6,7 @@ import pytest
 
 from conduit.addresses import parse_address
 from conduit.errors import ConfigurationError
-from conduit.listeners import require_free
+from conduit.listeners import require_free, taken
 from conduit.settings import Listen
 
 
@@ -50,3 +50,13 @@ def test_address_of_another_machine_and_one_given_twice_are_refused() -> None:
         require_free(a_listen(console="192.0.2.1:9"))
     with pytest.raises(ConfigurationError, match=r"listen\.gateway and listen\.proxy are both"):
         require_free(a_listen(proxy="127.0.0.1:1025", gateway="127.0.0.1:1025"))
+
+
+def test_a_listener_is_found_without_a_connection_to_it() -> None:
+    with socket.create_server(("127.0.0.1", 0), reuse_port=True) as listener:
+        address = parse_address(f"127.0.0.1:{listener.getsockname()[1]}")
+        listener.setblocking(False)
+        assert taken(address) is True
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert taken(address) is False

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from store.checkpointer import Checkpointer
 from store.door import Store
 from store.roles import read_secrets
 from store.witness import HeldCheckpoints
+from store.witness_bucket import BucketWitness
 from tests.conduit.instances import Program, running_store
+from tests.standins.buckets import ACCESS, REGION, locked_bucket, object_store
 
 NO_LEAST = {"CONDUIT_AUDIT__RETENTION_DAYS_MIN": "0"}
 
@@ -102,6 +105,40 @@ def test_a_witness_is_named_or_all_that_are_configured(program: Program, tmp_pat
     assert (none.code, "no witness" in none.err) == (1, True)
     missing = program(*verify, "--witness", str(tmp_path / "nowhere"))
     assert missing.code == 1
+    (tmp_path / "empty").mkdir()
+    empty = program(*verify, "--witness", str(tmp_path / "empty"))
+    assert (empty.code, "shows nothing" in empty.err) == (1, True)
+
+
+def test_a_bucket_convicts_a_record_that_was_cut(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the bucket keeps is of a record that has more events than the export at hand."""
+    tenant = program.json("tenant", "create", "initech")["id"]
+    asyncio.run(sign(program))
+    cut, whole = tmp_path / "cut.jsonl", tmp_path / "whole.jsonl"
+    program.json("audit", "export", "--tenant", "initech", "--out", str(cut))
+    program.json("user", "create", "--tenant", "initech", "erin")
+    asyncio.run(sign(program))
+    note = program.json("audit", "export", "--tenant", "initech", "--out", str(whole))["checkpoint"]
+    for name, value in ACCESS.items():
+        monkeypatch.setenv(name, value)
+    with object_store() as service:
+        place = locked_bucket(service)
+        monkeypatch.setenv("CONDUIT_AUDIT__WITNESS_BUCKET__ENDPOINT", service)
+        monkeypatch.setenv("CONDUIT_AUDIT__WITNESS_BUCKET__REGION", REGION)
+        seen = signing_key(program.data / "audit").verifier.open(note)
+        asyncio.run(BucketWitness(place).publish(seen, note))
+        asyncio.run(BucketWitness(place).publish(replace(seen, size=seen.size + 1), "what others put"))
+        witness = ("--witness", f"s3://{place.bucket}/checkpoints")
+        assert program.json("audit", "verify", "--tenant", "initech", *witness)[0]["tenant"] == "initech"
+        assert program.json("audit", "verify", "--file", str(whole), *witness)["intact"]
+        convicted = program("audit", "verify", "--file", str(cut), *witness)
+        assert (convicted.code, "cut off" in convicted.err) == (1, True)
+        for wrong in (f"s3://{place.bucket}/elsewhere", "s3://no-such-bucket", "s3://"):
+            refused = program("audit", "verify", "--file", str(whole), "--witness", wrong)
+            assert (refused.code, refused.err.count("\n")) == (1, 1), refused.err
+    assert str(seen.tenant_id) == tenant
 
 
 def test_a_proof_is_written_and_checked_offline(program: Program, tmp_path: Path) -> None:

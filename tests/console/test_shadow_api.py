@@ -157,7 +157,7 @@ async def test_a_destination_is_tried_out_and_the_record_says_so(services: Servi
     assert (await analyst.get("/api/v1/alerts/deliveries", params={"limit": 0})).status_code == 422
     assert (await analyst.get("/api/v1/alerts/deliveries", params={"destination": name})).json() == []
     async with services.store.tenant(PLATFORM) as session:
-        told = [json.loads(each.body) for each in await events.latest(session, limit=20)]
+        told = [json.loads(each.body) for each in await events.latest(session, limit=1000)]
     assert {"taken": True, "answer": "HTTP 204"} in [
         each.get("detail") for each in told if each.get("action") == "alert.test" and each["target"] == name
     ]

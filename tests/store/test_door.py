@@ -152,9 +152,18 @@ async def test_names_are_unique_within_a_tenant_alone(
     for holder in (tenant, other_tenant):
         async with store.tenant(holder) as session:
             await teams.create(session, name="Research")
-    with pytest.raises(AlreadyExists, match="team_tenant_id_name_key"):
+    with pytest.raises(AlreadyExists, match=r"^exists already$") as refused:
         async with store.tenant(tenant) as session:
             await teams.create(session, name="Research")
+    assert refused.value.constraint == "team_tenant_id_name_key"
+
+
+async def test_a_value_out_of_bounds_is_named_in_words_and_not_by_the_schema(
+    store: Store, tenant: TenantId
+) -> None:
+    with pytest.raises(InvalidRecord, match=r"^name: a value is outside what is allowed$"):
+        async with store.tenant(tenant) as session:
+            await teams.create(session, name="")
 
 
 @pytest.mark.parametrize("role", ["gateway_dsn", "console_dsn", "auditor_dsn"])

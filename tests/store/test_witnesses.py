@@ -12,8 +12,6 @@ import boto3
 import httpx
 import pytest
 from botocore.exceptions import ClientError
-from moto.server import ThreadedMotoServer
-from uuid_utils.compat import uuid7
 
 from policy.identifiers import TenantId
 from store.checkpoint import Checkpoint, SigningKey
@@ -24,34 +22,25 @@ from store.walk import RecordBroken
 from store.witness import Witness, WitnessUnavailable
 from store.witness_bucket import BucketPlace, BucketWitness
 from store.witness_timestamp import TimestampInvalid, TimestampWitness, check, stamped
+from tests.standins.buckets import ACCESS, REGION, locked_bucket, object_store
 from tests.store.test_checkpointer import append, forget
 
 KEY = SigningKey.generate()
 AT = "2026-11-24T08:00:00.000000Z"
-REGION = "eu-central-1"
 
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with object_store() as url:
+        yield url
 
 
 @pytest.fixture
 def place(service: str, monkeypatch: pytest.MonkeyPatch) -> BucketPlace:
     """A bucket with object lock, which nothing but the witness has written to."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    name = f"witness-{uuid7().hex}"
-    boto3.client("s3", region_name=REGION, endpoint_url=service).create_bucket(
-        Bucket=name,
-        ObjectLockEnabledForBucket=True,
-        CreateBucketConfiguration={"LocationConstraint": REGION},
-    )
-    return BucketPlace(name, region=REGION, endpoint=service)
+    for name, value in ACCESS.items():
+        monkeypatch.setenv(name, value)
+    return locked_bucket(service)
 
 
 CONFIGURATION = """
