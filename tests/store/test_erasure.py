@@ -1,6 +1,7 @@
 """A deleted tenant leaves no row, only the hashes of its chain and a proof; half a deletion can be ended."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import pytest
 from sqlalchemy import text
@@ -119,6 +120,14 @@ STEPS = {
 }
 
 
+@contextmanager
+def refused_by_the_database() -> Iterator[None]:
+    """By its rule of a tenant's life (migration 0014), whatever our own code thinks."""
+    with pytest.raises(InvalidRecord) as refused:
+        yield
+    assert refused.value.constraint == "tenant_life"
+
+
 @pytest.mark.parametrize(("step", "allowed"), STEPS.items(), ids=[f"{a} to {b}" for a, b in STEPS])
 async def test_there_is_no_way_back(
     store: Store, tenant: TenantId, step: tuple[TenantState, TenantState], allowed: bool
@@ -127,7 +136,7 @@ async def test_there_is_no_way_back(
     for state in list(TenantState)[1 : list(TenantState).index(before) + 1]:
         async with store.platform(Purpose.DELETION) as session:
             await tenants.set_state(session, tenant_id=tenant, state=state)
-    with nullcontext() if allowed else pytest.raises(InvalidRecord, match="tenant_life"):
+    with nullcontext() if allowed else refused_by_the_database():
         async with store.platform(Purpose.DELETION) as session:
             await tenants.set_state(session, tenant_id=tenant, state=after)
 
@@ -135,12 +144,12 @@ async def test_there_is_no_way_back(
 async def test_a_tenant_that_is_being_deleted_cannot_call_again(store: Store, tenant: TenantId) -> None:
     async with store.platform(Purpose.DELETION) as session:
         await tenants.set_state(session, tenant_id=tenant, state=TenantState.DELETING)
-    with pytest.raises(InvalidRecord, match="tenant_life"):
+    with refused_by_the_database():
         async with store.platform(Purpose.ADMINISTRATION) as session:
             await tenants.set_enabled(session, tenant_id=tenant, enabled=True)
 
 
 async def test_the_platform_itself_cannot_be_deleted(store: Store) -> None:
-    with pytest.raises(InvalidRecord, match="tenant_life"):
+    with refused_by_the_database():
         async with store.platform(Purpose.DELETION) as session:
             await tenants.set_state(session, tenant_id=tenants.PLATFORM, state=TenantState.DELETING)
