@@ -72,9 +72,11 @@ def fingerprint(event: Event, *, folded: bool) -> bytes:
 
 
 def sentence(alert: Alert) -> str:
-    """One line for people."""
+    """One line for people. Those that are told of as repeated may have been at several hosts."""
     again = f", {alert.repeats} more times since" if alert.repeats else ""
-    return f"{alert.severity.value}: {alert.action} of {printable(alert.tenant)}{again}"
+    host = _detail(alert.event).get("host")
+    where = f" at {printable(host)}" if isinstance(host, str) and host and not again else ""
+    return f"{alert.severity.value}: {alert.action} of {printable(alert.tenant)}{where}{again}"
 
 
 def document(alert: Alert) -> dict[str, Any]:

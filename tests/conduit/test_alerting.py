@@ -137,6 +137,16 @@ async def test_mail_goes_after_starttls_and_a_sign_in(authority: Authority) -> N
     assert len(receiver.received) == 1
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+async def test_mail_goes_within_tls_from_the_first_byte(authority: Authority) -> None:
+    async with receivers.mail(authority.context("127.0.0.1"), b"sesame", implicit=True) as receiver:
+        settings = mail_settings(receiver, authority, security="tls")
+        assert await send_test(channel_of(settings), "m-1") == "accepted for 2 of 2"
+        with pytest.raises(DeliveryFailed, match="not trusted"):
+            await send_test(channel_of(mail_settings(receiver, authority, security="tls", ca_file=None)), "m")
+    assert len(receiver.received) == 1
+
+
 async def test_a_mail_server_that_refuses_the_mail_is_a_failure(authority: Authority) -> None:
     tls = authority.context("127.0.0.1")
     async with receivers.mail(tls, b"sesame", refused="552 too much") as receiver:

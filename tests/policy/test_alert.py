@@ -43,6 +43,12 @@ def test_severities_have_an_order_and_an_unsaid_one_is_for_today() -> None:
     assert severity_of({"action": "record.torn"}) is Severity.WARNING
 
 
+def test_one_line_says_where_it_was_unless_it_was_in_several_places() -> None:
+    assert sentence(alert(event(host="llm.example"))) == "alarm: honeytoken.used of acme at llm.example"
+    assert "llm.example" not in sentence(alert(event(host="llm.example"), repeats=2))
+    assert sentence(alert(event(host=3))) == "alarm: honeytoken.used of acme"
+
+
 def test_repetitions_are_told_with_their_number() -> None:
     assert "12 more times" in sentence(alert(event(), repeats=12))
     assert document(alert(event(), repeats=12))["data"]["repeats"] == 12
@@ -54,13 +60,13 @@ def test_whatever_comes_from_the_wire_stays_one_bounded_line(action: str, tenant
     hostile = alert(event(action, host=value * 500), tenant=tenant)
     assert sentence(hostile).isprintable()
     assert all(line.isprintable() for line in lines(hostile).split("\n"))
-    assert len(lines(hostile)) < 2000
+    assert len(lines(hostile)) < 2500
     packet = syslog.message(hostile, facility=13, host=tenant)
     assert packet.isascii()
     assert b"\n" not in packet
-    head, _, body = packet.partition(b" - {")
-    assert head.count(b" ") == 5
-    assert json.loads(b"{" + body)["data"]["severity"] == "alarm"
+    *_, structured_data, body = packet.split(b" ", 7)
+    assert structured_data == b"-"
+    assert json.loads(body)["data"]["severity"] == "alarm"
 
 
 def test_a_message_too_long_for_receivers_goes_without_its_detail() -> None:

@@ -87,8 +87,10 @@ async def syslog_datagrams() -> AsyncIterator[Receiver]:
 
 
 @asynccontextmanager
-async def mail(tls: ssl.SSLContext, password: bytes, *, refused: str = "") -> AsyncIterator[Receiver]:
-    """Takes mail after STARTTLS and a sign-in; answers ``refused`` where that is given."""
+async def mail(
+    tls: ssl.SSLContext, password: bytes, *, refused: str = "", implicit: bool = False
+) -> AsyncIterator[Receiver]:
+    """Takes mail after STARTTLS, or within TLS from the first byte, and a sign-in; answers ``refused``."""
     receiver = Receiver()
 
     class Handler:
@@ -104,12 +106,14 @@ async def mail(tls: ssl.SSLContext, password: bytes, *, refused: str = "") -> As
         hostname=LOCAL,
         port=0,
         loop=asyncio.get_running_loop(),
-        tls_context=tls,
-        require_starttls=True,
+        tls_context=None if implicit else tls,
+        require_starttls=not implicit,
         auth_required=True,
+        auth_require_tls=not implicit,  # it does not know of the TLS that it is in
         authenticator=authenticate,
     )
-    server = await asyncio.get_running_loop().create_server(controller.factory, LOCAL, 0)
+    outer = tls if implicit else None
+    server = await asyncio.get_running_loop().create_server(controller.factory, LOCAL, 0, ssl=outer)
     receiver.port = server.sockets[0].getsockname()[1]
     yield receiver
     server.close()
