@@ -44,6 +44,7 @@ REPLACED = "conduit.replaced"
 CLIENT_FAILED = "conduit.client_failed"
 
 _REQUEST_LINE = re.compile(rb"[!-~]+ [!-~\x80-\xff]+ HTTP/1\.[01]\r?\n")
+_METHOD_BEGINS = re.compile(rb"[!-~]|\Z")
 _HEAD_END = re.compile(rb"\n\r?\n")
 _INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d[ \r\n]")
 
@@ -251,7 +252,8 @@ class BoundedHttp1Server(layers.Http1Server):
         begun = came.lstrip(b"\r\n")
         if len(begun) < len(came):  # empty lines before a request (RFC 9112 section 2.2); h11 stops at each
             self.buf.maybe_extract_at_most(len(came) - len(begun))
-        if b"\n" in begun and not _REQUEST_LINE.match(begun):
+        # What cannot begin a method, as of SOCKS or half a TLS record, need not be waited for.
+        if not _METHOD_BEGINS.match(begun) or (b"\n" in begun and not _REQUEST_LINE.match(begun)):
             yield from self._refuse(400, "valid-framing")
             return
         if self._head_length(begun) > watcher.head_bytes_max:

@@ -160,6 +160,18 @@ def test_a_pseudo_header_that_is_none(attacker: Attacker, listener: str, kind: s
     assert outcome in ("reset", "closed") or 400 <= int(outcome) < 500 or harmless or kind == "scheme-http"
 
 
+@pytest.mark.parametrize("listener", LISTENERS)
+@pytest.mark.parametrize("protocol", [b"websocket", b"connect-udp", b"connect-ip"])
+def test_an_extended_connect(attacker: Attacker, listener: str, protocol: bytes) -> None:
+    """RFC 8441, which was not offered, and MASQUE over it (RFC 9298)."""
+    path = (b":path", b"/.well-known/masque/udp/203.0.113.9/443/")
+    asked = dict([*fields(attacker, listener), path])
+    block = encoded([(b":method", b"CONNECT"), (b":protocol", protocol), *list(asked.items())[1:]])
+    outcome = ask(attacker, listener, head(block), data(b"", "END_STREAM"))
+    assert outcome in ("reset", "closed") or 400 <= int(outcome) < 500, outcome
+    assert attacker.office.provider.seen == []
+
+
 @pytest.mark.parametrize("missing", [b":method", b":scheme", b":authority", b":path"])
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_a_pseudo_header_that_is_missing(attacker: Attacker, listener: str, missing: bytes) -> None:

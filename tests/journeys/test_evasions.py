@@ -1,13 +1,16 @@
 """What an employee tries who does not want to be seen, in network namespaces, each by a real client."""
 
 import json
+import re
+import socket
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from tests.standins.namespaces import PROVIDER_ADDRESS, Namespaces, prefix, run
+from tests.standins.namespaces import CLIENT_SIDE, PROVIDER_ADDRESS, Namespaces, prefix, run
 from tests.standins.office import HOSTS, ORDINARY_HOST, Office
+from tests.standins.product import in_namespace
 from tests.standins.provider import StandIn
 
 # What each tries, from the client's machine; it prints what came of it.
@@ -38,7 +41,7 @@ print("ended")
 """
 UDP = """
 import socket, sys, json
-probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+probe = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
 probe.settimeout(5)
 probe.connect((sys.argv[1], int(sys.argv[2])))
 try:
@@ -48,6 +51,24 @@ except OSError as error:
     print(json.dumps({"result": "refused", "why": type(error).__name__}))
 """
 
+TCP = """
+import socket, sys, json
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5).close()
+    print(json.dumps({"result": "connected"}))
+except OSError as error:
+    print(json.dumps({"result": "refused", "why": type(error).__name__}))
+"""
+# SOCKS 5 (RFC 1928) to a host and port that the network leads to the gateway.
+SOCKS = """
+import socket, sys, json
+with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20) as plain:
+    plain.sendall(b"\\x05\\x01\\x00\\x05\\x01\\x00\\x03\\x0eapi.openai.com\\x01\\xbb")
+    try:
+        print(json.dumps({"result": plain.recv(12).decode("latin-1")}))
+    except ConnectionError as error:
+        print(json.dumps({"result": "closed"}))
+"""
 HTTP = """
 import http.client, sys, json
 calling = http.client.HTTPConnection(sys.argv[1], 80, timeout=10)
@@ -127,11 +148,76 @@ def test_a_pinned_client_passes_unread_where_its_tenant_says_so(employee: Employ
     assert employee.tls(host, verify=provider) == "refused"
 
 
+@pytest.fixture(scope="module")
+def also_ipv6(employee: Employee) -> str:
+    """The same cables with IPv6; the provider's address, which the gateway would forward to."""
+    net = employee.net
+    for space, device, address in (
+        (net.client, "eth0", "2001:db8:1::2/64"),
+        (net.gateway, CLIENT_SIDE, "2001:db8:1::1/64"),
+        (net.gateway, "wan0", "2001:db8:2::1/64"),
+        (net.provider, "eth0", "2001:db8:2::2/64"),
+    ):
+        run("ip", "-n", space, "address", "add", address, "dev", device, "nodad")
+    for space, way in ((net.client, "2001:db8:1::1"), (net.provider, "2001:db8:2::1")):
+        run("ip", "-n", space, "-6", "route", "add", "default", "via", way)
+    run(*prefix(net.gateway), "sysctl", "-q", "-w", "net.ipv6.conf.all.forwarding=1")
+    return "2001:db8:2::2"
+
+
 @pytest.mark.parametrize(("port", "what"), [("443", "QUIC"), ("853", "DNS over QUIC")])
+@pytest.mark.parametrize("family", ["IPv4", "IPv6"])
 def test_udp_to_where_it_would_not_be_seen_is_refused_at_once(
-    employee: Employee, port: str, what: str
+    employee: Employee, also_ipv6: str, family: str, port: str, what: str
 ) -> None:
-    assert employee.tries(UDP, PROVIDER_ADDRESS, port)["why"] != "TimeoutError", what
+    """The rules reject it; what nothing rejects finds nobody either, but waits for an answer."""
+    address = also_ipv6 if family == "IPv6" else PROVIDER_ADDRESS
+    before = rejected(employee)
+    assert employee.tries(UDP, address, port)["why"] != "TimeoutError", what
+    assert rejected(employee) > before
+
+
+@pytest.mark.parametrize("family", ["IPv4", "IPv6"])
+def test_dns_over_tls_is_refused_at_once(employee: Employee, also_ipv6: str, family: str) -> None:
+    address = also_ipv6 if family == "IPv6" else PROVIDER_ADDRESS
+    before = rejected(employee)
+    assert employee.tries(TCP, address, "853")["why"] != "TimeoutError"
+    assert rejected(employee) > before
+
+
+def rejected(employee: Employee) -> int:
+    """Packets that the rules have rejected."""
+    counters = run(*prefix(employee.net.gateway), "nft", "list", "chain", "inet", "apiconduit", "forward")
+    return sum(int(number) for number in re.findall(r"packets ([0-9]+)", counters))
+
+
+@pytest.mark.parametrize(("port", "result"), [(443, "refused"), (80, "refused"), (8443, "connected")])
+def test_ipv6_does_not_lead_past_the_gateway(
+    employee: Employee, also_ipv6: str, port: int, result: str
+) -> None:
+    """It is redirected as IPv4 is, here to where nobody listens; other ports are the firewall's."""
+
+    def listen() -> socket.socket:
+        return socket.create_server((also_ipv6, port), family=socket.AF_INET6)
+
+    with in_namespace(employee.net.provider, listen):
+        assert employee.tries(TCP, also_ipv6, str(port))["result"] == result
+
+
+@pytest.mark.parametrize("port", ["443", "80"])
+def test_socks_on_the_ports_of_the_web_is_no_request(employee: Employee, port: str) -> None:
+    employee.office.provider.forget()
+    assert employee.tries(SOCKS, PROVIDER_ADDRESS, port)["result"] == "HTTP/1.1 400"
+    assert employee.office.provider.connections == []
+    event = employee.office.event(kind="connection", rule="valid-framing", mode="transparent")
+    assert event["decision"] == "deny"
+
+
+def test_a_provider_named_in_plain_http_to_any_address_is_an_ai_call(employee: Employee) -> None:
+    """It goes where the name leads, as what it is; here without a key."""
+    assert employee.tries(HTTP, ELSEWHERE, HOSTS["openai"])["status"] != "000"
+    event = employee.office.event(kind="call", host=HOSTS["openai"], port=80, mode="transparent")
+    assert event["verdict"] == "ai"
 
 
 @pytest.fixture(scope="module")
