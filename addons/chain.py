@@ -160,7 +160,7 @@ class Chain:
         if not isinstance(client, connection.Client) or not any(word in error for word in _DISTRUST):
             return
         facts = self._connections.of(client)
-        if not facts.ends_here:
+        if not facts.ends_here and facts.judged_by is not None:  # else no certificate was shown yet
             self._tunnels.distrusted(client, facts, distrusted(), self._snapshots.current)
 
     def next_layer(self, data: layer.NextLayer) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from mitmproxy.net.tls import starts_like_tls_record
 from mitmproxy.proxy.layers import tls
 
-from addons.watching import Commands
+from addons.watching import Commands, watcher_of
 
 # One with post-quantum key shares has some 2 KiB.
 BYTES_MAX = 32 * 1024
@@ -61,6 +61,7 @@ def bounded(original: Callable[[tls.ClientTLSLayer, bytes], Commands]) -> Any:
         arriving = self.__dict__.setdefault(_ARRIVING, Arriving())
         self.recv_buffer.extend(data)
         if not arriving.is_whole(self.recv_buffer):
+            watcher_of(self.context.client).head_begun(self.context.client)
             return False, None
         came = bytes(self.recv_buffer)
         self.recv_buffer.clear()

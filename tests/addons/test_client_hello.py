@@ -11,7 +11,7 @@ from mitmproxy.proxy.layers import tls
 
 from addons import client_hello
 from addons.client_hello import Arriving
-from tests.addons.running import Running
+from tests.addons.running import Running, running
 from tests.standins.hello import SERVER_NAME, hello, records, server_name
 from tests.standins.wire import connect
 
@@ -85,3 +85,17 @@ def shake_hands(proxy: str, host: str, authority: str) -> None:
             except ssl.SSLWantReadError:
                 continue
             return
+
+
+async def test_one_that_does_not_come_to_its_end_in_time_is_refused_and_listed(
+    short_path, valkey_url, provider
+) -> None:
+    def begin(gateway: Running) -> bytes:
+        with connect("bank.example", 443, f"http://127.0.0.1:{gateway.ports['proxy']}", 10) as raw:
+            raw.sendall(records(MESSAGE)[:-1])
+            return raw.recv(1)
+
+    async with running(short_path, valkey_url, provider, limits={"head_timeout_s": 0.3}) as gateway:
+        assert await asyncio.to_thread(begin, gateway) == b""
+        (event,) = gateway.events()
+    assert (event["kind"], event["rule"], event["host"]) == ("connection", "head-in-time", "bank.example")
