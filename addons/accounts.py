@@ -4,14 +4,13 @@ A session whose request names another account is refused. Where only the answer 
 marks the credential, and its next call is refused.
 """
 
-import hashlib
-import secrets
 from collections import OrderedDict
 from datetime import UTC, datetime
 from functools import lru_cache
 
 from loguru import logger
 
+from addons.account_marks import SharedMarks
 from addons.step import Step
 from addons.visit import Visit
 from policy.accounts import Restriction, accountless, covering, in_force
@@ -36,12 +35,11 @@ class Accounts(Step):
 
     name = "accounts"
 
-    def __init__(self, restrictions: tuple[Restriction, ...], spool: Spool) -> None:
+    def __init__(self, restrictions: tuple[Restriction, ...], spool: Spool, marks: SharedMarks) -> None:
         self._spool = spool
         self._told: OrderedDict[tuple[TenantId, str], None] = OrderedDict()
         self._covering = lru_cache(HOSTS_MAX)(lambda host: covering(restrictions, host))
-        self._key = secrets.token_bytes(32)
-        self._marks: OrderedDict[bytes, str] = OrderedDict()
+        self._marks = marks
 
     async def head(self, visit: Visit) -> Refusal | None:
         """Refuse what would be answered without any account, or with one that is not the tenant's."""
@@ -82,10 +80,7 @@ class Accounts(Step):
             self._found(visit, each)
             digest = self._digest(visit, each)
             if digest is not None:
-                self._marks[digest] = account
-                self._marks.move_to_end(digest)
-                if len(self._marks) > MARKS_MAX:
-                    self._marks.popitem(last=False)
+                self._marks.note(digest, self._account(account))
 
     def _found(self, visit: Visit, restriction: Restriction) -> None:
         """Say so in the event, and tell of it once a day for each user and product.
@@ -130,17 +125,20 @@ class Accounts(Step):
         if any(foreign(account, own) for account in named(restriction.product, visit.path, visit.headers)):
             return True
         digest = self._digest(visit, restriction)
-        marked = self._marks.get(digest) if digest is not None else None
-        return marked is not None and foreign(marked, own)
+        marked = self._marks.account_of(digest) if digest is not None else None
+        return marked is not None and marked not in map(self._account, own)
+
+    def _account(self, account: str) -> bytes:
+        return self._marks.digest(f"account\n{account.casefold()}")
 
     def _digest(self, visit: Visit, restriction: Restriction) -> bytes | None:
-        """What a caller's credential is remembered by, in this process alone."""
+        """What a caller's credential is remembered by."""
         held = [visit.headers[name] for name in _CREDENTIAL_HEADERS if name in visit.headers]
         principal = visit.exchange.principal
         if not held or principal is None:
             return None
         text = "\n".join((str(principal.tenant_id), restriction.product, *held))
-        return hashlib.blake2b(text.encode("utf-8", "replace"), key=self._key, digest_size=16).digest()
+        return self._marks.digest(f"credential\n{text}")
 
     def _in_force(self, visit: Visit) -> list[tuple[Restriction, tuple[str, ...]]]:
         principal, destination = visit.exchange.principal, visit.destination

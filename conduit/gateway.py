@@ -1,12 +1,13 @@
 """Assemble the data plane of one worker from settings, snapshot, vault, limiter and spool."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import certifi
 
 from addons import STEPS
+from addons.account_marks import SharedMarks
 from addons.accounts import Accounts
 from addons.admission import Admission
 from addons.attribution import Attribution
@@ -53,6 +54,7 @@ from policy.destination import Destination, canonical_authority
 from policy.endpoints import Defaults
 from policy.evasion import Evasions
 from policy.exchange import Shape
+from store.account_marks import AccountMarks
 from store.catalogue import load_catalogue, load_exclusions, load_providers, load_restrictions
 from store.limiter import Limiter
 from store.spool import Spool
@@ -167,12 +169,20 @@ def _pair(text: str) -> tuple[str, int]:
     return address.host, address.port
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the workers share through Valkey."""
+
+    limiter: Limiter
+    marks: AccountMarks
+
+
 def engine(
     configuration: Configuration,
     *,
     snapshots: Snapshots,
     vault: Vault,
-    limiter: Limiter,
+    shared: Shared,
     spool: Spool,
     workers: int = 1,
 ) -> Engine:
@@ -180,7 +190,7 @@ def engine(
 
     ``workers`` is how many of these share what a tenant lets pass while the limiter is away.
     """
-    reservations = Reservations(limiter, workers=workers)
+    reservations = Reservations(shared.limiter, workers=workers)
     connections = Connections()
     step_tokens = configuration.output_step_tokens
     identity = configuration.identity
@@ -190,6 +200,7 @@ def engine(
     health = CredentialHealth(spool, snapshots)
     exchange = TokenExchange(token_client(configuration.upstreams))
     forgetting = Forgetting(vault, exchange, snapshots)
+    shared_marks = SharedMarks(vault, shared.marks)
     made: dict[type[Step], Step] = {
         Interception: Interception(configuration, connections, snapshots),
         Attribution: Attribution(
@@ -204,7 +215,7 @@ def engine(
         Coaching: Coaching(vault),
         Inspection: Inspection(configuration.bounds),
         Admission: Admission(reservations, output_step_tokens=step_tokens, sufficiency=identity.sufficiency),
-        Accounts: Accounts(configuration.restrictions, spool),
+        Accounts: Accounts(configuration.restrictions, spool, shared_marks),
         Credentials: Credentials(vault, exchange, health),
         CredentialHealth: health,
         Metering: Metering(
@@ -220,7 +231,7 @@ def engine(
     around = _around(configuration, connections, snapshots, deadlines, spool)
     chain = Chain([made[kind] for kind in STEPS], bounds=configuration.bounds, around=around)
     open_calls = _open_calls(configuration, connections, snapshots, deadlines)
-    background = [key_sets.run, revocations.run, open_calls.run, forgetting.run]
+    background = [key_sets.run, revocations.run, open_calls.run, forgetting.run, shared_marks.run]
     return Engine(configuration, chain, background=background)
 
 

@@ -17,6 +17,7 @@ from conduit.boot import Boot, announce_ready, receive
 from conduit.instance import catalogues_of, vault_of
 from policy.limits import Crossed
 from policy.thresholds import threshold_incident
+from store.account_marks import AccountMarks
 from store.door import Store
 from store.limiter import Limiter
 from store.limiter_rebuild import used_from
@@ -47,8 +48,9 @@ async def serve(boot: Boot) -> None:
         await snapshots.load()
         spool = Spool(boot.data / "spool", f"worker-{boot.number}")
         stack.callback(spool.close)
+        valkey = connect(boot.redis_url)
         limiter = Limiter(
-            connect(boot.redis_url),
+            valkey,
             used=used_from(store),
             on_crossed=lambda crossed: tell_of_threshold(spool, crossed),
         )
@@ -58,7 +60,7 @@ async def serve(boot: Boot) -> None:
             gateway.configuration(boot.settings, boot.data),
             snapshots=snapshots,
             vault=vault,
-            limiter=limiter,
+            shared=gateway.Shared(limiter, AccountMarks(valkey)),
             spool=spool,
             workers=boot.workers,
         )

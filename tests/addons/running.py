@@ -24,6 +24,7 @@ from conduit.settings import Settings
 from policy.identifiers import TenantId
 from policy.limits import Limit, LimitScope
 from policy.snapshot import AccountList, EndpointException, EndpointRule, PolicySnapshot
+from store.account_marks import AccountMarks
 from store.frames import START, Frame, read
 from store.limiter import Limiter, Used
 from store.limiter_plan import WindowCounter
@@ -179,7 +180,11 @@ async def running(
     limiter = Limiter(client, used=_nothing_used)
     spool = Spool(folder / "spool", "test")
     engine = gateway.engine(
-        gateway.configuration(chosen, folder), snapshots=snapshots, vault=vault, limiter=limiter, spool=spool
+        gateway.configuration(chosen, folder),
+        snapshots=snapshots,
+        vault=vault,
+        shared=gateway.Shared(limiter, AccountMarks(client)),
+        spool=spool,
     )
     await engine.start()
     try:

@@ -1,15 +1,20 @@
 """Sanctioned hosts see the tenant's own accounts in the vendor's header, whatever the client sent."""
 
+import asyncio
 import json
 from base64 import urlsafe_b64encode
 
 import httpx
 import pytest
 
+from addons.account_marks import SharedMarks
 from policy.exchange import EndpointState
 from policy.snapshot import AccountList, EndpointRule
+from store.account_marks import AccountMarks
+from store.valkey import connect
 from tests.addons.running import Running, with_accounts, with_rules
 from tests.standins.answers import Answer
+from vault.sources import KeySource, open_vault
 
 OPENAI = "OpenAI-Allowed-Organization-Ids"
 WORKSPACE = "chatgpt-allowed-workspace-id"
@@ -155,3 +160,24 @@ async def test_the_organisations_own_account_is_none(gateway: Running):
     state_accounts(gateway, "chatgpt", "ws-acme")
     await browse(gateway, "/backend-api/me", {"chatgpt-account-id": "ws-acme"})
     assert "incident" not in {each["kind"] for each in gateway.events()}
+
+
+async def test_a_mark_reaches_the_other_workers(gateway: Running, valkey_url: str):
+    """Two of them with one vault and Valkey: what one answer told one, the other refuses."""
+    state_accounts(gateway, "claude", "org-acme")
+    organisation = ("anthropic-organization-id", "org-private")
+    gateway.provider.play("claude.ai", Answer(200, (organisation,), (b"{}",)))
+    assert (await browse(gateway, "/api/me", {"cookie": "s=shared"}, "claude.ai")).status_code == 200
+    vault = open_vault(source=KeySource.FILE, path=gateway.folder / "kek")
+    client = connect(valkey_url)
+    other = SharedMarks(vault, AccountMarks(client))
+    hearing = asyncio.create_task(other.run())
+    (tenant,) = gateway.snapshots.current.tenants
+    credential = other.digest(f"credential\n{tenant}\nclaude\ns=shared")
+    async with asyncio.timeout(5):
+        while other.account_of(credential) is None:
+            await asyncio.sleep(0.01)
+    hearing.cancel()
+    await client.aclose()
+    assert other.account_of(credential) == other.digest("account\norg-private")
+    assert other.account_of(other.digest("credential\nanother")) is None
