@@ -29,13 +29,33 @@ PIPE_WIDTH = 10_000
 ARGUMENT_CHARACTERS_MAX = 4096
 PROBLEM_CHARACTERS_MAX = 600
 
+
+def _place(text: str) -> Path:
+    """A path that was named; the empty one, which ``Path`` takes for the current folder, is none."""
+    if not text.strip():
+        raise typer.BadParameter("is empty")
+    return Path(text)
+
+
 DataOption = Annotated[
     Path | None,
-    typer.Option("--data", envvar="CONDUIT_DATA", help="Folder of the instance.  [default: ./var]"),
+    typer.Option(
+        "--data",
+        envvar="CONDUIT_DATA",
+        help="Folder of the instance.  [default: ./var]",
+        metavar="PATH",
+        parser=_place,
+    ),
 ]
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", envvar="CONDUIT_CONFIG", help="Settings.  [default: config/conduit.yaml]"),
+    typer.Option(
+        "--config",
+        envvar="CONDUIT_CONFIG",
+        help="Settings.  [default: config/conduit.yaml]",
+        metavar="PATH",
+        parser=_place,
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")]
 

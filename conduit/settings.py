@@ -412,7 +412,9 @@ class Settings(Section):
     audit: Audit = Field(Audit(), description="The record and its checkpoints.")
     alerts: Alerts = Field(Alerts(), description="Whom incidents are told to.")
     logging: Logging = Field(Logging(), description="Logs for people.")
-    workers: PositiveInt | None = Field(None, description="Gateway processes; unset: one for each core.")
+    workers: Annotated[int, Field(ge=1, le=256)] | None = Field(
+        None, description="Gateway processes, at most 256; unset: one for each core."
+    )
     drain_s: Annotated[float, Field(ge=0)] = Field(
         60, description="How long calls in flight may go on after SIGTERM before they are cut and settled."
     )

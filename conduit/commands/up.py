@@ -14,7 +14,7 @@ def register(application: typer.Typer) -> None:
 def up(
     invocation: Invocation,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Gateway processes; one a core without it.")
+        int | None, typer.Option(min=1, max=256, help="Gateway processes; one a core without it.")
     ] = None,
 ) -> None:
     """Start; SIGTERM drains and stops, SIGHUP reads the settings again."""

@@ -236,3 +236,10 @@ def test_a_tenant_is_at_home_in_a_region_that_there_is(program: Program, region:
 def test_a_users_role_is_a_word(program: Program, role: str) -> None:
     refused = program("user", "create", "bob", "--tenant", "acme", "--role", role)
     assert (refused.code, "grants nothing" in refused.err) == (1, True)
+
+
+@pytest.mark.parametrize("option", ["--data", "--config"])
+def test_an_empty_path_is_not_the_current_folder(program: Program, option: str) -> None:
+    """``conduit --data "$UNSET" up`` would make an instance of whatever folder somebody stands in."""
+    refused = program(f"{option}=", "tenant", "list")
+    assert (refused.code, "is empty" in refused.err) == (2, True)

@@ -21,6 +21,12 @@ def a_file(folder: Path, text: str) -> Path:
     return path
 
 
+@pytest.mark.parametrize("number", ["0", "257", "100000"])
+def test_no_more_processes_are_started_than_a_machine_can_hold(tmp_path: Path, number: str) -> None:
+    with pytest.raises(ConfigurationError, match="workers"):
+        load(a_file(tmp_path, f"workers: {number}"), {})
+
+
 def test_defaults_are_those_of_the_contract() -> None:
     settings = load(None, {})
     assert settings.listen.proxy == "127.0.0.1:8080"
