@@ -12,6 +12,7 @@ from mitmproxy import http
 from addons.attribution import malformed
 from addons.configuration import Configuration
 from addons.connections import ClientConnection, Connections
+from addons.overhearing import Overheard
 from addons.step import Step
 from addons.switching import decline_others
 from addons.visit import Visit
@@ -165,8 +166,9 @@ class Discovery(Step):
         asked, heard, destination = visit.evidence, visit.overheard, visit.destination
         if asked is None or heard is None or destination is None:
             return
-        visit.exchange.bytes_up = len(visit.flow.request.raw_content or b"")
-        visit.exchange.bytes_down = heard.bytes_down
+        if isinstance(heard, Overheard):  # a session's bytes are counted as they pass
+            visit.exchange.bytes_up = len(visit.flow.request.raw_content or b"")
+            visit.exchange.bytes_down = heard.bytes_down
         verdict = heard.judged(asked)
         if verdict.verdict != "none" or visit.exchange.endpoint is not None:
             visit.exchange.endpoint = self._suspected(visit, destination, verdict)

@@ -6,6 +6,7 @@ download costs nothing.
 
 from mitmproxy import http
 
+from policy import session_evidence
 from policy.decoding import beginning, is_plain
 from policy.evidence import AnswerEvidence, RequestEvidence, Verdict, score
 from policy.head import AmbiguousHead, read_fields
@@ -58,6 +59,25 @@ class Overheard:
             return both
         # An error says nothing against a question that looked like one to an AI.
         return max(both, score(asked, None), key=lambda verdict: verdict.score)
+
+
+class OverheardSession:
+    """The beginning of what either side of a WebSocket says."""
+
+    def __init__(self) -> None:
+        self._said = bytearray()
+        self._heard = bytearray()
+
+    def hear(self, from_client: bool, data: bytes) -> None:
+        """Copy the first bytes of each side."""
+        copy = self._said if from_client else self._heard
+        left = HEARD_BYTES_MAX - len(copy)
+        if left > 0:
+            copy += data[:left]
+
+    def judged(self, asked: RequestEvidence) -> Verdict:
+        """The verdict on the handshake and the first messages."""
+        return session_evidence.judge(asked, bytes(self._said), bytes(self._heard))
 
 
 def _fields(response: http.Response) -> dict[str, str]:

@@ -6,6 +6,7 @@ The frames are ``addons.websocket``'s; the decisions are the steps'.
 from mitmproxy import http
 
 from addons.configuration import Bounds
+from addons.overhearing import OverheardSession
 from addons.session import Session
 from addons.visit import Visit
 from addons.websocket import HANDLING, Ending, Handling
@@ -29,7 +30,10 @@ def begin(visit: Visit, response: http.Response, bounds: Bounds) -> None:
     elif not visit.passes:
         raise InvalidHandshake("The provider switched protocols unasked.")
     visit.exchange.status = SWITCHED
-    visit.flow.metadata[HANDLING] = _handling(visit, bounds)
+    heard = OverheardSession()
+    if visit.evidence is not None:
+        visit.overheard = heard
+    visit.flow.metadata[HANDLING] = _handling(visit, bounds, heard)
 
 
 def decline_others(visit: Visit) -> None:
@@ -58,7 +62,7 @@ def _judge(visit: Visit, session: Session, response: http.Response) -> None:
         response.headers[PROTOCOL] = session.protocols[protocols(offered).index(chosen)]
 
 
-def _handling(visit: Visit, bounds: Bounds) -> Handling:
+def _handling(visit: Visit, bounds: Bounds, heard: OverheardSession) -> Handling:
     exchange = visit.exchange
 
     def count(from_client: bool, size: int) -> None:
@@ -71,6 +75,7 @@ def _handling(visit: Visit, bounds: Bounds) -> Handling:
         inspected=visit.session is not None,
         message_bytes_max=bounds.message_bytes_max,
         count=count,
+        hear=heard.hear,
         scrub=lambda text: visit.scrubber.whole(text) if visit.scrubber is not None else text,
         too_large=lambda by_client: _too_large(bounds.message_bytes_max, by_client=by_client),
         broken=_broken,

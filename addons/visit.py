@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mitmproxy import http
 
-from addons.overhearing import Overheard
+from addons.overhearing import Overheard, OverheardSession
 from policy.answers import Answer
 from policy.attribution import PresentedKey
 from policy.ceilings import OutputAllowance
@@ -84,7 +84,7 @@ class Visit:
     asked: "Event | None" = None
     judged_by: PolicySnapshot | None = None
     evidence: RequestEvidence | None = field(default=None, repr=False)
-    overheard: Overheard | None = field(default=None, repr=False)
+    overheard: Overheard | OverheardSession | None = field(default=None, repr=False)
     states_reason: bool = False
     page: Answer | None = field(default=None, repr=False)
     secret: "Secret | None" = None

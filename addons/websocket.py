@@ -69,13 +69,14 @@ class Ending:
 class Handling:
     """What the chain gives the layer: bounds, the bytes' counter, and the words of a refusal.
 
-    ``inspected`` is false for what is relayed as it is. ``count`` takes (from the client, bytes). ``scrub``
-    takes what a provider put into a control frame.
+    ``inspected`` is false for what is relayed as it is; ``hear`` is told of that (from the client, what).
+    ``count`` takes (from the client, bytes). ``scrub`` takes what a provider put into a control frame.
     """
 
     inspected: bool
     message_bytes_max: int
     count: Callable[[bool, int], None]
+    hear: Callable[[bool, bytes], None]
     scrub: Callable[[bytes], bytes]
     too_large: Callable[[bool], Refusal]
     broken: Callable[[str], Refusal]
@@ -176,6 +177,7 @@ class WebSocketSession(layer.Layer):
         if isinstance(event, events.DataReceived):
             from_client = event.connection == self.context.client
             self._handling.count(from_client, len(event.data))
+            self._handling.hear(from_client, event.data)
             yield commands.SendData(self._other(event.connection).conn, event.data)
         elif isinstance(event, events.ConnectionClosed):
             yield from self._over(Outcome.FINISHED, None, None)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.addons.running import Running
 from tests.standins.answers import Answer, Gate
+from tests.standins.sessions import TEXT, Peer, dial, handshake
 
 HOST = "llm.example"
 CHAT = {
@@ -103,3 +104,27 @@ async def test_an_answer_is_listened_to_no_longer_than_its_beginning(gateway: Ru
     gateway.provider.play(HOST, Answer(200, EVENTS, (filler, *STREAM)))
     assert (await ask(gateway)).content == filler + b"".join(STREAM)
     assert await ended(gateway) == []
+
+
+TURN = {"model": "ours-7b", "messages": [{"role": "user", "content": "hello"}], "stream": True}
+CHUNK = {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "hi"}}]}
+REMARK = {"type": "message", "channel": "C1", "user": "ada", "text": "hello team", "ts": "1.5"}
+
+
+@pytest.mark.parametrize(("said", "answered", "verdict"), [(TURN, CHUNK, "ai"), (REMARK, REMARK, None)])
+async def test_the_first_messages_of_a_session_give_its_host_away(launched, said, answered, verdict):
+    async def behave(peer: Peer) -> None:
+        peer.accept()
+        await peer.hear()
+        peer.send(TEXT, json.dumps(answered))
+        await peer.drain_to_end()
+
+    async with launched(behave) as (gateway, _):
+        client = await dial(gateway.ports["proxy"], handshake("http://chat.example/ws", "chat.example"))
+        client.send(TEXT, json.dumps(said))
+        assert await client.hear() == (TEXT, json.dumps(answered))
+        client.close()
+        client.writer.close()
+        (event,) = await ended(gateway)
+    assert event.get("verdict") == verdict
+    assert event["bytes_up"] > 0 < event["bytes_down"]
