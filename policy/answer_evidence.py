@@ -1,6 +1,5 @@
 """What an answer says: token counts, generated choices, vectors, the events of AI streams."""
 
-import json
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -9,8 +8,10 @@ from typing import NamedTuple
 from policy.answer_frames import Frames
 from policy.field_names import words
 from policy.hints import Hint
+from policy.wrapped_json import may_wrap, unwrapped
 
-USAGE, GENERATED, VECTORS, EVENTS, LISTING, RANKING, PREDICTED = 40, 35, 35, 40, 30, 25, 25
+USAGE, GENERATED, VECTORS, EVENTS, LISTING, RANKING, PREDICTED = 40, 35, 35, 40, 40, 25, 25
+GENERATED_TEXT, LABELS = 30, 25
 # What only a speech recogniser, or LangChain, says of itself.
 TRANSCRIPT = AGENT = SAMPLING_CALL = 60
 # Other protocols have tasks and messages too.
@@ -94,7 +95,7 @@ def objects_of(frames: Frames) -> Objects:
             break
         name, node, depth, key, several = pending.popleft()
         if isinstance(node, str):
-            node = _loads(node)
+            node = unwrapped(node)
         if isinstance(node, dict):
             found.append(Found(name, node, several, key))
             vector = vector or _is_tokenised(node)
@@ -104,7 +105,7 @@ def objects_of(frames: Frames) -> Objects:
         if depth < WRAPPING_MAX and isinstance(node, dict | list):
             several = several or (isinstance(node, list) and len(node) > 1)
             pairs = node.items() if isinstance(node, dict) else ((key, value) for value in node[:EVENTS_MAX])
-            pending.extend((name, value, depth + 1, key, several) for key, value in pairs if _may_wrap(value))
+            pending.extend((name, value, depth + 1, key, several) for key, value in pairs if may_wrap(value))
     return Objects(found, vector)
 
 
@@ -132,17 +133,6 @@ _VECTOR_NAMES = words(
     predictions encodings features text_embedding sentence_embedding speaker_embedding tensor int8 sparse
     """
 ) | {""}
-
-
-def _may_wrap(value: object) -> bool:
-    return isinstance(value, dict | list) or (isinstance(value, str) and value[:1] in ("{", "["))
-
-
-def _loads(text: str) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _hints(event: bytes, document: Document) -> Iterator[Hint]:
@@ -227,8 +217,6 @@ def _generates(document: Document) -> bool:
     results = document.get("results")
     if isinstance(results, list) and results and isinstance(results[0], dict):
         return isinstance(results[0].get("text"), str) and "finish_reason" in results[0]
-    if isinstance(document.get("generated_text"), str) or isinstance(document.get("text_output"), str):
-        return True
     if document.get("type") == "message" and document.get("role") == "assistant":
         return isinstance(document.get("content"), list)
     if document.get("object") == "response" and isinstance(document.get("output"), list):
@@ -236,6 +224,25 @@ def _generates(document: Document) -> bool:
     if isinstance(document.get("done"), bool) and isinstance(document.get("model"), str):
         return isinstance(document.get("response"), str) or isinstance(document.get("message"), dict)
     return isinstance(document.get("stopReason"), str) and isinstance(document.get("output"), dict)
+
+
+def _is_generated_text(document: Document) -> bool:
+    """A field that text-generation-inference and Triton call so, and some templates too."""
+    return isinstance(document.get("generated_text"), str) or isinstance(document.get("text_output"), str)
+
+
+def _labels(document: Document) -> bool:
+    """Labels of a text with their probabilities, as text-embeddings-inference classifies."""
+    labels = document.get(_BARE)
+    labels = labels[0] if isinstance(labels, list) and labels and isinstance(labels[0], list) else labels
+    return (
+        isinstance(labels, list)
+        and bool(labels)
+        and all(
+            isinstance(each, dict) and each.keys() == {"label", "score"} and isinstance(each["score"], float)
+            for each in labels[:8]
+        )
+    )
 
 
 def _has_vectors(document: Document) -> bool:
@@ -256,12 +263,15 @@ def _lists_models(document: Document) -> bool:
     models = document.get("models")
     if isinstance(models, list) and models and isinstance(models[0], dict):
         return "supportedGenerationMethods" in models[0] or {"digest", "modified_at"} <= models[0].keys()
-    return False
+    details = document.get("details")
+    return isinstance(details, dict) and "quantization_level" in details
 
 
 _RECOGNISERS: tuple[tuple[Callable[[Document], bool], Hint], ...] = (
     (_counts_tokens, Hint(USAGE, "answer counts tokens")),
     (_generates, Hint(GENERATED, "answer holds generated choices")),
+    (_is_generated_text, Hint(GENERATED_TEXT, "answer holds a generated text")),
+    (_labels, Hint(LABELS, "answer labels a text")),
     (_has_vectors, EMBEDDINGS),
     (_lists_models, Hint(LISTING, "answer lists models")),
     (_predicts, Hint(PREDICTED, "answer says how long a model computed")),

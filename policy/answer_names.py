@@ -37,7 +37,7 @@ CHOICES = words("buttons quickreplies quickreply intent intents entities slots i
 # Why generation ended.
 FINISHES = words(
     """
-    finishreason stopreason donereason completionreason finishdetails stoppingreason endreason
+    finishreason stopreason donereason completionreason finishdetails stoppingreason endreason stoppedby
     """
 )
 REASONS = words(
@@ -71,4 +71,4 @@ JOBS = words("generationid predictionid taskid jobid inferenceid")
 STATES = words("status state taskstatus")
 BEGUN = words("queued starting processing pending submitted inqueue running created")
 # Who speaks.
-ROLES = words("role from author sender speaker type messagetype")
+ROLES = words("role from author sender speaker who type messagetype")

@@ -29,9 +29,9 @@ ANSWERING = frozenset(
         "ai_message",
     )
 )
-_ROLE_KEYS = ("role", "from", "author", "sender", "speaker", "type", "message_type")
+_ROLE_KEYS = ("role", "from", "author", "sender", "speaker", "who", "type", "message_type")
 # The same in their plain form.
-ROLE_NAMES = frozenset({"role", "from", "author", "sender", "speaker", "type", "messagetype"})
+ROLE_NAMES = frozenset({"role", "from", "author", "sender", "speaker", "who", "type", "messagetype"})
 # A type is also that of any object: only these types are roles.
 _ROLE_TYPES = frozenset(
     (
@@ -46,7 +46,7 @@ _ROLE_TYPES = frozenset(
     )
 )
 _ROLES = MACHINE | HUMAN | ANSWERING
-_TEXT_NAMES = ("content", "text", "parts", "value", "message", "data")
+_TEXT_NAMES = ("content", "text", "parts", "value", "message", "data", "say")
 # Pairs in a history: what was asked, and what was answered.
 _PAIRS = (
     ("question", "answer"),

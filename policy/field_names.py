@@ -38,7 +38,7 @@ ASKED = ASKED_OF_A_MACHINE | words(
     """
     query q message msg input inputs text content contents instructions newmessage lastmessage goal
     task utterance sentence sentences texts command transcript querystr statement sql selectedtext
-    querytext searchquery userrequest instances data source context topic description body selection
+    querytext searchquery userrequest say instances data source context topic description body selection
     value
     """
 )
@@ -81,6 +81,14 @@ SYSTEM_PROMPT = words(
     systemprompt systemmessage systeminstruction systeminstructions prompttemplate preamble
     custominstructions preprompt promptprefix initialprompt promptid overridesystemprompt jailbreak
     agentprompt characterprompt sysprompt promptname
+    """
+)
+# What holds the settings of a model, by itself.
+SETTINGS = words(
+    """
+    sampling samplingparams samplingparameters generationconfig generationparameters inferenceconfig llmconfig
+    modelparams modelparameters completionoptions modelkwargs genkwargs generatekwargs llmparams
+    generationsettings modelconfig modelsettings llmsettings inferenceparams textgenerationconfig
     """
 )
 STREAM = words(

@@ -24,7 +24,7 @@ SETTINGS = (0, 12, 24, 34)
 BOTH_ROLES, ONE_ROLE, HISTORY = 25, 8, 25
 # A text for a machine by its field's name; whom it is for; where it is answered from; what may be called.
 FOR_A_MACHINE, FOR_AN_AGENT, FROM_KNOWLEDGE, WITH_TOOLS = 5, 12, 10, 8
-SYSTEM_PROMPT, KNOWN_MODEL, SOME_MODEL, STREAMED = 15, 15, 5, 5
+SYSTEM_PROMPT, KNOWN_MODEL, SOME_MODEL, STREAMED, SETTINGS_APART = 15, 15, 5, 5, 12
 # Speech from a text; an image from a text: one setting, and several.
 SPOKEN, PICTURE, SIZED, PICTURES = 15, 12, 25, 28
 # Code before and after the cursor; the whole text with the cursor in it, which editors' servers get too.
@@ -73,6 +73,7 @@ _SIGNS: tuple[tuple[frozenset[str], str], ...] = (
     (names.TOOLS, "tools"),
     (names.SYSTEM_PROMPT, "system prompt"),
     (names.STREAM, "stream"),
+    (names.SETTINGS, "settings"),
     (names.VOICE, "voice"),
     (names.CODE_BEFORE, "code before"),
     (names.CODE_AFTER, "code after"),
@@ -163,6 +164,7 @@ _WEIGHTS = (
     ("tools", WITH_TOOLS),
     ("system prompt", SYSTEM_PROMPT),
     ("stream", STREAMED),
+    ("settings", SETTINGS_APART),
     ("voice", SPOKEN),
     ("person", TO_A_PERSON),
 )
@@ -194,6 +196,8 @@ def _read(found: Document, question: Question) -> None:
 
 def _read_sign(sign: str, value: object, question: Question) -> None:
     if value in (None, "", False, []) and sign not in ("stream", "model", "conversation"):
+        return
+    if sign == "settings" and not isinstance(value, dict):
         return
     if sign in ("code before", "code after") and not (isinstance(value, str) and _is_code(value)):
         return

@@ -34,7 +34,7 @@ CODE_LENGTH_MIN = 12
 # Shorter ones are names.
 ENCODED_LENGTH_MIN = 100
 
-_OF_THE_QUESTION = ("prompt", "input", "context", "cached", "evaluated")
+_OF_THE_QUESTION = ("prompt", "input", "context", "cached", "evaluated", "history")
 _OF_THE_ANSWER = (
     "completion",
     "output",
@@ -44,6 +44,8 @@ _OF_THE_ANSWER = (
     "predicted",
     "response",
     "reasoning",
+    "reply",
+    "answer",
 )
 _PICTURE_FILES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4", ".webm")
 _ENCODED = re.compile(r"[A-Za-z0-9+/=_-]+")

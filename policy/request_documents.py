@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from urllib.parse import parse_qsl
 
+from policy.wrapped_json import may_wrap, unwrapped
+
 BODY_BYTES_MAX = 1024 * 1024
 WRAPPING_MAX = 5
 NODES_MAX = 400
@@ -117,14 +119,10 @@ def _objects(document: object) -> Iterator[tuple[Document, int]]:
             return
         node, depth = pending.popleft()
         if isinstance(node, str):
-            node = loads(node.encode("utf-8", "replace"))
+            node = unwrapped(node)
         if isinstance(node, dict):
             yield node, depth
         if depth < WRAPPING_MAX and isinstance(node, dict | list):
             inner = node.values() if isinstance(node, dict) else node
-            values = ((value, depth + 1) for value in inner if _may_wrap(value))
+            values = ((value, depth + 1) for value in inner if may_wrap(value))
             pending.extend(islice(values, NODES_MAX))
-
-
-def _may_wrap(value: object) -> bool:
-    return isinstance(value, dict | list) or (isinstance(value, str) and value[:1] in ("{", "["))

@@ -59,9 +59,18 @@ def stream_hint(documents: list[object], texts: list[str], *, asked: bool) -> tu
         if found.points > hint.points:
             hint = found
             joined = fragments[-1] if _grows(fragments) else "".join(fragments)
+    if hint.points == FEW and any(joined.strip() in text for text in _others(by_path, joined)):
+        hint = Hint(STREAMED, "text in fragments, and whole at the end")
     if not asked:
         hint = Hint(min(hint.points, UNASKED), hint.reason)
     return hint, joined
+
+
+def _others(by_path: dict[Path, list[str]], joined: str) -> Iterator[str]:
+    """The texts that come once in a stream and are long enough to be all of it."""
+    return (
+        texts[0] for texts in by_path.values() if len(texts) == 1 and len(texts[0]) >= len(joined.strip())
+    )
 
 
 def _judge(fragments: list[str]) -> Hint:
