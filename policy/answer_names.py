@@ -11,7 +11,7 @@ ANSWERS = words(
     answer response output outputs outputtext completion completions generation generations
     generatedtext reply result results botmessage airesponse textresponse assistantmessage
     assistantresponse botresponse textoutput answertext generated predictions prediction responses
-    llmoutput responsetext replytext aimessage outputtexts summary summarytext modeloutput
+    llmoutput responsetext replytext aimessage outputtexts modeloutput
     modelresponse finalanswer chatresponse botreply systemmessage draft transcript transcription
     displaytext fulltext aianswer generatedcontent resulttext content rewrite suggestion
     """
@@ -67,8 +67,14 @@ PICTURES = words("image images b64json base64 imagebase64 img video artifacts")
 # A prompt, kept with what was made of it.
 PROMPTS = words("prompt prompttext userprompt inputprompt textprompt")
 # A job that was begun.
-JOBS = words("generationid predictionid taskid jobid inferenceid")
+JOBS = words("generationid predictionid taskid jobid inferenceid queueid batchid promptid")
 STATES = words("status state taskstatus")
 BEGUN = words("queued starting processing pending submitted inqueue running created")
 # Who speaks.
 ROLES = words("role from author sender speaker who type messagetype")
+# What a text is about, of any length.
+SUMMARIES = words("summary summarytext summaries")
+# What a model asks to be done.
+TOOL_CALLS = words("toolcalls toolcall functioncall functioncalls tooluse tooluses")
+# Where tokens are counted as `input` and `output`.
+USAGES = words("usage tokens tokenusage tokencount usagemetadata")

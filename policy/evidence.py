@@ -14,17 +14,19 @@ from policy.answer_frames import frames_of
 from policy.body_evidence import body_hints, rpc_hint
 from policy.exchange_evidence import exchange_hint, media_hint
 from policy.header_evidence import answer_header_hint, header_hint, realtime_hint
-from policy.hints import Hint, best
+from policy.hints import NONE, Hint, best
 from policy.name_evidence import AGREEING, TELLING, name_hint
 from policy.path_evidence import path_hint
 from policy.prose import LOOKED_AT
-from policy.question_evidence import Question, read_question
-from policy.reply_evidence import add_media, add_texts, job_hint, read_reply, reply_hints
+from policy.question_evidence import REASON, Question, read_question
+from policy.reply_evidence import Reply, add_media, add_texts, job_hint, read_reply, reply_hints
 from policy.request_documents import Asked, read_request
 from policy.request_families import FULL
 from policy.token_streams import stream_hint
 
 AI, SUSPECT = 60, 35
+# From this status on, words say what was wrong with the question.
+ERRORS = 400
 # A client whose TLS is no browser's: no evidence, but it makes other evidence weigh more.
 PROGRAM = 5
 # Beside a telling name it makes a host suspect that nobody has looked into.
@@ -120,20 +122,22 @@ def _answer(
     add_media(reply, content_type, answer.body[:16], vector=objects.vector)
     hints = [
         *answer_hints(answer.status, content_type, answer.body, frames, objects),
-        *reply_hints(reply, question, stream, answers=question.asks or asked.sound),
+        *reply_hints(
+            reply, question, stream, answers=answer.status < ERRORS and (question.asks or asked.sound)
+        ),
         answer_header_hint(answer.headers),
         job_hint(reply, body_points),
     ]
-    together = best(
-        [
-            exchange_hint(question, reply, streamed=stream.points > 0),
-            media_hint(question, reply, sound=asked.sound),
-        ]
-    )
+    together = _together(question, reply, stream, asked) if answer.status < ERRORS else NONE
     positive = [hint for hint in {hint.reason: hint for hint in hints}.values() if hint.points > 0]
     total = Hint(sum(hint.points for hint in positive), "; ".join(hint.reason for hint in positive))
     # A picture that was asked for is no sign against.
     return total, together, [hint for hint in hints if hint.points < 0 and not together.points]
+
+
+def _together(question: Question, reply: Reply, stream: Hint, asked: Asked) -> Hint:
+    words = exchange_hint(question, reply, streamed=stream.points > 0)
+    return best([words, media_hint(question, reply, asked)])
 
 
 def _verdict(kinds: list[Hint], against: list[Hint], request: RequestEvidence) -> Verdict:
@@ -145,7 +149,7 @@ def _verdict(kinds: list[Hint], against: list[Hint], request: RequestEvidence) -
     if positive and request.program is not None:
         beside.append(Hint(PROGRAM, f"the client's TLS is a program's ({request.program})"))
     points = sum(hint.points for hint in [*positive, *beside, *against])
-    if path.points > 0 and body.points >= FULL:
+    if path.points > 0 and body.points >= FULL and body.reason != REASON:
         points += AGREEMENT
     alone = [hint for hint in [call, *answer] if hint.points >= AI]
     if len(positive) < 2 and not alone:

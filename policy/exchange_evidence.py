@@ -8,6 +8,7 @@ from policy.hints import NONE, Hint, best
 from policy.prose import is_question, shared_words, word_count
 from policy.question_evidence import Question, picture_points
 from policy.reply_evidence import Reply
+from policy.request_documents import Asked
 
 # Words for words, when they are about the same, and what makes a chance less likely.
 ANSWERED, ANSWERED_IN_PASSING = 15, 5
@@ -24,6 +25,8 @@ LONG_WORDS, TIMES_LONGER = 30, 2
 SPOKEN, SPOKEN_PLAINLY, PICTURED, VECTORS_OF_A_TEXT = 35, 20, 30, 25
 # Words for sound, and sound for sound, where settings of recognition or of a voice came with it.
 WRITTEN_DOWN, REVOICED = 30, 30
+# Words for a picture, where words came with it.
+DESCRIBED = 30
 # Numbers for a voice, to speak with it.
 VECTORS_OF_A_VOICE = 25
 # Code where the cursor is.
@@ -40,7 +43,7 @@ def exchange_hint(question: Question, reply: Reply, *, streamed: bool) -> Hint:
     in_passing = "answer" not in reply.signs
     if not long and not streamed and related <= in_passing:
         return NONE
-    points = ANSWERED_IN_PASSING if in_passing else ANSWERED
+    points = ANSWERED_IN_PASSING if in_passing or "unnamed" in question.signs else ANSWERED
     points += CLOSELY_RELATED if related > 1 else RELATED if related else 0
     points += FOR_A_MACHINE if "for a machine" in question.signs else 0
     points += QUESTION_FORM if is_question(asked) else 0
@@ -52,9 +55,9 @@ def exchange_hint(question: Question, reply: Reply, *, streamed: bool) -> Hint:
     return Hint(points, "words that answer words")
 
 
-def media_hint(question: Question, reply: Reply, *, sound: bool) -> Hint:
-    """The hint of sound, pictures or numbers that a text asked for, and of words for ``sound`` that came."""
-    sounds, signs = "sound" in reply.signs, reply.signs
+def media_hint(question: Question, reply: Reply, asked: Asked) -> Hint:
+    """The hint of sound, pictures or numbers that a text asked for, and of words for sound or a picture."""
+    sound, sounds, signs = asked.sound, "sound" in reply.signs, reply.signs
     written = (
         "captions" in signs or ("answer" in signs and reply.texts) or (reply.texts and reply.fields == 1)
     )
@@ -71,6 +74,7 @@ def media_hint(question: Question, reply: Reply, *, sound: bool) -> Hint:
         (sound and "vector" in signs, VECTORS_OF_A_VOICE, "numbers for sound"),
         (sound and sounds, REVOICED, "sound for sound"),
         (sound and not sounds and written, WRITTEN_DOWN, "words for sound"),
+        (asked.picture and question.texts and reply.texts, DESCRIBED, "words for a picture"),
         (completes, COMPLETED, "code for a cursor"),
     )
     return best([Hint(points, reason) for found, points, reason in pairs if found])

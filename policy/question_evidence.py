@@ -8,14 +8,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import NamedTuple
 
-from policy import field_names as names
-from policy.conversations import ANSWERING, MACHINE, ROLE_NAMES, is_history, role_of
-from policy.field_names import plain
-from policy.generation_settings import CHECKS, Check
+from policy.conversations import ANSWERING, MACHINE, is_history, role_of
+from policy.field_names import NAME_LENGTH_MAX
 from policy.hints import NONE, Hint
 from policy.prose import is_prose, is_question, texts_in
+from policy.question_fields import Field, field_of
 
 type Document = Mapping[str, object]
 
@@ -26,27 +24,35 @@ BOTH_ROLES, ONE_ROLE, HISTORY = 25, 8, 25
 FOR_A_MACHINE, FOR_AN_AGENT, FROM_KNOWLEDGE, WITH_TOOLS = 5, 12, 10, 8
 SYSTEM_PROMPT, KNOWN_MODEL, SOME_MODEL, STREAMED, SETTINGS_APART = 15, 15, 5, 5, 12
 # Speech from a text; an image from a text: one setting, and several.
-SPOKEN, PICTURE, SIZED, PICTURES = 15, 12, 25, 28
+SPOKEN, PICTURE, SIZED, SIZED_FOR_A_MODEL, PICTURES = 15, 12, 20, 30, 30
 # Code before and after the cursor; the whole text with the cursor in it, which editors' servers get too.
 INFILL, AT_CURSOR = 35, 12
 TO_A_PERSON = -15
-QUESTION_MAX = 45
+QUESTION_MAX = 40
+# A path agrees with a family; with this it would agree whatever it is.
+REASON = "text beside what generation needs"
 # No more texts are kept, to compare them with the answer.
 TEXTS_MAX = 12
 ID_LENGTH_MIN, IDS_MAX = 8, 4
 # Of one object, so many fields are looked at.
 FIELDS_MAX = 1_000
+# Texts under other names: of some length, and so many.
+UNNAMED_LENGTH_MIN, UNNAMED_MAX = 20, 4
 CODE_LENGTH_MIN = 12
 STATEMENT_LENGTH_MAX = 65_536
 
 
 @dataclass(slots=True)
 class Question:
-    """What a request says: ``texts`` are prose, ``signs`` what stood beside, ``ids`` conversations'."""
+    """What a request says: ``texts`` are prose, ``signs`` what stood beside, ``ids`` conversations'.
+
+    ``unnamed`` are texts under names that tell nothing; they count where there are no others.
+    """
 
     texts: list[str] = field(default_factory=list)
     signs: set[str] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
+    unnamed: list[str] = field(default_factory=list)
     settings: int = 0
     fields: int = 0
 
@@ -66,52 +72,6 @@ _SQL_CALL = re.compile(
 _SQL = re.compile(r"(?i)\s{0,99}(?:select|with|insert|create)\s")
 # How texts begin that tell a model what it is.
 _INSTRUCTS = re.compile(r"\s{0,9}You are (?:an?|the|[A-Z]\w{1,30},) ")
-_SIGNS: tuple[tuple[frozenset[str], str], ...] = (
-    (names.CONVERSATION, "conversation"),
-    (names.AGENT, "agent"),
-    (names.KNOWLEDGE, "knowledge"),
-    (names.TOOLS, "tools"),
-    (names.SYSTEM_PROMPT, "system prompt"),
-    (names.STREAM, "stream"),
-    (names.SETTINGS, "settings"),
-    (names.VOICE, "voice"),
-    (names.CODE_BEFORE, "code before"),
-    (names.CODE_AFTER, "code after"),
-    (names.CURSOR, "cursor"),
-    (names.LANGUAGE, "language"),
-    (names.PERSON, "person"),
-    (names.MODEL, "model"),
-)
-_SIGN_OF = {
-    **{name: f"size {name}" for name in names.IMAGE_SIZE},
-    **{name: f"image {name}" for name in names.IMAGE},
-    **{name: sign for known, sign in reversed(_SIGNS) for name in known},
-}
-
-
-class _Field(NamedTuple):
-    """What a field of one plain name may be: all that is known of it, for one look-up."""
-
-    asked: bool
-    signs: frozenset[str]
-    sign: str
-    check: Check | None
-    history: bool
-    role: bool
-
-
-_FIELDS = {
-    name: _Field(
-        name in names.ASKED,
-        frozenset({"for a machine"} if name in names.ASKED_OF_A_MACHINE else ())
-        | ({"prompt"} if "prompt" in name else frozenset()),
-        _SIGN_OF.get(name, ""),
-        CHECKS.get(name),
-        name in names.HISTORY,
-        name in ROLE_NAMES,
-    )
-    for name in names.ASKED | _SIGN_OF.keys() | CHECKS.keys() | names.HISTORY | ROLE_NAMES
-}
 
 
 def read_question(objects: Iterable[tuple[Document, int]], text: str) -> Question:
@@ -125,6 +85,9 @@ def read_question(objects: Iterable[tuple[Document, int]], text: str) -> Questio
             _read({name: data[0]}, question)
     if text and is_prose(text):
         question.texts.append(text)
+    if not question.texts:
+        question.texts += filter(is_prose, question.unnamed)
+        question.signs |= {"unnamed"} if question.texts else set()
     if "code after" in question.signs and not question.signs.isdisjoint(("code before", "for a machine")):
         question.signs.add("infill")
     return question
@@ -137,13 +100,13 @@ def question_hint(question: Question, known_model: bool) -> Hint:
     signs = question.signs
     points = SETTINGS[min(question.settings, 3)]
     points += INFILL if "infill" in signs else AT_CURSOR if {"cursor", "language"} <= signs else 0
-    points += picture_points(question)
+    points += max(picture_points(question), SPOKEN if "voice" in signs else 0)
     points += KNOWN_MODEL if known_model else SOME_MODEL if "model" in signs else 0
     points += BOTH_ROLES if "both roles" in signs else ONE_ROLE if "one role" in signs else 0
     points += sum(weight for sign, weight in _WEIGHTS if sign in signs)
     if points <= 0:
         return NONE
-    return Hint(min(points, QUESTION_MAX), "text beside what generation needs")
+    return Hint(min(points, QUESTION_MAX), REASON)
 
 
 def picture_points(question: Question) -> int:
@@ -153,7 +116,9 @@ def picture_points(question: Question) -> int:
     own, sizes = (sum(sign.startswith(kind) for sign in question.signs) for kind in ("image ", "size "))
     if own and own + sizes > 1:
         return PICTURES
-    return SIZED if sizes > 1 else PICTURE if own or sizes else 0
+    if sizes > 1:
+        return SIZED_FOR_A_MODEL if "model" in question.signs else SIZED
+    return PICTURE if own or sizes else 0
 
 
 _WEIGHTS = (
@@ -165,7 +130,6 @@ _WEIGHTS = (
     ("system prompt", SYSTEM_PROMPT),
     ("stream", STREAMED),
     ("settings", SETTINGS_APART),
-    ("voice", SPOKEN),
     ("person", TO_A_PERSON),
 )
 
@@ -174,20 +138,22 @@ def _read(found: Document, question: Question) -> None:
     question.fields += len(found)
     speaks = False
     for key, value in islice(found.items(), FIELDS_MAX):
-        name = plain(key)
-        known = _FIELDS.get(name)
+        known = field_of(key) if len(key) <= NAME_LENGTH_MAX else None
         if known is None:
+            if (
+                isinstance(value, str)
+                and len(value) >= UNNAMED_LENGTH_MIN
+                and len(question.unnamed) < UNNAMED_MAX
+            ):
+                question.unnamed.append(value)
             continue
         if known.asked:
             _read_texts(value, question, known)
         if known.check is not None:
             question.settings += known.check(value)
-        elif known.sign.startswith(("image ", "size ")):
-            if isinstance(value, int | float | str) and value is not True:
-                question.signs.add(known.sign)
         elif known.sign:
             _read_sign(known.sign, value, question)
-        if known.history and is_history(name, value):
+        if known.history and is_history(known.name, value):
             question.signs.add("history")
         speaks = speaks or known.role
     if speaks:
@@ -198,6 +164,8 @@ def _read_sign(sign: str, value: object, question: Question) -> None:
     if value in (None, "", False, []) and sign not in ("stream", "model", "conversation"):
         return
     if sign == "settings" and not isinstance(value, dict):
+        return
+    if sign.startswith(("image ", "size ")) and (value is True or not isinstance(value, int | float | str)):
         return
     if sign in ("code before", "code after") and not (isinstance(value, str) and _is_code(value)):
         return
@@ -221,7 +189,7 @@ def _read_role(found: Document, question: Question) -> None:
     signs.add("both roles" if {"machine turn", "human turn"} <= signs else "one role")
 
 
-def _read_texts(value: object, question: Question, known: _Field) -> None:
+def _read_texts(value: object, question: Question, known: Field) -> None:
     for text in texts_in(value):
         if len(question.texts) < TEXTS_MAX and is_prose(text, 2 if is_question(text) else 3):
             question.texts.append(text)

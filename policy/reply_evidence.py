@@ -5,22 +5,23 @@ record of something stored, one of several results, nor a message about the requ
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from policy import answer_names as names
 from policy.answer_evidence import EMBEDDINGS, Found
 from policy.conversations import ANSWERING, role_of, text_of
-from policy.field_names import ASKED_OF_A_MACHINE, plain
+from policy.field_names import plain
 from policy.hints import NONE, Hint, best
 from policy.prose import is_echo, is_prose, texts_in, word_count
 from policy.question_evidence import ID_LENGTH_MIN, Question, picture_points
+from policy.reply_fields import CHECKS, OF_OBJECTS, is_picture_at, kinds_of
 from policy.request_documents import is_sound
 
 type Document = Mapping[str, object]
 
 # Beside prose (10 to 20): a machine's turn, why it stopped, counted tokens, named sources.
-ASSISTANT, FINISHED, COUNTED, SOURCES, JUDGED = 30, 25, 40, 10, 40
+ASSISTANT, FINISHED, COUNTED, SOURCES, JUDGED, CALLS_TOOLS = 30, 25, 40, 10, 40, 30
 PROSE, PROSE_IN_PASSING, LONG = 20, 8, 5
 LONG_WORDS = 25
 COMPLETION, PICTURE, SOUND = 25, 15, 25
@@ -29,10 +30,8 @@ RECORDED, JOB, JOB_FOR_POINTS = 25, 25, 35
 # Dialogues written by people: what may be said next is listed, what was said is an intent.
 SCRIPTED = -30
 TEXTS_MAX = 12
-# A name that a language server completes is shorter, and has no blank.
-CODE_LENGTH_MIN = 12
-# Shorter ones are names.
-ENCODED_LENGTH_MIN = 100
+# What sums up a text is an answer to a long one; other things have summaries too.
+SUMMED_UP_LENGTH_MIN = 200
 
 _OF_THE_QUESTION = ("prompt", "input", "context", "cached", "evaluated", "history")
 _OF_THE_ANSWER = (
@@ -47,8 +46,6 @@ _OF_THE_ANSWER = (
     "reply",
     "answer",
 )
-_PICTURE_FILES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4", ".webm")
-_ENCODED = re.compile(r"[A-Za-z0-9+/=_-]+")
 _CAPTION = re.compile(r"\d\d:\d\d[,.]\d{3} --> \d\d:")
 
 
@@ -69,7 +66,7 @@ def read_reply(objects: Iterable[Found], asked: str) -> Reply:
     reply = Reply()
     for found in objects:
         reply.fields += len(found.document)
-        _read(found.document, found, asked, reply)
+        _read(found, asked, reply)
     return reply
 
 
@@ -90,6 +87,8 @@ def reply_hints(reply: Reply, question: Question, stream: Hint, *, answers: bool
     """
     hints = [Hint(points, reason) for sign, points, reason in _HINTS if sign in reply.signs]
     hints += [hint for hint in _asked_hints(reply, question) if answers]
+    if "assistant" in reply.signs and (answers or not reply.signs.isdisjoint(("counted", "finished"))):
+        hints.append(Hint(ASSISTANT, "turn of a machine"))
     spoken = NONE
     if "prompt" in reply.signs and not answers and (reply.texts or stream.points):
         hints.append(Hint(RECORDED, "a prompt with what was made of it"))
@@ -107,8 +106,6 @@ def reply_hints(reply: Reply, question: Question, stream: Hint, *, answers: bool
 
 def _asked_hints(reply: Reply, question: Question) -> Iterator[Hint]:
     """What is common where nobody asked for it: pages have pictures, staff have roles."""
-    if "assistant" in reply.signs:
-        yield Hint(ASSISTANT, "turn of a machine")
     if "vector" in reply.signs:
         yield EMBEDDINGS
     if "picture" in reply.signs and picture_points(question):
@@ -123,40 +120,45 @@ _HINTS = (
     ("finished", FINISHED, "answer says why generation ended"),
     ("counted", COUNTED, "answer counts tokens"),
     ("judged", JUDGED, "answer sorts a text into categories"),
+    ("calls tools", CALLS_TOOLS, "answer calls a tool"),
 )
 
 
-def _read(found: Document, place: Found, asked: str, reply: Reply) -> None:
+def _read(place: Found, asked: str, reply: Reply) -> None:
     """Read one object. One of several in a list is a result or a record, and answers nothing by itself."""
     texts: list[tuple[bool, object]] = []
     tokens: list[str] = []
     kinds: set[str] = set()
-    for key, value in found.items():
+    for key, value in place.document.items():
         name = plain(key)
         if "token" in name and _is_count(value):
             tokens.append(name)
-        for kind in _KINDS.get(name, ()):
-            if kind in ("answer", "in passing"):
-                texts.append((kind == "answer", value))
-            elif _CHECKS[kind](value):
+        for kind in kinds_of(name):
+            if kind in ("answer", "summary", "in passing"):
+                summed_up = kind == "summary" and len(asked) >= SUMMED_UP_LENGTH_MIN
+                texts.append((kind == "answer" or summed_up, value))
+            elif CHECKS[kind](value):
                 kinds.add(kind)
-    if kinds or tokens:
-        _add_signs(found, kinds, tokens, asked, reply)
+    if kinds or tokens or plain(place.under) in names.USAGES:
+        _add_signs(place, kinds, tokens, asked, reply)
     if texts and "record" not in kinds and not place.several:
         below = plain(place.under) in names.ANSWERS
         for answers, value in texts:
             _read_texts(value, answers or below, asked, reply)
 
 
-def _add_signs(found: Document, kinds: set[str], tokens: list[str], asked: str, reply: Reply) -> None:
-    reply.signs |= kinds - _OF_OBJECTS
+def _add_signs(place: Found, kinds: set[str], tokens: list[str], asked: str, reply: Reply) -> None:
+    found, under = place.document, place.under
+    reply.signs |= kinds - OF_OBJECTS
     if "picture at" in kinds:
         reply.signs.add("picture")
     if "asked" in kinds and any(_is_within(value, asked) for value in found.values()):
         reply.signs.add("repeats")
     if {"url", "of a source"} <= kinds:
         reply.signs.add("sources")
-    if _counts(tokens):
+    if _counts(tokens) or (
+        plain(under) in names.USAGES and _is_count(found.get("input")) and _is_count(found.get("output"))
+    ):
         reply.signs.add("counted")
     if "role" in kinds:
         _read_turn(found, asked, reply)
@@ -177,9 +179,7 @@ def _read_texts(value: object, answers: bool, asked: str, reply: Reply) -> None:
     for text in texts_in(value):
         if len(reply.texts) >= TEXTS_MAX:
             return
-        if text[:11] in ("data:image/", "data:video/") or (
-            text[:8] == "https://" and text.partition("?")[0].endswith(_PICTURE_FILES)
-        ):
+        if text[:11] in ("data:image/", "data:video/") or is_picture_at(text):
             reply.signs.add("picture")
         elif text[:11] == "data:audio/":
             reply.signs.add("sound")
@@ -205,98 +205,15 @@ def job_hint(reply: Reply, body_points: int) -> Hint:
     return Hint(JOB, "answer names a job that was begun") if begun else NONE
 
 
-def _is_encoded(text: str) -> bool:
-    """Bytes in base64 or hexadecimal digits, of some length."""
-    return len(text) >= ENCODED_LENGTH_MIN and _ENCODED.fullmatch(text[:ENCODED_LENGTH_MIN]) is not None
-
-
-def _completes(items: object) -> bool:
-    """Code of more than a name, and no entry of a menu, as language servers offer."""
-    first = items[0] if isinstance(items, list) and items else items
-    if isinstance(first, dict) and isinstance(first.get("completion"), dict):
-        first = first["completion"]
-    if not isinstance(first, dict):
-        return isinstance(first, str) and _is_code(first)
-    if not names.OF_A_MENU.isdisjoint(map(plain, first)):
-        return False
-    return any(isinstance(text, str) and _is_code(text) for text in list(first.values())[:8])
-
-
-def _is_code(text: str) -> bool:
-    start = text[:400].strip()
-    return len(start) >= CODE_LENGTH_MIN and (" " in start or "\n" in start) and not is_prose(start, 8)
-
-
-def _is_reason(value: object) -> bool:
-    if isinstance(value, dict):
-        value = value.get("type")
-    return (
-        isinstance(value, str)
-        and len(value) <= 40
-        and plain(value).removeprefix("finishreason") in names.REASONS
-    )
-
-
 def _counts(found: list[str]) -> bool:
     """Whether the names of whole numbers tell the tokens of the question, and of the answer or of both."""
     parts = [name.replace("tokens", "").replace("token", "").removesuffix("count") for name in found]
-    asked = any(part.startswith(_OF_THE_QUESTION) for part in parts)
-    return asked and any(part.startswith(_OF_THE_ANSWER) or part.endswith(_OF_THE_ANSWER) for part in parts)
+    asked = any(part.startswith(_OF_THE_QUESTION) or part == "in" for part in parts)
+    answered = any(
+        part == "out" or part.startswith(_OF_THE_ANSWER) or part.endswith(_OF_THE_ANSWER) for part in parts
+    )
+    return asked and answered
 
 
 def _is_count(value: object) -> bool:
     return type(value) is int or (isinstance(value, str) and 0 < len(value) <= 9 and value.isdecimal())
-
-
-def _is_begun(value: object) -> bool:
-    return isinstance(value, str) and value.lower() in names.BEGUN
-
-
-def _is_prompt(value: object) -> bool:
-    return any(is_prose(text) for text in texts_in(value))
-
-
-def _is_media(value: object) -> bool:
-    return any(_is_encoded(text) for text in texts_in(value))
-
-
-def _is_at(value: object) -> bool:
-    """Whether an address is that of a picture or a film."""
-    return any(text.partition("?")[0].endswith(_PICTURE_FILES) for text in texts_in(value))
-
-
-def _is_named(_: object) -> bool:
-    return True
-
-
-def _is_there(value: object) -> bool:
-    return value is not None and value is not False and value not in ("", [])
-
-
-_NAMED: tuple[tuple[str, frozenset[str], Callable[[object], bool]], ...] = (
-    ("answer", names.ANSWERS, _is_there),
-    ("in passing", names.IN_PASSING, _is_there),
-    ("record", names.OF_A_RECORD, _is_there),
-    ("scripted", names.CHOICES, _is_there),
-    ("finished", names.FINISHES, _is_reason),
-    ("sources", names.SOURCES, _is_named),
-    ("of a source", names.OF_A_SOURCE, _is_there),
-    ("url", frozenset({"url"}), _is_there),
-    ("picture at", frozenset({"url", "imageurl", "videourl", "imageurls", "images", "video"}), _is_at),
-    ("completion", names.COMPLETIONS, _completes),
-    ("sound", names.SOUNDS, _is_media),
-    ("picture", names.PICTURES, _is_media),
-    ("prompt", names.PROMPTS, _is_prompt),
-    ("job", names.JOBS, _is_there),
-    ("job begun", names.STATES, _is_begun),
-    ("judged", frozenset({"categoryscores"}), lambda value: isinstance(value, dict)),
-    ("role", names.ROLES, _is_there),
-    ("asked", ASKED_OF_A_MACHINE | {"query", "q"}, _is_there),
-)
-_CHECKS = {kind: check for kind, _, check in _NAMED}
-_KINDS = {
-    name: tuple(kind for kind, known, _ in _NAMED if name in known)
-    for name in frozenset().union(*(known for _, known, _ in _NAMED))
-}
-# What tells something of one object, and nothing of the answer.
-_OF_OBJECTS = frozenset({"picture at", "asked", "record", "of a source", "url", "role"})

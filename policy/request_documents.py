@@ -19,6 +19,8 @@ WRAPPING_MAX = 5
 NODES_MAX = 400
 FIELDS_MAX = 100
 FIELD_BYTES_MAX = 16_384
+OBJECTS_WITH_MEDIA_MAX = 16
+FILE_LENGTH_MIN = 64
 RPC_TYPES = ("application/grpc", "application/connect+proto", "application/connect+json")
 
 type Document = Mapping[str, object]
@@ -26,16 +28,23 @@ type Document = Mapping[str, object]
 _PART_NAME = re.compile(rb'name="([^"]{1,80})"')
 _FILE_NAME = re.compile(rb'filename="([^"]{0,200})"')
 _SOUND_NAMES = (b".wav", b".mp3", b".ogg", b".flac", b".m4a", b".webm", b".opus", b".aac", b".mp4", b".mpga")
+_PICTURE_BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF")
+# The same in base64, and as data URLs.
+_PICTURE_TEXTS = ("data:image/", "iVBOR", "/9j/", "R0lGOD", "JVBER")
 _SOUND_BEGINNINGS = (b"ID3", b"OggS", b"fLaC", b"\x1aE\xdf\xa3", b"\xff\xfb", b"\xff\xf3", b"#!AMR")
 
 
 @dataclass(slots=True)
 class Asked:
-    """A request's objects with how deep each lay, or its plain text; ``sound`` is whether sound came."""
+    """A request's objects with how deep each lay, or its plain text.
+
+    ``sound`` and ``picture`` are whether those came.
+    """
 
     objects: list[tuple[Document, int]] = field(default_factory=list)
     readable: bool = True
     sound: bool = False
+    picture: bool = False
     text: str = ""
 
 
@@ -56,6 +65,9 @@ def read_request(body: bytes, content_type: str, query: str) -> Asked:
         asked.objects = list(_objects(document))
         if isinstance(document, list) and any(isinstance(each, str) for each in document[:8]):
             asked.objects.append(({"data": document}, 0))
+    asked.picture = asked.picture or any(
+        _holds_picture(found) for found, _ in asked.objects[:OBJECTS_WITH_MEDIA_MAX]
+    )
     if query:
         asked.objects.append((_fields(query[:FIELD_BYTES_MAX].encode("utf-8", "replace")), 1))
     return asked
@@ -75,6 +87,14 @@ def is_sound(media_type: str, start: bytes) -> bool:
     """Whether these are the first bytes of sound, by their type or by their own mark."""
     wave = start[:4] == b"RIFF" and start[8:12] == b"WAVE"
     return media_type.startswith("audio/") or wave or start.startswith(_SOUND_BEGINNINGS)
+
+
+def _holds_picture(found: Document) -> bool:
+    values = islice(found.values(), FIELDS_MAX)
+    return any(
+        isinstance(value, str) and value.startswith(_PICTURE_TEXTS) and len(value) > FILE_LENGTH_MIN
+        for value in values
+    )
 
 
 def _unframed(body: bytes, media_type: str) -> bytes:
@@ -108,6 +128,7 @@ def _form(body: bytes, content_type: str, asked: Asked) -> dict[str, object]:
         else:
             named = file[1].lower().endswith(_SOUND_NAMES) or b"type: audio/" in head.lower()
             asked.sound = asked.sound or named or is_sound("", value[:16])
+            asked.picture = asked.picture or value.startswith(_PICTURE_BEGINNINGS)
     return fields
 
 
