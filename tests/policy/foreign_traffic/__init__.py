@@ -6,7 +6,8 @@ like AI (`hard`). Each item names its `source`; "constructed" ones stand for a s
 No host is given: nothing may be told by its name.
 
 Each file was halved by a fixed rule before the rules were touched. `open` could be fitted to. `held_back` was
-looked at by nobody who changed the rules, and judged once when they were done.
+looked at by nobody who changed the rules. `later` is by a third author: 42 calls as a company's network shows
+them and 28 of little-known designs, 120 of ordinary traffic; nobody who changed the rules saw it either.
 
 An item has `name`, `source`, `hard`, `method`, `path` (with its query), `headers`, `content_type`, `body`,
 `status`, `answer_type`, `answer_headers` and `answer`. A body or an answer is a JSON document, `{"text": …}`,
@@ -22,7 +23,7 @@ from pathlib import Path
 from policy.evidence import AnswerEvidence, RequestEvidence
 
 FOLDER = Path(__file__).parent
-PARTS = tuple(name for name in ("open", "held_back") if (FOLDER / name).is_dir())
+PARTS = ("open", "held_back", "later")
 HEARD_BYTES_MAX = 128 * 1024
 
 # Labels that can be argued about, with the reason; they are in the files, and not counted.
