@@ -179,6 +179,8 @@ class _KeptOpen:
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
+        # What each write asks for.
+        self.write, self.drain, self.is_closing = writer.write, writer.drain, writer.is_closing
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._writer, name)

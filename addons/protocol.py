@@ -166,17 +166,21 @@ class Stream(layers.HttpStream):
             yield from super().state_stream_response_body(layers.ResponseEndOfMessage(self.stream_id))
 
     def _handle_event(self, event: events.Event) -> Commands:
+        # No generator of its own: most events are mitmproxy's alone, several for each part of a body.
         if isinstance(event, EndNow):
-            yield from self._end_now()
-        elif isinstance(event, layers.RequestTrailers):
-            yield from self._judge_trailers(event)
-        elif isinstance(event, layers.ResponseTrailers):
-            # An answer of our own may have begun meanwhile; what is dropped needs no handling.
-            kept = trailers.passed(self.flow, event.trailers)
-            if kept is not None:
-                yield from super()._handle_event(layers.ResponseTrailers(self.stream_id, kept))
-        else:
-            yield from super()._handle_event(event)
+            return self._end_now()
+        if isinstance(event, layers.RequestTrailers):
+            return self._judge_trailers(event)
+        if isinstance(event, layers.ResponseTrailers):
+            return self._pass_trailers(event)
+        handled: Commands = super()._handle_event(event)
+        return handled
+
+    def _pass_trailers(self, event: layers.ResponseTrailers) -> Commands:
+        # An answer of our own may have begun meanwhile; what is dropped needs no handling.
+        kept = trailers.passed(self.flow, event.trailers)
+        if kept is not None:
+            yield from super()._handle_event(layers.ResponseTrailers(self.stream_id, kept))
 
     def _judge_trailers(self, event: layers.RequestTrailers) -> Commands:
         """Refuse those that could be taken for a part of the head; what is left decides nothing, and ends."""
@@ -350,10 +354,11 @@ _handle_http_event = layers.HttpLayer._handle_event
 
 
 def _handle_event(self: layers.HttpLayer, event: events.Event) -> Commands:
-    """Lead ``EndNow`` to its exchange, through the tunnels that lie around it."""
-    if not isinstance(event, EndNow):
-        yield from _handle_http_event(self, event)
-        return
+    return _lead(self, event) if isinstance(event, EndNow) else _handle_http_event(self, event)
+
+
+def _lead(self: layers.HttpLayer, event: EndNow) -> Commands:
+    """Lead the event to its exchange, through the tunnels that lie around it."""
     streams = list(self.streams.values())
     for stream in [each for each in streams if getattr(each, "flow", None) is event.flow] or [
         each for each in streams if each.child_layer is not None
