@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 from tests.standins.answers import Answer
@@ -120,4 +121,11 @@ class Client:
     @property
     def lacking(self) -> str:
         """What is not on this machine, if anything: the entry is then left out, and named."""
-        return str(self.program) if self.program and shutil.which(self.program) is None else ""
+        return str(self.program) if self.program and not _works(self.program) else ""
+
+
+@cache
+def _works(program: str | Path) -> bool:
+    """Whether a program is there and starts: rustup's ``cargo`` without a toolchain is there, and does not."""
+    found = shutil.which(program)
+    return found is not None and subprocess.run([found, "--version"], capture_output=True).returncode == 0
