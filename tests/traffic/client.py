@@ -126,6 +126,6 @@ class Client:
 
 @cache
 def _works(program: str | Path) -> bool:
-    """Whether a program is there and starts: rustup's ``cargo`` without a toolchain is there, and does not."""
+    """Whether a program is there and starts: ``cargo`` of rustup without a toolchain does not."""
     found = shutil.which(program)
     return found is not None and subprocess.run([found, "--version"], capture_output=True).returncode == 0
