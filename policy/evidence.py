@@ -2,7 +2,7 @@
 
 Kinds of evidence are added up, the best of each. Two independent kinds are needed for ``ai``, since one
 alone is common elsewhere; an answer in a whole family's shape, or a protocol that is AI by definition, may
-stand alone. The weights are fitted to the labelled set in ``tests/policy/labelled_traffic.py``.
+stand alone. The weights are fitted to ``tests/policy/labelled_traffic.py`` and ``ordinary_traffic.py``.
 """
 
 from collections.abc import Mapping, Sequence

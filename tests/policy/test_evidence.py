@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from policy.evidence import AnswerEvidence, RequestEvidence, Verdict, score
 from tests.policy import foreign_traffic, generative_traffic, later_traffic
-from tests.policy.labelled_traffic import AI, CHAT, CURL, NOT_AI, TOOLS, Flow
+from tests.policy.labelled_traffic import AI, CHAT, CURL, TOOLS, Flow
+from tests.policy.ordinary_traffic import NOT_AI
 
 
 def judged(flow: Flow, *, answered: bool) -> str:

@@ -12,7 +12,7 @@ from policy.ja4 import ja4, read_hello
 from policy.name_evidence import name_hint
 from policy.tls_client import program_of
 from tests.policy import later_traffic
-from tests.policy.labelled_traffic import NOT_AI
+from tests.policy.ordinary_traffic import NOT_AI
 
 # Servers of models as people name them, in no catalogue.
 _SERVERS = """

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 from websockets.sync.client import connect
 
-from tests.policy import labelled_traffic, later_traffic
+from tests.policy import labelled_traffic, later_traffic, ordinary_traffic
 from tests.policy.labelled_traffic import Flow
 from tests.standins import cassettes, recordings
 from tests.standins.answers import Answer
@@ -118,7 +118,7 @@ _KNOWN = {
 def scripted(*schemes: str) -> list[Client]:
     """The labelled exchanges of ``tests/policy``, over these schemes in turn."""
     ai = [*labelled_traffic.AI, *later_traffic.AI]
-    not_ai = [*labelled_traffic.NOT_AI, *later_traffic.NOT_AI]
+    not_ai = [*ordinary_traffic.NOT_AI, *later_traffic.NOT_AI]
     found = []
     for label, mark, flows in ((Label.UNKNOWN, "one", ai), (Label.NOT_AI, "two", not_ai)):
         for number, flow in enumerate(flows):
