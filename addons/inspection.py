@@ -88,11 +88,14 @@ def _read(endpoint: Endpoint, method: str, body: bytes, content_type: str) -> _R
     return _Read(call, classes, names_key, asking)
 
 
-def _read_said(dialect: Dialect, content: bytes) -> Said | None:
-    """What a message of the client says; ``None`` where a placeholder stands in it. Raises ``Malformed``."""
+def _read_said(dialect: Dialect, content: bytes) -> tuple[Said, tuple[DataClass, ...]] | None:
+    """What a message of the client says, and its classes of data; ``None`` where a placeholder stands in it.
+
+    Raises ``Malformed``.
+    """
     if MARKER.encode() in content and find(content.decode("latin-1")):
         return None
-    return read_message(dialect, content)
+    return read_message(dialect, content), classes_in(content)
 
 
 class Inspection(Step):
@@ -158,14 +161,14 @@ class Inspection(Step):
             return None
         dialect, content = visit.session.dialect, message.content
         try:
-            said = await self._texts.read(len(content), lambda: _read_said(dialect, content))
+            read = await self._texts.read(len(content), lambda: _read_said(dialect, content))
         except Malformed as problem:
             return malformed(str(problem), "message-strict")
-        if said is None:
+        if read is None:
             return misused("A placeholder stands where no key belongs; it stays here.", "placeholder-place")
-        message.said = said
-        self._classify(visit, classes_in(content))
-        return _own_key(visit) if said.foreign_keys else None
+        message.said, classes = read
+        self._classify(visit, classes)
+        return _own_key(visit) if message.said.foreign_keys else None
 
     async def body(self, visit: Visit) -> Refusal | None:
         """Look for placeholders where none belong; read the body of an AI call."""
