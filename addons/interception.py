@@ -11,7 +11,7 @@ from mitmproxy import connection, tls
 from addons.configuration import Configuration
 from addons.connection_handler import measured
 from addons.connections import ClientConnection, Connections
-from addons.snapshots import Snapshots
+from addons.snapshots import Snapshots, stale
 from addons.step import Step
 from policy.destination import InvalidDestination, canonical_host
 from policy.evasion import refused_hello
@@ -81,7 +81,8 @@ class Interception(Step):
 
     def _bypasses(self, facts: ClientConnection, names: list[str]) -> bool:
         """Whether the tenant lets AI endpoints of these names be reached unread, since a client pins."""
-        if facts.principal is None or self._snapshots.age_s > self._configuration.bounds.snapshot_age_max_s:
+        too_old = stale(self._snapshots, self._configuration.bounds.snapshot_age_max_s)
+        if facts.principal is None or too_old is not None:
             return False
         return bypasses(self._snapshots.current, facts.principal, names, self._pinning, datetime.now(UTC))
 

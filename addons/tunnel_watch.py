@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from addons.configuration import Configuration
 from addons.connections import ClientConnection
 from addons.deadlines import Deadlines
-from addons.snapshots import Snapshots
+from addons.snapshots import Snapshots, stale
 from policy.pinning import Settings
 from policy.refusals import Refusal
-from policy.tunnels import ended_since, stale
+from policy.tunnels import ended_since
 
 
 class TunnelWatch:
@@ -33,9 +33,8 @@ class TunnelWatch:
             self._deadlines.end(client_id)
 
     def _judge(self, facts: ClientConnection) -> Refusal | None:
-        if facts.bypassed and self._snapshots.age_s > self._age_max_s:
-            return stale()
-        return ended_since(
+        too_old = stale(self._snapshots, self._age_max_s) if facts.bypassed else None
+        return too_old or ended_since(
             self._snapshots.current,
             facts.principal,
             facts.names,

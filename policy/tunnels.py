@@ -40,9 +40,3 @@ def ended_since(
         return Refusal(Reason.SHADOW_ENDPOINT, message, "pinned-bypass-ended")
     message = "This host is an AI endpoint now; open the connection again."
     return Refusal(Reason.SHADOW_ENDPOINT, message, "tunnel-to-ai")
-
-
-def stale() -> Refusal:
-    """Why a tunnel to an AI endpoint ends once nobody can tell whether it may stay."""
-    message = "The policy could not be refreshed for too long; try again later."
-    return Refusal(Reason.DEGRADED, message, "snapshot-age", 5)
