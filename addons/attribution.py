@@ -6,8 +6,6 @@ Does not refuse a call for want of an identity: whether it needs one depends on 
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
-from ipaddress import ip_address
 
 from mitmproxy import connection, http, tls
 
@@ -32,7 +30,7 @@ from policy.attribution import (
 )
 from policy.certificates import UnacceptableCertificate
 from policy.exchange import Mode, Principal
-from policy.forwarding import UnreadableHop, plain, source_of
+from policy.forwarding import UnreadableHop, address_of, source_of
 from policy.head import METHODS, AmbiguousHead, FoundKey, check_target, find_keys, read_basic, read_fields
 from policy.key_places import loose_keys
 from policy.provider_keys import has_provider_form
@@ -216,7 +214,7 @@ class Attribution(Step):
         return _asked(found, headers) if isinstance(found, Refusal) else None
 
     def _around(self, client: connection.Client, facts: ClientConnection) -> Presented:
-        source = _address(facts.source or client.peername[0])
+        source = address_of(facts.source or client.peername[0])
         return Presented(source, proxy=facts.proxy, certificate=self._certificate(facts, datetime.now(UTC)))
 
     def _certificate(self, facts: ClientConnection, now: datetime) -> Claimed | Refusal | None:
@@ -235,8 +233,8 @@ class Attribution(Step):
     ) -> Address:
         """Within a tunnel it is the tunnel's: what is written there, the client has written."""
         if facts.source is not None:
-            return _address(facts.source)
-        peer = _address(client.peername[0])
+            return address_of(facts.source)
+        peer = address_of(client.peername[0])
         if forwarded_for is None or facts.mode is Mode.TRANSPARENT:
             return peer
         return source_of(peer, forwarded_for, self._identity.trusted_hops)
@@ -259,12 +257,6 @@ class Attribution(Step):
             return None
         found = judge_proxy_credentials(self._snapshots.current, credentials, datetime.now(UTC))
         return replace(found, proxy=True) if isinstance(found, Refusal) else None
-
-
-@lru_cache(maxsize=4096)
-def _address(text: str) -> Address:
-    """The address of a connection, read once for all of its calls."""
-    return plain(ip_address(text))
 
 
 def _fields(flow: http.HTTPFlow) -> dict[str, str]:

@@ -4,7 +4,6 @@ A call that cannot be written down does not leave.
 """
 
 from dataclasses import replace
-from ipaddress import ip_address
 from typing import Any
 
 from loguru import logger
@@ -15,7 +14,7 @@ from addons.visit import Visit
 from policy.decoys import decoy_used
 from policy.event import Event, answered, asked, tunnel_event
 from policy.exchange import Mode
-from policy.forwarding import plain
+from policy.forwarding import address_of
 from policy.refusals import Reason, Refusal
 from policy.snapshot import Placeholder
 from store.spool import Spool, SpoolError
@@ -61,7 +60,7 @@ class Record(Step):
         """A WebSocket that is no AI call: nobody has read it, so it is written down as a tunnel is."""
         exchange = visit.exchange
         client = replace(exchange.client, **_named(visit))
-        whose = exchange.principal or visit.snapshot.tenant_at(plain(ip_address(client.address)))
+        whose = exchange.principal or visit.snapshot.tenant_at(address_of(client.address))
         event = tunnel_event(exchange.id, exchange.timing.started_at, whose=whose, client=client)
         try:
             self._spool.append_event(

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from ipaddress import ip_address
 
 from loguru import logger
 from mitmproxy import connection
@@ -13,7 +12,7 @@ from policy.decoys import decoy_used
 from policy.event import Event, tunnel_event
 from policy.evidence import Verdict
 from policy.exchange import Client, Mode, Principal
-from policy.forwarding import plain
+from policy.forwarding import address_of
 from policy.identifiers import ExchangeId, TenantId
 from policy.pinning import BYPASSED
 from policy.refusals import Refusal
@@ -105,7 +104,7 @@ def _verdict(found: Verdict) -> Event:
 
 def _whose(facts: ClientConnection, seen: Client, snapshot: PolicySnapshot) -> Principal | TenantId | None:
     """The caller where it is known, else the tenant of the source network."""
-    return facts.principal or snapshot.tenant_at(plain(ip_address(seen.address)))
+    return facts.principal or snapshot.tenant_at(address_of(seen.address))
 
 
 def _named(client: connection.Client, facts: ClientConnection) -> Client:

@@ -7,7 +7,6 @@ the count is written when that time is up. So whoever sends rubbish cannot fill 
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import ip_address
 
 from loguru import logger
 from mitmproxy import connection
@@ -17,7 +16,7 @@ from uuid_utils.compat import uuid7
 from addons.connections import ClientConnection, client_facts
 from policy.event import Event, connection_event, timestamp
 from policy.exchange import Mode
-from policy.forwarding import plain
+from policy.forwarding import address_of
 from policy.identifiers import ExchangeId
 from policy.refusals import Refusal
 from policy.snapshot import PolicySnapshot
@@ -61,7 +60,7 @@ class TurnedAway:
         if window is not None:
             window.more += 1
             return
-        whose = snapshot.tenant_at(plain(ip_address(seen.address)))
+        whose = snapshot.tenant_at(address_of(seen.address))
         now = datetime.now(UTC)
         event = connection_event(ExchangeId(uuid7()), now, whose=whose, client=seen, refusal=refusal)
         self._write(event)

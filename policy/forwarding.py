@@ -1,5 +1,6 @@
 """Where a request came from, when proxies of the organisation stand before the gateway."""
 
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from policy.snapshot import Address, Network
@@ -9,6 +10,12 @@ HOPS_MAX = 32
 
 class UnreadableHop(ValueError):
     """A trusted proxy forwarded something that is no address."""
+
+
+@lru_cache(maxsize=4096)
+def address_of(text: str) -> Address:
+    """The address of a connection, read once for all of its calls; IPv4 that came as IPv6 as IPv4."""
+    return plain(ip_address(text))
 
 
 def plain(address: Address) -> Address:
