@@ -6,12 +6,13 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from policy.accounts import Restriction
-from policy.catalogue import Catalogue, Provider
+from policy.catalogue import Provider
 from policy.certificates import ClientAuthorities
 from policy.decryption import Decryption
 from policy.destination import Destination
 from policy.endpoints import Defaults
 from policy.evasion import Evasions
+from policy.pinning import Settings as Pinning
 from policy.sufficiency import OperatorRule
 from policy.tokens import Issuer
 
@@ -88,7 +89,6 @@ class Configuration:
     listeners: Listeners
     upstreams: Upstreams
     bounds: Bounds
-    catalogue: Catalogue
     providers: Mapping[str, Provider]
     defaults: Defaults
     decryption: Decryption
@@ -98,3 +98,8 @@ class Configuration:
     identity: Identity = Identity()
     restrictions: tuple[Restriction, ...] = ()
     evasions: Evasions = field(default_factory=Evasions)
+
+    @property
+    def pinning(self) -> Pinning:
+        """What of it says which TLS may pass unread because its client pins."""
+        return Pinning(self.decryption, self.defaults, self.identity.sufficiency)

@@ -90,7 +90,7 @@ class Discovery(Step):
 
     def _catalogued(self, visit: Visit, host: str) -> Entry | None:
         """The catalogue's entry, but for a name that is shared with other traffic."""
-        entry = visit.snapshot.entry_of(host, self._configuration.catalogue)
+        entry = visit.snapshot.entry_of(host, self._configuration.decryption.catalogue)
         return None if entry is None or entry.mixed else entry
 
     def _find_endpoint(self, visit: Visit, destination: Destination, entry: Entry | None) -> None:
@@ -98,7 +98,7 @@ class Discovery(Step):
             principal = visit.exchange.principal
             if not visit.snapshot.is_decided(principal.tenant_id if principal else None, destination.host):
                 return
-            entry = visit.snapshot.entry_of(destination.host, self._configuration.catalogue)
+            entry = visit.snapshot.entry_of(destination.host, self._configuration.decryption.catalogue)
         shape, _, _ = operation_of(visit.path, visit.flow.request.method)
         visit.exchange.endpoint = endpoints.known(
             destination, visit.path, entry, self._state(visit, destination.host, entry), shape

@@ -17,7 +17,7 @@ from policy.destination import InvalidDestination, canonical_host
 from policy.evasion import refused_hello
 from policy.evidence import score_tunnel
 from policy.ja4 import ja4, read_hello
-from policy.pinning import Settings, bypasses
+from policy.pinning import bypasses
 from policy.refusals import Refusal
 from policy.tls_client import UNKNOWN_PROGRAM, program_of
 
@@ -39,9 +39,7 @@ class Interception(Step):
         self._configuration = configuration
         self._connections = connections
         self._snapshots = snapshots
-        self._pinning = Settings(
-            configuration.decryption, configuration.defaults, configuration.identity.sufficiency
-        )
+        self._pinning = configuration.pinning
         self._decryption = configuration.decryption
 
     def client_hello(self, hello: tls.ClientHelloData) -> None:

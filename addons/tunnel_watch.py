@@ -6,7 +6,6 @@ from addons.configuration import Configuration
 from addons.connections import ClientConnection
 from addons.deadlines import Deadlines
 from addons.snapshots import Snapshots, stale
-from policy.pinning import Settings
 from policy.refusals import Refusal
 from policy.tunnels import ended_since
 
@@ -17,9 +16,7 @@ class TunnelWatch:
     def __init__(self, configuration: Configuration, snapshots: Snapshots, deadlines: Deadlines) -> None:
         self._snapshots, self._deadlines = snapshots, deadlines
         self._age_max_s = configuration.bounds.snapshot_age_max_s
-        self._pinning = Settings(
-            configuration.decryption, configuration.defaults, configuration.identity.sufficiency
-        )
+        self._pinning = configuration.pinning
 
     async def look(self, client_id: str, facts: ClientConnection) -> None:
         """End a tunnel that may not stay open, once."""

@@ -101,7 +101,6 @@ def configuration(settings: Settings, data: Path) -> Configuration:
             message_bytes_max=settings.limits.message_bytes_max,
             session_idle_timeout_s=settings.limits.session_idle_timeout_s,
         ),
-        catalogue=catalogue,
         providers=providers,
         defaults=Defaults(settings.endpoints.default_catalogued, settings.endpoints.default_unknown),
         decryption=Decryption(catalogue, settings.discovery.decrypt_unknown, _exclusions(settings)),
