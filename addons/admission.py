@@ -117,8 +117,8 @@ class Admission(Step):
         refusal = None
         if principal is not None:
             refusal = insufficient(visit.snapshot, principal, endpoint.host, self._sufficiency)
-        if holds_foreign_key(endpoint, visit.keys) and UNVAULTED not in visit.exchange.findings:
-            visit.exchange.findings.append(UNVAULTED)
+        if holds_foreign_key(endpoint, visit.keys):
+            visit.exchange.note(UNVAULTED)
         refusal = refusal or endpoint_allowed(endpoint, visit.keys, visit.exchange.justification)
         tenant = visit.snapshot.tenants.get(principal.tenant_id) if principal is not None else None
         return refusal or (region_allowed(endpoint, tenant.residency) if tenant is not None else None)

@@ -120,9 +120,7 @@ class Discovery(Step):
         excepted = visit.snapshot.exception_for(principal, host, visit.exchange.timing.started_at)
         if excepted is None:
             return state
-        finding = f"exception:{excepted.id}"
-        if finding not in visit.exchange.findings:
-            visit.exchange.findings.append(finding)
+        visit.exchange.note(f"exception:{excepted.id}")
         return EndpointState.MONITORED
 
     def _await_evidence(self, visit: Visit) -> Refusal | None:

@@ -47,9 +47,8 @@ def trailers_refused(trailers: Fields) -> Refusal | None:
 
 def _own_key(visit: Visit) -> Refusal | None:
     """Note a key that the vault did not issue; a sanctioned endpoint gets none."""
-    endpoint, findings = visit.exchange.endpoint, visit.exchange.findings
-    if UNVAULTED not in findings:
-        findings.append(UNVAULTED)
+    visit.exchange.note(UNVAULTED)
+    endpoint = visit.exchange.endpoint
     return unvaulted_key() if endpoint and endpoint.state is EndpointState.SANCTIONED else None
 
 
@@ -152,8 +151,8 @@ class Inspection(Step):
 
     def _classify(self, visit: Visit, classes: tuple[DataClass, ...]) -> None:
         """Note which classes of data are in it, each once."""
-        found = [f"data:{each.value}" for each in classes]
-        visit.exchange.findings += [each for each in found if each not in visit.exchange.findings]
+        for each in classes:
+            visit.exchange.note(f"data:{each.value}")
 
     async def message(self, visit: Visit, message: Message) -> Refusal | None:
         """Read what the client says as strictly as a body; a key of its own, or a placeholder, stays here."""

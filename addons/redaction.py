@@ -41,8 +41,7 @@ class Redaction(Step):
         if message.from_client or visit.scrubber is None or not visit.scrubber.holds(message.content):
             return
         message.content = visit.scrubber.whole(message.content)
-        if "key_echoed" not in visit.exchange.findings:
-            visit.exchange.findings.append("key_echoed")
+        visit.exchange.note("key_echoed")
 
     def ended(self, visit: Visit) -> None:
         """Forget the key."""

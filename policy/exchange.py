@@ -219,3 +219,8 @@ class Exchange:
     justification: str | None = None
     content_digest: str | None = None
     findings: list[str] = field(default_factory=list)
+
+    def note(self, finding: str) -> None:
+        """Add a finding, once: steps come across the same one in each message, or again in the body."""
+        if finding not in self.findings:
+            self.findings.append(finding)
