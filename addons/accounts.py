@@ -21,7 +21,8 @@ from policy.private_accounts import answered, foreign, named, private_account
 from policy.refusals import Refusal
 from store.spool import Spool, SpoolError
 
-MARKS_MAX = 10_000
+# Users and products of which this worker has told; the oldest is told of again.
+TOLD_MAX = 10_000
 # What restricts a host is looked for once, not at each call; who calls chooses the host.
 HOSTS_MAX = 1000
 _CREDENTIAL_HEADERS = ("authorization", "x-api-key", "api-key", "cookie")
@@ -115,7 +116,7 @@ class Accounts(Step):
         if mark in self._told:
             return False
         self._told[mark] = None
-        if len(self._told) > MARKS_MAX:
+        if len(self._told) > TOLD_MAX:
             self._told.popitem(last=False)
         return True
 
