@@ -200,7 +200,7 @@ class Chain:
         for visit in list(facts.open_visits.values()):
             self._end(visit, Outcome.ABORTED_BY_CLIENT)
         if facts.tunnel is not None:
-            self._tunnels.ended(client, facts, self._snapshots.current)
+            self._tunnels.ended(client, facts, facts.tunnel, self._snapshots.current)
 
     # Requests
 

@@ -5,7 +5,7 @@ mitmproxy keeps one object a connection; the facts that the chain adds to it sta
 
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from mitmproxy import connection
 from mitmproxy.proxy import mode_specs
@@ -28,11 +28,27 @@ MODES: dict[type[mode_specs.ProxyMode], Mode] = {
 
 
 @dataclass(slots=True)
-class ClientConnection:
-    """One client connection. ``connect`` is the authority of its CONNECT, ``names`` what its TLS claims.
+class Tunnel:
+    """TLS that is passed through undecrypted, to ``name`` and ``port``; ``volume`` is how much went through.
 
-    ``tunnel`` is the name it passes to, ``volume`` how much went through, ``judged_by`` the policy that let
-    it, ``tunnel_cut`` why it ends.
+    ``suspected`` is what its name and client say of it, ``cut`` why it was ended.
+    """
+
+    name: str
+    port: int
+    volume: Volume
+    suspected: Verdict | None = None
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    cut: Refusal | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(slots=True)
+class ClientConnection:
+    """One client connection. ``connect`` is the authority of its CONNECT, ``names`` what its TLS claims,
+    ``judged_by`` the policy that decided whether it is looked into, and ``tunnel`` is there where it is not.
 
     ``dialable`` are the destinations that an admitted exchange, or the tunnel, may reach: ``server_connect``
     opens no other. ``open_visits`` are the exchanges that have not ended.
@@ -42,15 +58,13 @@ class ClientConnection:
     the refusal that it deserves; ``principal`` whose TLS it is, as far as can be told from outside.
     ``is_ai`` is true once its names alone said so, ``bypassed`` where its tenant lets it pass unread all
     the same. ``ja4`` is the fingerprint of the innermost TLS that the client began,
-    ``program`` whose that is if no browser's, ``suspected`` what a tunnel's name and client say of it.
+    ``program`` whose that is if no browser's.
     """
 
     mode: Mode
     connect: Destination | None = None
     names: tuple[str, ...] = ()
-    tunnel: str | None = None
-    tunnel_started_at: datetime | None = None
-    tunnel_cut: Refusal | None = None
+    tunnel: Tunnel | None = None
     judged_by: PolicySnapshot | None = field(default=None, repr=False)
     started_ns: int = field(default_factory=time.monotonic_ns)
     dialable: set[tuple[str, int]] = field(default_factory=set)
@@ -61,10 +75,8 @@ class ClientConnection:
     principal: Principal | None = None
     is_ai: bool = False
     bypassed: bool = False
-    volume: Volume | None = None
     ja4: str | None = None
     program: str | None = None
-    suspected: Verdict | None = None
 
     @property
     def ends_here(self) -> bool:

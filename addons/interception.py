@@ -10,7 +10,7 @@ from mitmproxy import connection, tls
 
 from addons.configuration import Configuration
 from addons.connection_handler import measured
-from addons.connections import ClientConnection, Connections
+from addons.connections import ClientConnection, Connections, Tunnel
 from addons.snapshots import Snapshots, stale
 from addons.step import Step
 from policy.destination import InvalidDestination, canonical_host
@@ -67,15 +67,13 @@ class Interception(Step):
         if address is None:
             raise InvalidDestination("a tunnel without a destination")
         hello.ignore_connection = True
-        facts.volume = measured(client)
-        facts.tunnel = names[0] if names else address[0]
-        facts.tunnel_started_at = datetime.now(UTC)
+        tunnel = facts.tunnel = Tunnel(names[0] if names else address[0], address[1], measured(client))
         if not facts.is_ai and not any(self._decryption.excludes(snapshot, tenant, name) for name in names):
-            facts.suspected = score_tunnel(names, facts.program)
+            tunnel.suspected = score_tunnel(names, facts.program)
         # What is dialled is what was named, whatever address the client chose: else a false name would lead
         # anywhere.
-        hello.context.server.address = (facts.tunnel, address[1])
-        facts.dialable.add((facts.tunnel, address[1]))
+        hello.context.server.address = (tunnel.name, tunnel.port)
+        facts.dialable.add((tunnel.name, tunnel.port))
 
     def _bypasses(self, facts: ClientConnection, names: list[str]) -> bool:
         """Whether the tenant lets AI endpoints of these names be reached unread, since a client pins."""

@@ -23,7 +23,8 @@ from mitmproxy.websocket import WebSocketData
 from addons import client_hello
 from addons.chain import Chain, Surroundings
 from addons.configuration import Bounds
-from addons.connections import MODES, Connections
+from addons.connection_handler import Volume
+from addons.connections import MODES, Connections, Tunnel
 from addons.protocol import CUT
 from addons.session import Message, Session
 from addons.step import Step, implemented
@@ -315,7 +316,7 @@ class _Rehearsal:
     def tunnel(self, hello: Any) -> None:
         hello.ignore_connection = True
         facts = self._connections.of(self._client)
-        facts.tunnel = _HOST
+        facts.tunnel = Tunnel(_HOST, 443, Volume())
         facts.dialable.add((_HOST, 443))
 
     def passes(self, visit: Any) -> None:

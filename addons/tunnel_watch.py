@@ -20,11 +20,11 @@ class TunnelWatch:
 
     async def look(self, client_id: str, facts: ClientConnection) -> None:
         """End a tunnel that may not stay open, once."""
-        current = self._snapshots.current
-        if facts.tunnel_cut is not None or (facts.judged_by is current and not facts.bypassed):
+        tunnel, current = facts.tunnel, self._snapshots.current
+        if tunnel is None or tunnel.cut is not None or (facts.judged_by is current and not facts.bypassed):
             return
-        facts.tunnel_cut = self._judge(facts)
-        if facts.tunnel_cut is None:
+        tunnel.cut = self._judge(facts)
+        if tunnel.cut is None:
             facts.judged_by = current
         else:
             self._deadlines.end(client_id)

@@ -7,7 +7,7 @@ from loguru import logger
 from mitmproxy import connection
 from uuid_utils.compat import uuid7
 
-from addons.connections import ClientConnection, client_facts
+from addons.connections import ClientConnection, Tunnel, client_facts
 from policy.decoys import decoy_used
 from policy.event import Event, tunnel_event
 from policy.evidence import Verdict
@@ -29,24 +29,23 @@ class Tunnels:
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
 
-    def ended(self, client: connection.Client, facts: ClientConnection, snapshot: PolicySnapshot) -> None:
+    def ended(
+        self, client: connection.Client, facts: ClientConnection, tunnel: Tunnel, snapshot: PolicySnapshot
+    ) -> None:
         """The tunnel has closed."""
         seen = client_facts(client, facts)
-        port = next(iter(facts.dialable))[1]
-        seen = replace(seen, connect_host=facts.tunnel, connect_port=port)
-        started_at = facts.tunnel_started_at or datetime.now(UTC)
+        seen = replace(seen, connect_host=tunnel.name, connect_port=tunnel.port)
         event = tunnel_event(
             ExchangeId(uuid7()),
-            started_at,
+            tunnel.started_at,
             whose=_whose(facts, seen, snapshot),
             client=seen,
-            refusal=facts.tunnel_cut,
-            cut=facts.tunnel_cut is not None,
+            refusal=tunnel.cut,
+            cut=tunnel.cut is not None,
         )
-        if facts.volume is not None:
-            event |= {"bytes_up": facts.volume.up, "bytes_down": facts.volume.down}
-        if facts.suspected is not None and facts.suspected.verdict != "none":
-            event |= _verdict(facts.suspected)
+        event |= {"bytes_up": tunnel.volume.up, "bytes_down": tunnel.volume.down}
+        if tunnel.suspected is not None and tunnel.suspected.verdict != "none":
+            event |= _verdict(tunnel.suspected)
         if facts.bypassed:
             event |= _AI | {
                 "pinned": BYPASSED,
@@ -111,4 +110,5 @@ def _named(client: connection.Client, facts: ClientConnection) -> Client:
     """The facts of a connection that goes by the name of its CONNECT, else by its SNI."""
     seen = client_facts(client, facts)
     port = client.sockname[1] if facts.mode is Mode.TRANSPARENT else seen.connect_port
-    return replace(seen, connect_host=facts.tunnel or seen.connect_host or seen.sni, connect_port=port)
+    name = facts.tunnel.name if facts.tunnel is not None else seen.connect_host or seen.sni
+    return replace(seen, connect_host=name, connect_port=port)
