@@ -10,3 +10,9 @@ def stated_host(text: str) -> str:
         return canonical_host(text)
     except InvalidDestination as error:
         raise InvalidRecord(str(error)) from error
+
+
+def stated_pattern(text: str) -> str:
+    """A canonical host, or ``*.`` and one, for the names below it; raises ``InvalidRecord`` as above."""
+    below = "*." if text.startswith("*.") else ""
+    return below + stated_host(text.removeprefix("*."))

@@ -8,7 +8,7 @@ from store import sufficiency
 from store.acts import Actor, record
 from store.door import Store
 from store.errors import InvalidRecord
-from store.hosts import stated_host
+from store.hosts import stated_pattern
 from store.sufficiency import SufficiencyRule
 
 EVERY_HOST = "*"
@@ -52,7 +52,4 @@ async def clear_sources(store: Store, *, actor: Actor, tenant_id: TenantId, host
 
 
 def _pattern(text: str) -> str:
-    if text == EVERY_HOST:
-        return text
-    below = "*." if text.startswith("*.") else ""
-    return below + stated_host(text.removeprefix("*."))
+    return text if text == EVERY_HOST else stated_pattern(text)

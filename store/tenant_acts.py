@@ -14,7 +14,7 @@ from store.acts import Actor, record
 from store.claim import Purpose
 from store.door import Store
 from store.errors import AlreadyExists, InvalidRecord
-from store.hosts import stated_host
+from store.hosts import stated_pattern
 from store.names import stated_name
 from vault.vault import Vault
 
@@ -121,7 +121,7 @@ async def set_decryption(
     ``None`` leaves the first to the operator. ``never`` adds to the operator's own list; ``*.name`` covers
     what is below. Raises ``InvalidRecord`` for what is no host.
     """
-    named = sorted({_host_or_pattern(text) for text in never})
+    named = sorted({stated_pattern(text) for text in never})
     if len(named) > NEVER_DECRYPTED_MAX:
         raise InvalidRecord(f"at most {NEVER_DECRYPTED_MAX} hosts or patterns are named")
     async with store.tenant(tenant_id) as session:
@@ -136,11 +136,6 @@ async def set_decryption(
             never_decrypted=named,
         )
     return tenant
-
-
-def _host_or_pattern(text: str) -> str:
-    star, host = ("*.", text[2:]) if text.startswith("*.") else ("", text)
-    return star + stated_host(host)
 
 
 def checked_residency(stated: Sequence[str], catalogue: Catalogue) -> list[str]:
