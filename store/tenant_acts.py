@@ -3,6 +3,7 @@
 import re
 from asyncio import to_thread
 from collections.abc import Sequence
+from enum import StrEnum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from policy.catalogue import Catalogue
@@ -21,6 +22,18 @@ from vault.vault import Vault
 REGIONS_MAX = 50
 NEVER_DECRYPTED_MAX = 500
 _REGION = re.compile(r"[a-z0-9][a-z0-9-]{1,39}")
+
+
+class DecryptUnknown(StrEnum):
+    """What a tenant says about its TLS to hosts outside the catalogue; ``default``: as the operator does."""
+
+    ON = "on"
+    OFF = "off"
+    DEFAULT = "default"
+
+
+_DECRYPT_UNKNOWN = {DecryptUnknown.ON: True, DecryptUnknown.OFF: False, DecryptUnknown.DEFAULT: None}
+_IN_WORDS = {kept: stated.value for stated, kept in _DECRYPT_UNKNOWN.items()}
 
 
 async def create_tenant(
@@ -113,27 +126,33 @@ async def set_decryption(
     *,
     actor: Actor,
     tenant_id: TenantId,
-    unknown: bool | None,
-    never: Sequence[str],
+    unknown: DecryptUnknown | None,
+    never: Sequence[str] | None,
 ) -> tenants.Tenant:
     """Say whether TLS to hosts outside the catalogue is looked into, and to which of them never.
 
-    ``None`` leaves the first to the operator. ``never`` adds to the operator's own list; ``*.name`` covers
-    what is below. Raises ``InvalidRecord`` for what is no host.
+    ``None`` leaves what was. ``never`` adds to the operator's own list; ``*.name`` covers what is below.
+    Raises ``InvalidRecord`` for what is no host.
     """
-    named = sorted({stated_pattern(text) for text in never})
-    if len(named) > NEVER_DECRYPTED_MAX:
+    named = None if never is None else sorted({stated_pattern(text) for text in never})
+    if named is not None and len(named) > NEVER_DECRYPTED_MAX:
         raise InvalidRecord(f"at most {NEVER_DECRYPTED_MAX} hosts or patterns are named")
     async with store.tenant(tenant_id) as session:
-        tenant = await tenants.set_decryption(session, tenant_id=tenant_id, unknown=unknown, never=named)
+        before = await tenants.get(session, tenant_id=tenant_id)
+        tenant = await tenants.set_decryption(
+            session,
+            tenant_id=tenant_id,
+            unknown=before.decrypt_unknown if unknown is None else _DECRYPT_UNKNOWN[unknown],
+            never=before.never_decrypted if named is None else named,
+        )
         await record(
             session,
             actor,
             "tenant.set_decryption",
             tenant_id=tenant_id,
             target=tenant_id,
-            unknown={None: "default", True: "on", False: "off"}[unknown],
-            never_decrypted=named,
+            unknown=_IN_WORDS[tenant.decrypt_unknown],
+            never_decrypted=list(tenant.never_decrypted),
         )
     return tenant
 

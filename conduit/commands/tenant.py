@@ -12,15 +12,11 @@ if TYPE_CHECKING:
 
 
 class Choice(StrEnum):
-    """What a tenant says about something that the instance's settings decide otherwise."""
+    """What a tenant says about TLS to unknown hosts, as ``store.tenant_acts.DecryptUnknown``."""
 
     ON = "on"
     OFF = "off"
     DEFAULT = "default"
-
-    @property
-    def stated(self) -> bool | None:
-        return {Choice.ON: True, Choice.OFF: False, Choice.DEFAULT: None}[self]
 
 
 class DegradedModeName(StrEnum):
@@ -116,8 +112,8 @@ async def change(
         if time_zone is not None:
             changed = await tenant_acts.set_time_zone(instance.store, **how, time_zone=time_zone)
         if decrypt_unknown is not None or never_decrypt is not None:
-            unknown = changed.decrypt_unknown if decrypt_unknown is None else decrypt_unknown.stated
-            never = changed.never_decrypted if never_decrypt is None else _words(never_decrypt)
+            unknown = tenant_acts.DecryptUnknown(decrypt_unknown.value) if decrypt_unknown else None
+            never = _words(never_decrypt) if never_decrypt is not None else None
             changed = await tenant_acts.set_decryption(instance.store, **how, unknown=unknown, never=never)
         if enabled is not None:
             changed = await tenant_acts.set_tenant_enabled(instance.store, **how, enabled=enabled)

@@ -96,18 +96,9 @@ async def change(
     if data.data_residency is not None:
         tenant = await tenant_acts.set_residency(store, **how, regions=data.data_residency)
     if data.decrypt_unknown is not None or data.never_decrypted is not None:
-        tenant = await tenant_acts.set_decryption(store, **how, **_decryption(tenant, data))
+        unknown = tenant_acts.DecryptUnknown(data.decrypt_unknown) if data.decrypt_unknown else None
+        tenant = await tenant_acts.set_decryption(store, **how, unknown=unknown, never=data.never_decrypted)
     return Tenant.model_validate(tenant)
-
-
-def _decryption(tenant: tenants.Tenant, data: TenantSettings) -> dict[str, Any]:
-    """Both settings, one of them as it was where only the other is given."""
-    chosen = {"on": True, "off": False, "default": None}
-    stated, never = data.decrypt_unknown, data.never_decrypted
-    return {
-        "unknown": tenant.decrypt_unknown if stated is None else chosen[stated],
-        "never": tenant.never_decrypted if never is None else never,
-    }
 
 
 async def _check_regions(request: Request[Any, Any, Any], regions: list[str]) -> None:
