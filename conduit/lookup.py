@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from conduit.command import CommandFailed, Invocation
 from conduit.instance import Instance, opened
 from policy.identifiers import CredentialId, PlaceholderId, TenantId, UserId
@@ -24,6 +26,18 @@ async def opened_for(invocation: Invocation, text: str) -> AsyncIterator[tuple[I
     """The running instance, and its tenant of this name or id; raises ``CommandFailed`` for none."""
     async with opened(invocation) as instance:
         yield instance, await tenant(instance.store, text)
+
+
+@asynccontextmanager
+async def reading(store: Store, text: str | None) -> AsyncIterator[AsyncSession]:
+    """A session that sees the rows of the tenant of this name or id, or without one every tenant's."""
+    door = (
+        store.platform(Purpose.REPORTING)
+        if text is None
+        else store.tenant((await tenant(store, text)).tenant_id)
+    )
+    async with door as session:
+        yield session
 
 
 async def tenant(store: Store, text: str) -> tenants.Tenant:

@@ -55,18 +55,13 @@ async def show_all(
     from conduit import lookup
     from conduit.instance import inventory_defaults, opened
     from store import inventory
-    from store.claim import Purpose
     from store.inventory_document import document
 
     async with opened(invocation) as instance:
         defaults = inventory_defaults(instance.settings)
         chosen = inventory.Stage(stage.value) if stage is not None else None
         wanted = inventory.Wanted(chosen, search, catalogued, limit, offset)
-        if tenant is None:
-            door = instance.store.platform(Purpose.REPORTING)
-        else:
-            door = instance.store.tenant((await lookup.tenant(instance.store, tenant)).tenant_id)
-        async with door as session:
+        async with lookup.reading(instance.store, tenant) as session:
             found = await inventory.items(session, defaults=defaults, wanted=wanted)
             counts = await inventory.counts(session, wanted=wanted)
     invocation.show([document(item) for item in found], columns=_COLUMNS)
@@ -140,19 +135,12 @@ async def tunnels(
     """List what passed undecrypted, by host: connections and bytes, the most bytes first."""
     from conduit import lookup
     from conduit.instance import opened
-    from store.claim import Purpose
     from store.tunnels import tunnels as passed
 
     now = datetime.now(UTC)
     start = lookup.moment(since, now=now, forward=False)
-    async with opened(invocation) as instance:
-        if tenant is None:
-            async with instance.store.platform(Purpose.REPORTING) as session:
-                found = await passed(session, since=start, until=now)
-        else:
-            owner = await lookup.tenant(instance.store, tenant)
-            async with instance.store.tenant(owner.tenant_id) as session:
-                found = await passed(session, since=start, until=now)
+    async with opened(invocation) as instance, lookup.reading(instance.store, tenant) as session:
+        found = await passed(session, since=start, until=now)
     rows = [
         {**asdict(each), "first_seen": each.first_seen.isoformat(), "last_seen": each.last_seen.isoformat()}
         for each in found
