@@ -86,7 +86,7 @@ async def change(
 
     What is left out stays.
     """
-    if data.data_residency is not None:
+    if data.data_residency:
         await _check_regions(request, data.data_residency)
     store = services_of(request).store
     tenant = await known_tenant(store, tenant_id)
@@ -106,5 +106,4 @@ async def _check_regions(request: Request[Any, Any, Any], regions: list[str]) ->
     services = services_of(request)
     async with reading(services.store, None) as session:
         catalogue = await services.defaults.catalogues.in_force(session)
-    if regions:
-        tenant_acts.checked_residency(regions, catalogue)
+    tenant_acts.checked_residency(regions, catalogue)
