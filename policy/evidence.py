@@ -5,12 +5,12 @@ alone is common elsewhere; an answer in a whole family's shape, or a protocol th
 stand alone. The weights are fitted to ``tests/policy/labelled_traffic.py`` and ``ordinary_traffic.py``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from policy.answer_evidence import answer_hints, objects_of
-from policy.answer_frames import frames_of
+from policy.answer_evidence import Objects, answer_hints, objects_of
+from policy.answer_frames import Frames, frames_of
 from policy.body_evidence import body_hints, rpc_hint
 from policy.exchange_evidence import exchange_hint, media_hint
 from policy.header_evidence import answer_header_hint, header_hint, realtime_hint
@@ -68,8 +68,29 @@ class Verdict:
     evidence: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """An answer that is read, with the hints of its family: all that holds whatever the question was."""
+
+    answer: AnswerEvidence
+    content_type: str
+    frames: Frames
+    objects: Objects
+    hints: list[Hint]
+
+
 def score(request: RequestEvidence, answer: AnswerEvidence | None) -> Verdict:
     """Judge one exchange; ``answer`` is ``None`` before it came. Never raises."""
+    return _judged(request, None if answer is None else _heard(answer))
+
+
+def score_session(requests: Iterable[RequestEvidence], answer: AnswerEvidence) -> Verdict:
+    """Judge several requests that one answer came to; the highest score holds. Never raises."""
+    heard = _heard(answer)
+    return max((_judged(each, heard) for each in requests), key=lambda verdict: verdict.score)
+
+
+def _judged(request: RequestEvidence, heard: _Heard | None) -> Verdict:
     content_type = request.headers.get("content-type", "").lower()
     path, _, query = request.path.partition("?")
     asked = read_request(request.body, request.headers.get("content-type", ""), query)
@@ -82,11 +103,10 @@ def score(request: RequestEvidence, answer: AnswerEvidence | None) -> Verdict:
         best([rpc_hint(path, content_type, request.body), realtime_hint(request.headers, request.path)]),
     ]
     against = [hint for hint in body if hint.points < 0]
-    if answer is not None:
-        found, together, unlike = _answer(asked, question, answer, kinds[2].points)
-        kinds += [found, together]
-        against += unlike
-    return _verdict(kinds, against, request)
+    if heard is None:
+        return _verdict(kinds, against, request)
+    found, together, unlike = _answer(asked, question, heard, kinds[2].points)
+    return _verdict([*kinds, found, together], [*against, *unlike], request)
 
 
 def score_tunnel(names: Sequence[str], program: str | None) -> Verdict:
@@ -101,16 +121,22 @@ def score_tunnel(names: Sequence[str], program: str | None) -> Verdict:
     return Verdict("suspect", named.points + PROGRAM_BESIDE_NAME, reasons)
 
 
+def _heard(answer: AnswerEvidence) -> _Heard:
+    content_type = answer.headers.get("content-type", "").lower()
+    frames = frames_of(content_type.partition(";")[0].strip(), answer.body)
+    objects = objects_of(frames)
+    hints = answer_hints(answer.status, content_type, answer.body, frames, objects)
+    return _Heard(answer, content_type, frames, objects, hints)
+
+
 def _answer(
-    asked: Asked, question: Question, answer: AnswerEvidence, body_points: int
+    asked: Asked, question: Question, heard: _Heard, body_points: int
 ) -> tuple[Hint, Hint, list[Hint]]:
     """What the answer says, what both say together, and what speaks against.
 
     An answer's hints add up: counts beside choices are a whole family's shape.
     """
-    content_type = answer.headers.get("content-type", "").lower()
-    frames = frames_of(content_type.partition(";")[0].strip(), answer.body)
-    objects = objects_of(frames)
+    answer, frames, objects = heard.answer, heard.frames, heard.objects
     stream, joined = stream_hint(
         [document for _, document in frames.documents], frames.texts, asked=question.asks
     )
@@ -119,9 +145,9 @@ def _answer(
     if any(name.encode("utf-8", "replace") in answer.body for name in question.ids):
         reply.signs.add("same conversation")
     add_texts(reply, [*frames.texts, joined], said)
-    add_media(reply, content_type, answer.body[:16], vector=objects.vector)
+    add_media(reply, heard.content_type, answer.body[:16], vector=objects.vector)
     hints = [
-        *answer_hints(answer.status, content_type, answer.body, frames, objects),
+        *heard.hints,
         *reply_hints(
             reply, question, stream, answers=answer.status < ERRORS and (question.asks or asked.sound)
         ),

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from policy.evidence import AnswerEvidence, RequestEvidence, Verdict, score
+from policy.evidence import AnswerEvidence, RequestEvidence, Verdict, score_session
 
 MESSAGES_MAX = 8
 UNPACKED_BYTES_MAX = 128 * 1024
@@ -34,7 +34,7 @@ def judge(opened: RequestEvidence, said: bytes, heard: bytes) -> Verdict:
     lines = b"".join(line for each in first_messages(heard) if (line := _line(each)))
     answer = AnswerEvidence(_SWITCHED, {"content-type": "application/x-ndjson"}, lines)
     questions = [opened, *(replace(opened, body=message) for message in first_messages(said))]
-    return max((score(each, answer) for each in questions), key=lambda verdict: verdict.score)
+    return score_session(questions, answer)
 
 
 def first_messages(copy: bytes) -> list[bytes]:
