@@ -54,11 +54,7 @@ class Overheard:
         """The verdict on question and answer together; what cannot be decoded is no evidence."""
         encoding = self._head.get("content-encoding", "")
         answer = beginning(encoding, bytes(self._copy), HEARD_BYTES_MAX)
-        both = score(asked, AnswerEvidence(self._status, self._head, answer))
-        if self._status < 400:
-            return both
-        # An error says nothing against a question that looked like one to an AI.
-        return max(both, score(asked, None), key=lambda verdict: verdict.score)
+        return score(asked, AnswerEvidence(self._status, self._head, answer))
 
 
 class OverheardSession:

@@ -87,7 +87,7 @@ def score(request: RequestEvidence, answer: AnswerEvidence | None) -> Verdict:
 def score_session(requests: Iterable[RequestEvidence], answer: AnswerEvidence) -> Verdict:
     """Judge several requests that one answer came to; the highest score holds. Never raises."""
     heard = _heard(answer)
-    return max((_judged(each, heard) for each in requests), key=lambda verdict: verdict.score)
+    return max((_judged(each, heard) for each in requests), key=_score)
 
 
 def _judged(request: RequestEvidence, heard: _Heard | None) -> Verdict:
@@ -106,7 +106,15 @@ def _judged(request: RequestEvidence, heard: _Heard | None) -> Verdict:
     if heard is None:
         return _verdict(kinds, against, request)
     found, together, unlike = _answer(asked, question, heard, kinds[2].points)
-    return _verdict([*kinds, found, together], [*against, *unlike], request)
+    both = _verdict([*kinds, found, together], [*against, *unlike], request)
+    if heard.answer.status < ERRORS:
+        return both
+    # An error says nothing against a question that looked like one to an AI.
+    return max(both, _verdict(kinds, against, request), key=_score)
+
+
+def _score(verdict: Verdict) -> int:
+    return verdict.score
 
 
 def score_tunnel(names: Sequence[str], program: str | None) -> Verdict:
