@@ -63,14 +63,17 @@ def body_hints(asked: Asked, question: Question, body: bytes, content_type: str)
     return [best(hints), *([unlike] if unlike.points else [])]
 
 
-def rpc_hint(path: str, content_type: str, body: bytes) -> Hint:
+def rpc_hint(path: str, content_type: str, asked: Asked, body: bytes) -> Hint:
     """gRPC, gRPC-web and Connect by method and words in the frame; MCP and A2A by their methods."""
     if content_type.startswith(RPC_TYPES):
         *_, service, called = ("", *path.rsplit("/", 2))
         worded = bool(_RPC_SERVICE.search(service) and _RPC_METHOD.search(called))
         worded = worded and _FRAME_ROLES.search(body[:65536]) is not None
         return Hint(FULL, "remote call with AI words in method and frame") if worded else NONE
-    document = loads(body) if b'"jsonrpc"' in body[:BODY_BYTES_MAX] else None
+    if not asked.readable or b'"jsonrpc"' not in body[:BODY_BYTES_MAX]:
+        return NONE
+    # Programs call JSON a form where they were not told what it is.
+    document = loads(body) if asked.document is None else asked.document
     if not isinstance(document, dict) or document.get("jsonrpc") != "2.0":
         return NONE
     method = document.get("method")

@@ -100,7 +100,12 @@ def _judged(request: RequestEvidence, heard: _Heard | None) -> Verdict:
         path_hint(path),
         header_hint(request.headers),
         best(body),
-        best([rpc_hint(path, content_type, request.body), realtime_hint(request.headers, request.path)]),
+        best(
+            [
+                rpc_hint(path, content_type, asked, request.body),
+                realtime_hint(request.headers, request.path),
+            ]
+        ),
     ]
     against = [hint for hint in body if hint.points < 0]
     if heard is None:

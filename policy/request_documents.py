@@ -38,10 +38,12 @@ _SOUND_BEGINNINGS = (b"ID3", b"OggS", b"fLaC", b"\x1aE\xdf\xa3", b"\xff\xfb", b"
 class Asked:
     """A request's objects with how deep each lay, or its plain text.
 
-    ``sound`` and ``picture`` are whether those came.
+    ``document`` is the whole of a body of JSON that is not called a form. ``sound`` and ``picture`` are
+    whether those came.
     """
 
     objects: list[tuple[Document, int]] = field(default_factory=list)
+    document: object = None
     readable: bool = True
     sound: bool = False
     picture: bool = False
@@ -57,7 +59,7 @@ def read_request(body: bytes, content_type: str, query: str) -> Asked:
     elif media_type == "application/x-www-form-urlencoded":
         asked.objects = list(_objects(_fields(body)))
     elif body:
-        document = loads(_unframed(body, media_type))
+        document = asked.document = loads(_unframed(body, media_type))
         asked.readable = document is not None
         if document is None and media_type == "text/plain":
             asked.text = body[:FIELD_BYTES_MAX].decode("utf-8", "replace")

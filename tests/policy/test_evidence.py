@@ -159,6 +159,13 @@ def test_a_body_that_repeats_a_word_is_read_in_one_pass() -> None:
     assert score(request, None).verdict == "none"
 
 
+@pytest.mark.parametrize("content_type", ["application/json", "", "application/x-www-form-urlencoded"])
+def test_a_call_by_json_rpc_is_told_whatever_its_type_says(content_type: str) -> None:
+    body = b'{"jsonrpc": "2.0", "method": "sampling/createMessage", "params": {}}'
+    verdict = score(RequestEvidence("POST", "x.test", "/", {"content-type": content_type}, body), None)
+    assert verdict.evidence == ("MCP asks for a model's answer",)
+
+
 def test_blanks_before_a_body_hide_nothing() -> None:
     bodies = (b" " * blanks + json.dumps(CHAT).encode() for blanks in (0, 65, 5_000))
     requests = [RequestEvidence("POST", "x.test", "/", {}, body) for body in bodies]
