@@ -70,8 +70,6 @@ PROMPTS = words("prompt prompttext userprompt inputprompt textprompt")
 JOBS = words("generationid predictionid taskid jobid inferenceid queueid batchid promptid")
 STATES = words("status state taskstatus")
 BEGUN = words("queued starting processing pending submitted inqueue running created")
-# Who speaks.
-ROLES = words("role from author sender speaker who type messagetype")
 # What a text is about, of any length.
 SUMMARIES = words("summary summarytext summaries")
 # What a model asks to be done.

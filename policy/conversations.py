@@ -6,14 +6,11 @@ histories of pairs. People's chats have senders too: what tells is a machine amo
 
 from collections.abc import Mapping
 
-from policy.field_names import HISTORY
+from policy.field_names import HISTORY, plain
 from policy.prose import is_prose
 
 type Document = Mapping[str, object]
 
-# A machine's part, and that of those who use it. An `agent` is as often a person at a help desk.
-MACHINE = frozenset(("assistant", "model", "ai", "bot", "gpt", "chatbot", "system", "developer", "tool"))
-HUMAN = frozenset(("user", "human"))
 # Of a machine that answers: a system prompt is also an operator's message.
 ANSWERING = frozenset(
     (
@@ -29,9 +26,12 @@ ANSWERING = frozenset(
         "ai_message",
     )
 )
+# A machine's part, and that of those who use it. An `agent` is as often a person at a help desk.
+MACHINE = ANSWERING | {"system", "developer", "tool"}
+HUMAN = frozenset(("user", "human"))
 _ROLE_KEYS = ("role", "from", "author", "sender", "speaker", "who", "type", "message_type")
 # The same in their plain form.
-ROLE_NAMES = frozenset({"role", "from", "author", "sender", "speaker", "who", "type", "messagetype"})
+ROLE_NAMES = frozenset(map(plain, _ROLE_KEYS))
 # A type is also that of any object: only these types are roles.
 _ROLE_TYPES = frozenset(
     (
@@ -45,7 +45,7 @@ _ROLE_TYPES = frozenset(
         "ai_message",
     )
 )
-_ROLES = MACHINE | HUMAN | ANSWERING
+_ROLES = MACHINE | HUMAN
 _TEXT_NAMES = ("content", "text", "parts", "value", "message", "data", "say")
 # Pairs in a history: what was asked, and what was answered.
 _PAIRS = (

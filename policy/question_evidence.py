@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
-from policy.conversations import ANSWERING, MACHINE, is_history, role_of
+from policy.conversations import MACHINE, is_history, role_of
 from policy.field_names import NAME_LENGTH_MAX
 from policy.hints import NONE, Hint
 from policy.prose import is_prose, is_question, texts_in
@@ -185,7 +185,7 @@ def _read_role(found: Document, question: Question) -> None:
     if not role:
         return
     signs = question.signs
-    signs.add("machine turn" if role in MACHINE or role in ANSWERING else "human turn")
+    signs.add("machine turn" if role in MACHINE else "human turn")
     signs.add("both roles" if {"machine turn", "human turn"} <= signs else "one role")
 
 

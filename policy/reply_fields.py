@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from policy import answer_names as names
+from policy.conversations import ROLE_NAMES
 from policy.field_names import ASKED_OF_A_MACHINE, plain
 from policy.prose import is_prose, texts_in
 
@@ -105,7 +106,7 @@ _NAMED: tuple[tuple[str, frozenset[str], Callable[[object], bool]], ...] = (
     ("job begun", names.STATES, _is_begun),
     ("judged", frozenset({"categoryscores"}), lambda value: isinstance(value, dict)),
     ("calls tools", names.TOOL_CALLS, _is_tool_call),
-    ("role", names.ROLES, _is_there),
+    ("role", ROLE_NAMES, _is_there),
     ("asked", ASKED_OF_A_MACHINE | {"query", "q"}, _is_there),
 )
 CHECKS = {kind: check for kind, _, check in _NAMED}
