@@ -31,12 +31,6 @@ class Frames:
 
     documents: list[tuple[bytes, object]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
-    ended_by_mark: bool = False
-
-    @property
-    def streamed(self) -> bool:
-        """Whether it came in parts."""
-        return len(self.documents) + len(self.texts) > 1
 
 
 def frames_of(media_type: str, body: bytes) -> Frames:
@@ -64,9 +58,7 @@ def _from_events(events: Events, body: bytes, frames: Frames) -> None:
             frames.documents.append((event.name or b"-", json.loads(event.data)))
         except (ValueError, RecursionError):
             text = event.data[:TEXT_CHARACTERS_MAX].decode("utf-8", "replace")
-            if text in _END_MARKS:
-                frames.ended_by_mark = True
-            elif text[:1] not in ("{", "["):
+            if text not in _END_MARKS and text[:1] not in ("{", "["):
                 frames.texts.append(text)
 
 

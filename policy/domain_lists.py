@@ -12,7 +12,7 @@ from enum import StrEnum
 from ipaddress import ip_address
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import YAMLError
 
 from policy.catalogue import Catalogue
 from policy.destination import InvalidDestination, canonical_host
@@ -161,7 +161,7 @@ def _services(text: str) -> list[tuple[str, Sequence[str]]] | None:
         return None  # a filter, which may be far too long for a reader of YAML
     try:
         document = YAML(typ="safe").load(text)
-    except (MarkedYAMLError, YAMLError, ValueError, RecursionError):
+    except (YAMLError, ValueError, RecursionError):
         return None
     if not isinstance(document, dict):
         return None
