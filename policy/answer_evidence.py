@@ -45,8 +45,9 @@ _COUNTS = (
 )
 # Streams for pages: the Vercel SDK's parts, LangChain's messages.
 _PART_TYPES = frozenset({"text-start", "text-delta", "reasoning-delta", "tool-input-delta"})
-_MESSAGE_TYPES = frozenset({"AIMessageChunk", "AIMessage"})
-_A2A_KINDS = frozenset({"task", "message", "status-update", "artifact-update"})
+# No sets: what is compared may also be a list, which no set can be asked for.
+_MESSAGE_TYPES = ("AIMessageChunk", "AIMessage")
+_A2A_KINDS = ("task", "message", "status-update", "artifact-update")
 _FRAME_WORDS = re.compile(rb"\b(?:assistant|claude-|gpt-|gemini-|llama)")
 
 
@@ -136,7 +137,7 @@ _VECTOR_NAMES = words(
 
 
 def _hints(event: bytes, document: Document) -> Iterator[Hint]:
-    if event and document.get("type") in list(_MESSAGE_TYPES) and "content" in document:
+    if event and document.get("type") in _MESSAGE_TYPES and "content" in document:
         yield Hint(AGENT, "message of LangChain's")
     if event in _EVENT_NAMES or (event and _is_event(document)):
         yield Hint(EVENTS, "events of an AI stream")
@@ -162,7 +163,7 @@ def _calls(document: Document) -> Iterator[Hint]:
     result = document.get("result")
     if document.get("method") == "sampling/createMessage":
         yield Hint(SAMPLING_CALL, "MCP asks for a model's answer")
-    if isinstance(result, dict) and result.get("kind") in list(_A2A_KINDS):
+    if isinstance(result, dict) and result.get("kind") in _A2A_KINDS:
         yield Hint(AGENT_TURN, "A2A answer of an agent")
 
 

@@ -30,10 +30,10 @@ _BEGINNINGS = (
     re.compile(rb'"contents"\s*:\s*\[\s*\{(?=[^]]{0,400}"parts"\s*:)'),
     re.compile(rb'"model"\s*:\s*"[^"]{1,200}"\s*,\s*"(?:input|prompt)"\s*:'),
 )
-_MCP_METHODS = words(
-    """
-    prompts/get initialize tools/list resources/read resources/list prompts/list tools/call
-    """
+# No sets: a method may be anything, also a list, which no set can be asked for.
+_MCP_METHODS = (
+    *("initialize", "tools/list", "tools/call", "resources/list", "resources/read"),
+    *("prompts/list", "prompts/get"),
 )
 _A2A_METHODS = ("message/send", "message/stream", "tasks/send", "tasks/sendSubscribe", "SendMessage")
 _RPC_SERVICE = re.compile(r"(?i)chat|generat|complet|inference|embed|llm|agent")
@@ -79,11 +79,11 @@ def rpc_hint(path: str, content_type: str, asked: Asked, body: bytes) -> Hint:
     method = document.get("method")
     if method == "sampling/createMessage" or _is_sampled(document.get("result")):
         return Hint(SAMPLING_CALL, "MCP asks for a model's answer")
-    if method in list(_MCP_METHODS):
+    if method in _MCP_METHODS:
         return Hint(MCP_CALL, "MCP method")
     parameters = document.get("params")
     message = parameters.get("message") if isinstance(parameters, dict) else None
-    if method in list(_A2A_METHODS) and isinstance(message, dict) and isinstance(message.get("parts"), list):
+    if method in _A2A_METHODS and isinstance(message, dict) and isinstance(message.get("parts"), list):
         return Hint(AGENT_CALL, "A2A message to an agent")
     return NONE
 

@@ -13,7 +13,8 @@ TOOLS, KNOWN_MODEL = 15, 15
 
 type Document = Mapping[str, object]
 
-_ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function", "model"})
+# No set: a role may be anything, also a list, which no set can be asked for.
+_ROLES = ("system", "developer", "user", "assistant", "tool", "function", "model")
 _MODELS = re.compile(
     r"(?i)(?:^|[/:.~-])(?:gpt-?[345o]|chatgpt|o[134](?:-|$)|claude|gemini|gemma|llama|codellama|mistral|mixtral|"
     r"ministral|codestral|magistral|devstral|qwen|qwq|deepseek|grok|command-[ar]|phi-?[34]|yi-|glm-|kimi|"
@@ -67,7 +68,7 @@ def _chat(found: Document) -> int:
 
 
 def _is_turn(message: object) -> bool:
-    if not isinstance(message, dict) or message.get("role") not in list(_ROLES):
+    if not isinstance(message, dict) or message.get("role") not in _ROLES:
         return False
     content = message.get("content")
     if content is None:
@@ -232,7 +233,7 @@ def _product(found: Document) -> int:
 
 def _authored(message: Document) -> bool:
     author = message.get("author")
-    return isinstance(author, dict) and author.get("role") in list(_ROLES)
+    return isinstance(author, dict) and author.get("role") in _ROLES
 
 
 def _ollama(found: Document) -> int:
