@@ -89,6 +89,13 @@ class Running:
         found = read(self.spool.directory, START, final=True)
         return [frame.record["event"] for frame in found if isinstance(frame, Frame)]
 
+    async def recorded(self) -> list[dict[str, Any]]:
+        """The same once there is anything: a tunnel is written down when it has ended."""
+        async with asyncio.timeout(5):
+            while not (events := self.events()):
+                await asyncio.sleep(0.01)
+        return events
+
 
 async def _nothing_used(_: TenantId, windows: tuple[WindowCounter, ...]) -> tuple[Used, ...]:
     return tuple(() for _ in windows)

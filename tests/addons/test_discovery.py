@@ -124,10 +124,7 @@ async def test_an_excluded_host_is_refused_unread_where_it_is_blocked(gateway: R
         return
     with pytest.raises(OSError, match=r"EOF|reset"):
         await shown(gateway, "bank.example", signed_in=True)
-    async with asyncio.timeout(5):
-        while not gateway.events():
-            await asyncio.sleep(0.01)
-    (event,) = gateway.events()
+    (event,) = await gateway.recorded()
     assert (event["kind"], event["host"], event["reason"]) == ("tunnel", "bank.example", "shadow_endpoint")
     assert gateway.provider.seen == []
 
@@ -142,10 +139,7 @@ async def shown(gateway: Running, host: str, *, signed_in: bool) -> str:
 async def test_a_tunnel_is_recorded_by_its_name_alone(gateway: Running):
     proxy = f"http://127.0.0.1:{gateway.ports['proxy']}"
     await asyncio.to_thread(certificate, "bank.example", 443, proxy)
-    async with asyncio.timeout(5):
-        while not gateway.events():
-            await asyncio.sleep(0.01)
-    (event,) = gateway.events()
+    (event,) = await gateway.recorded()
     assert (event["kind"], event["host"], event["port"]) == ("tunnel", "bank.example", 443)
 
 

@@ -63,8 +63,5 @@ async def test_a_name_with_another_reading_is_refused_and_listed(gateway: Runnin
 async def test_another_spelling_of_the_same_name_is_the_same_name(gateway: Running, name: bytes) -> None:
     """It passes, though no server makes much of so bare a ClientHello."""
     await asyncio.to_thread(tunnel, gateway, name, sends(server_name(name)))
-    async with asyncio.timeout(5):
-        while not gateway.events():
-            await asyncio.sleep(0.01)
-    (event,) = gateway.events()
+    (event,) = await gateway.recorded()
     assert (event["decision"], event["host"]) == ("allow", "bank.example")

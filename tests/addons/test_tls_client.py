@@ -43,10 +43,7 @@ async def tunnelled(gateway: Running, host: str, message: bytes | None = None) -
         with await asyncio.to_thread(connect, host, 443, proxy) as raw:
             raw.sendall(records(message))
             await asyncio.to_thread(raw.recv, 1)
-    async with asyncio.timeout(5):
-        while not gateway.events():
-            await asyncio.sleep(0.01)
-    (event,) = gateway.events()
+    (event,) = await gateway.recorded()
     return event
 
 

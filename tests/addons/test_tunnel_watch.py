@@ -86,13 +86,6 @@ def stopped(policy: PolicySnapshot) -> PolicySnapshot:
     return replace(policy, users=users)
 
 
-async def event_of(gateway: Running) -> dict:
-    async with asyncio.timeout(5):
-        while not (events := gateway.events()):
-            await asyncio.sleep(0.01)
-    return events[0]
-
-
 @pytest.mark.parametrize(
     ("host", "change", "reason", "rule"),
     [
@@ -110,7 +103,7 @@ async def test_an_open_tunnel_is_cut_once_it_would_not_be_opened_again(
     async with tunnel(gateway, host) as opened:
         gateway.snapshots.current = change(gateway.snapshots.current)
         await opened.closed()
-    event = await event_of(gateway)
+    event = (await gateway.recorded())[0]
     assert (event["kind"], event["host"], event["outcome"]) == ("tunnel", host, "cut")
     assert (event["decision"], event["reason"], event["rule"]) == ("deny", reason, rule)
     assert event["bytes_down"] > 0
@@ -122,7 +115,7 @@ async def test_a_bypass_whose_time_is_over_cuts_without_a_new_policy(gateway: Ru
         (tenant,) = policy.tenants
         policy._bypasses[tenant, PINNED] = datetime.now(UTC)  # as if it had been made an hour ago
         await opened.closed()
-    assert (await event_of(gateway))["rule"] == "pinned-bypass-ended"
+    assert (await gateway.recorded())[0]["rule"] == "pinned-bypass-ended"
 
 
 async def test_a_policy_that_is_too_old_lets_nothing_pass_unread(gateway: Running) -> None:
@@ -130,7 +123,7 @@ async def test_a_policy_that_is_too_old_lets_nothing_pass_unread(gateway: Runnin
     async with tunnel(gateway, PINNED) as opened:
         gateway.snapshots.age_s = 1e6
         await opened.closed()
-    assert (await event_of(gateway))["reason"] == "degraded"
+    assert (await gateway.recorded())[0]["reason"] == "degraded"
 
 
 @pytest.mark.parametrize(("host", "facts"), [(PINNED, BYPASSED), (ORDINARY, FINISHED)])
@@ -145,6 +138,6 @@ async def test_a_tunnel_stays_open_under_a_policy_that_changes_something_else(
             while known.judged_by is not gateway.snapshots.current:
                 await asyncio.sleep(0.01)
         assert (await opened.ask()).startswith(b"HTTP/1.1 200")
-    event = await event_of(gateway)
+    event = (await gateway.recorded())[0]
     assert facts.items() <= event.items()
     assert "reason" not in event
