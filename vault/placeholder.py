@@ -36,15 +36,15 @@ _PREFIXES = {
 }
 _OTHER_PREFIX = "sk-"
 
+# It begins with what is rare, so that a long text is passed over at the speed of a search for that.
+_CANDIDATE = re.compile(rf"{MARKER}[0-9A-Za-z]{{{_RANDOM_LENGTH + _CHECKSUM_LENGTH}}}(?![0-9A-Za-z])")
 PATTERN = re.compile(
     r"(?<![0-9A-Za-z])(?:"
     + "|".join(sorted({*_PREFIXES.values(), _OTHER_PREFIX}, key=len, reverse=True))
-    + rf"){MARKER}[0-9A-Za-z]{{{_RANDOM_LENGTH + _CHECKSUM_LENGTH}}}(?![0-9A-Za-z])"
+    + f"){_CANDIDATE.pattern}"
 )
 """What a placeholder looks like; ``find`` also proves the checksum."""
 
-# It begins with what is rare, so that a long text is passed over at the speed of a search for that.
-_CANDIDATE = re.compile(rf"{MARKER}[0-9A-Za-z]{{{_RANDOM_LENGTH + _CHECKSUM_LENGTH}}}(?![0-9A-Za-z])")
 _PREFIX_LENGTH_MAX = max(map(len, _PREFIXES.values()))
 _CANDIDATE_LENGTH = len(MARKER) + _RANDOM_LENGTH + _CHECKSUM_LENGTH
 # A search in so much at a time lets other threads run in between.
