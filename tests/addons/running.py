@@ -67,9 +67,13 @@ class Running:
     def url(self, provider: str, path: str) -> str:
         return f"http://127.0.0.1:{self.ports['gateway']}/{provider}{path}"
 
+    @property
+    def proxy(self) -> str:
+        """Where clients find the proxy."""
+        return f"http://127.0.0.1:{self.ports['proxy']}"
+
     def client(self, *, proxied: bool = False) -> httpx.AsyncClient:
-        proxy = f"http://127.0.0.1:{self.ports['proxy']}" if proxied else None
-        return httpx.AsyncClient(proxy=proxy, verify=self.trusted(), timeout=20)
+        return httpx.AsyncClient(proxy=self.proxy if proxied else None, verify=self.trusted(), timeout=20)
 
     def trusted(self) -> ssl.SSLContext:
         """Trusts the gateway's own authority."""

@@ -39,7 +39,7 @@ async def browse(
     (user,) = policy.users.values()
     rule = EndpointRule(user.tenant_id, host, state)
     gateway.snapshots.current = with_rules(policy, rule)
-    proxy = httpx.Proxy(f"http://127.0.0.1:{gateway.ports['proxy']}", auth=(user.name, gateway.placeholder))
+    proxy = httpx.Proxy(gateway.proxy, auth=(user.name, gateway.placeholder))
     async with httpx.AsyncClient(proxy=proxy, verify=gateway.trusted(), timeout=20) as client:
         return await client.get(f"https://{host}{path}", headers=headers or {WORKSPACE: "ws-private"})
 

@@ -43,7 +43,7 @@ async def gateway(short_path: Path, valkey_url: str, provider: StandIn) -> Async
 
 def client(gateway: Running, mode: str, *, key: str | None = None) -> Any:
     """The SDK as a developer has it: the placeholder for an access key id, any secret."""
-    proxy = f"http://127.0.0.1:{gateway.ports['proxy']}"
+    proxy = gateway.proxy
     settings: dict[str, Any] = {"proxies": {"https": proxy} if mode == "proxy" else {}}
     return boto3.client(
         "bedrock-runtime",

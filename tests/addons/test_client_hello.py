@@ -63,7 +63,7 @@ async def test_in_records_of_one_byte_it_is_treated_as_any_other(
     gateway: Running, host: str, opened: bool
 ) -> None:
     authority = gateway.folder / "ca" / "ca.pem" if opened else gateway.provider.authority.ca_file
-    await asyncio.to_thread(shake_hands, f"http://127.0.0.1:{gateway.ports['proxy']}", host, str(authority))
+    await asyncio.to_thread(shake_hands, gateway.proxy, host, str(authority))
 
 
 def shake_hands(proxy: str, host: str, authority: str) -> None:
@@ -91,7 +91,7 @@ async def test_one_that_does_not_come_to_its_end_in_time_is_refused_and_listed(
     short_path, valkey_url, provider
 ) -> None:
     def begin(gateway: Running) -> bytes:
-        with connect("bank.example", 443, f"http://127.0.0.1:{gateway.ports['proxy']}", 10) as raw:
+        with connect("bank.example", 443, gateway.proxy, 10) as raw:
             raw.sendall(records(MESSAGE)[:-1])
             return raw.recv(1)
 

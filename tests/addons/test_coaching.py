@@ -23,7 +23,7 @@ def browser(gateway: Running, user: str = "ada", state: EndpointState = Endpoint
     policy = gateway.snapshots.current
     (tenant,) = policy.tenants
     gateway.snapshots.current = with_rules(policy, EndpointRule(tenant, HOST, state))
-    proxy = httpx.Proxy(f"http://127.0.0.1:{gateway.ports['proxy']}", auth=(user, gateway.placeholder))
+    proxy = httpx.Proxy(gateway.proxy, auth=(user, gateway.placeholder))
     return httpx.AsyncClient(proxy=proxy, verify=gateway.trusted(), timeout=20, base_url=f"https://{HOST}")
 
 

@@ -40,7 +40,7 @@ async def test_a_person_reads_the_page_states_a_reason_by_keyboard_and_goes_on(g
     )
     html = (("content-type", "text/html"),)
     gateway.provider.play(HOST, Answer(200, html, (b"<title>theirs</title><h1>The chat</h1>",)))
-    proxy = ProxySettings(server=f"http://127.0.0.1:{gateway.ports['proxy']}")
+    proxy = ProxySettings(server=gateway.proxy)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         context = await browser.new_context(proxy=proxy, ignore_https_errors=True)

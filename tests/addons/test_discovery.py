@@ -71,7 +71,7 @@ async def test_every_spelling_of_the_right_destination_is_admitted(gateway: Runn
 
 
 async def test_tls_that_is_not_ai_is_never_decrypted(gateway: Running):
-    proxy = f"http://127.0.0.1:{gateway.ports['proxy']}"
+    proxy = gateway.proxy
     shown = await asyncio.to_thread(certificate, "bank.example", 443, proxy)
     assert shown["sha256"] == gateway.provider.authority.fingerprint("bank.example")
 
@@ -137,7 +137,7 @@ async def shown(gateway: Running, host: str, *, signed_in: bool) -> str:
 
 
 async def test_a_tunnel_is_recorded_by_its_name_alone(gateway: Running):
-    proxy = f"http://127.0.0.1:{gateway.ports['proxy']}"
+    proxy = gateway.proxy
     await asyncio.to_thread(certificate, "bank.example", 443, proxy)
     (event,) = await gateway.recorded()
     assert (event["kind"], event["host"], event["port"]) == ("tunnel", "bank.example", 443)
@@ -239,5 +239,5 @@ async def test_what_is_excluded_is_not_looked_into(short_path, valkey_url, provi
     upstream = {"resolve": provider.resolve(host), "ca_file": provider.authority.ca_file}
     chosen = {"decrypt_unknown": True, **discovery}
     async with running(short_path, valkey_url, provider, discovery=chosen, upstream=upstream) as gateway:
-        shown = await asyncio.to_thread(certificate, host, 443, f"http://127.0.0.1:{gateway.ports['proxy']}")
+        shown = await asyncio.to_thread(certificate, host, 443, gateway.proxy)
     assert (shown["sha256"] != provider.authority.fingerprint(host)) is opened

@@ -42,7 +42,7 @@ SPELLED = [b"bank.example", b"BANK.Example", b"bank.example."]
 
 def tunnel(gateway: Running, host: bytes, message: bytes) -> bytes:
     """What comes back through a CONNECT to ``host``, in which ``message`` is said."""
-    proxy = f"http://127.0.0.1:{gateway.ports['proxy']}"
+    proxy = gateway.proxy
     with connect(host.decode(), 443, proxy, 10) as raw:
         raw.sendall(message)
         try:

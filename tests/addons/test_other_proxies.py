@@ -44,7 +44,7 @@ def as_far_as(gateway: Running, words: bytes, end: bytes) -> bytes:
 
 def at(gateway: Running, door: str, words: bytes) -> bytes:
     if door == "a tunnel":
-        with connect("bank.example", 443, f"http://127.0.0.1:{gateway.ports['proxy']}", 10) as raw:
+        with connect("bank.example", 443, gateway.proxy, 10) as raw:
             return said(raw, words)
     with socket.create_connection(("127.0.0.1", gateway.ports[door]), 10) as raw:
         return said(raw, words)
@@ -62,7 +62,7 @@ async def test_socks_is_no_request_at_any_door(gateway: Running, door: str) -> N
 
 async def test_a_tunnel_to_a_name_server_is_no_way_to_ask_it(gateway: Running) -> None:
     """mitmproxy would answer questions itself."""
-    proxy = f"http://127.0.0.1:{gateway.ports['proxy']}"
+    proxy = gateway.proxy
     with await asyncio.to_thread(connect, "llm.example", 53, proxy, 10) as raw:
         assert await asyncio.to_thread(said, raw, DNS) == b""
     (event,) = gateway.events()
@@ -84,7 +84,7 @@ async def test_within_tls_that_is_looked_into_there_is_no_proxy(
     words = f"{request_line}\r\nhost: {request_line.split()[1]}\r\n\r\n".encode()
 
     def ask(gateway: Running) -> bytes:
-        proxy = f"http://127.0.0.1:{gateway.ports['proxy']}"
+        proxy = gateway.proxy
         with (
             connect("llm.example", 443, proxy, 10) as raw,
             gateway.trusted().wrap_socket(raw, server_hostname="llm.example") as secured,

@@ -137,7 +137,7 @@ async def test_http2_clients_are_served_and_refused_alike(gateway: Running):
     command = ["curl", "--silent", "--show-error"]
     for key in (gateway.placeholder, "x", gateway.placeholder):
         command += [
-            *("--http2", "--proxy", f"http://127.0.0.1:{gateway.ports['proxy']}"),
+            *("--http2", "--proxy", gateway.proxy),
             *("--cacert", str(gateway.folder / "ca" / "ca.pem"), "--data-binary", BODY.decode()),
             *("--header", "content-type: application/json", "--header", f"authorization: Bearer {key}"),
             *("--output", "/dev/null", "--write-out", "%{http_version} %{http_code} %{num_connects} "),

@@ -39,7 +39,7 @@ async def test_a_browser_signs_in_to_the_proxy(gateway: Running):
     (tenant,), (user,) = policy.tenants, policy.users.values()
     gateway.snapshots.current = with_rules(policy, EndpointRule(tenant, HOST, EndpointState.MONITORED))
     gateway.provider.play(HOST, PAGE, PAGE)
-    server = f"http://127.0.0.1:{gateway.ports['proxy']}"
+    server = gateway.proxy
     signed_in = ProxySettings(server=server, username=user.name, password=gateway.placeholder)
     assert await opened(gateway, signed_in) == "theirs"
     allowed = [each for each in gateway.events() if each.get("decision") == "allow" and each.get("user")]
@@ -58,7 +58,7 @@ async def test_a_browser_is_asked_for_a_plain_request_too(gateway: Running):
 
 
 async def test_an_sdk_with_a_placeholder_is_not_asked(gateway: Running):
-    asking = httpx.AsyncClient(proxy=f"http://127.0.0.1:{gateway.ports['proxy']}", verify=gateway.trusted())
+    asking = httpx.AsyncClient(proxy=gateway.proxy, verify=gateway.trusted())
     async with openai.AsyncOpenAI(api_key=gateway.placeholder, http_client=asking) as client:
         said = ChatCompletionUserMessageParam(role="user", content="hi")
         answer = await client.chat.completions.create(model="gpt-4o-mini", messages=[said])

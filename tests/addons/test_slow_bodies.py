@@ -74,7 +74,7 @@ async def test_an_http2_body_that_trickles_in_is_refused(
     limits = {"body_timeout_s": 0.1, "body_bytes_per_second_min": 1_000_000}
     async with running(short_path, valkey_url, provider, limits=limits) as gateway:
         curl = await asyncio.create_subprocess_exec(
-            *("curl", "--silent", "--http2", "--proxy", f"http://127.0.0.1:{gateway.ports['proxy']}"),
+            *("curl", "--silent", "--http2", "--proxy", gateway.proxy),
             *("--cacert", str(gateway.folder / "ca" / "ca.pem"), "--output", "/dev/null"),
             *("--write-out", "%{http_code} %{http_version}", "--request", "POST", "--upload-file", "."),
             *("--header", f"authorization: Bearer {gateway.placeholder}"),

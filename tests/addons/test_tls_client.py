@@ -35,7 +35,7 @@ async def test_a_call_names_the_tls_client_that_made_it(gateway: Running) -> Non
 
 async def tunnelled(gateway: Running, host: str, message: bytes | None = None) -> dict[str, Any]:
     """The event of a tunnel in which Python, or else ``message``, speaks TLS."""
-    proxy = f"http://127.0.0.1:{gateway.ports['proxy']}"
+    proxy = gateway.proxy
     if message is None:
         shown = await asyncio.to_thread(certificate, host, 443, proxy)
         assert shown["sha256"] == gateway.provider.authority.fingerprint(host)
