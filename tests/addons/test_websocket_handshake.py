@@ -143,7 +143,7 @@ async def test_http_2_offers_no_websocket(echoing):
                               ("authorization", f"Bearer {gateway.placeholder}")])  # fmt: skip
     writer.write(protocol.data_to_send())
     found = []
-    with contextlib.suppress(ConnectionError, ssl.SSLError):
+    with contextlib.suppress(ConnectionError, ssl.SSLError):  # closed: what came until then is judged
         while data := await asyncio.wait_for(reader.read(65536), 10):
             found += protocol.receive_data(data)
             if any(
