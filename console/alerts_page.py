@@ -22,10 +22,6 @@ from store.claim import Purpose
 NEWEST = 100
 
 
-class TestForm(Form):
-    """A test is an act, so it is asked for by a form; its path says all."""
-
-
 @get("/alerts", guards=[signed_in], media_type=MediaType.HTML, include_in_schema=False)
 async def page(request: Request[Any, Any, Any]) -> Template:
     """The destinations, and the messages that wait or were told lately."""
@@ -42,7 +38,7 @@ async def page(request: Request[Any, Any, Any]) -> Template:
 async def test(
     request: Request[Any, Any, Any],
     name: FromPath[str],
-    data: Annotated[TestForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Annotated[Form, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Template:
     """Send a test alert and say above the same page what came back. ``data`` carries the token alone."""
     del data

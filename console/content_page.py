@@ -34,10 +34,6 @@ class DecisionForm(Form):
     code: Annotated[str, Field(min_length=6, max_length=7)]
 
 
-class LookForm(Form):
-    """A look is an act, so it is asked for by a form."""
-
-
 @get("/content", guards=[signed_in], media_type=MediaType.HTML, include_in_schema=False)
 async def page(request: Request[Any, Any, Any], tenant: FromQuery[str] = "") -> Template:
     """The requests of one tenant, and the newest calls whose content is kept."""
@@ -106,7 +102,7 @@ async def decide(
 async def look(
     request: Request[Any, Any, Any],
     approval_id: FromPath[UUID],
-    data: Annotated[LookForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Annotated[Form, Body(media_type=RequestEncodingType.URL_ENCODED)],
     tenant: FromQuery[str] = "",
 ) -> Template:
     """What was said, for who asked, once it is approved. ``data`` carries the form's token alone."""

@@ -35,10 +35,6 @@ class ExceptionForm(Form):
     days: Annotated[int, Field(ge=1, le=DAYS_MAX)]
 
 
-class EndForm(Form):
-    """Ending is an act, so it is asked for by a form; its path says all."""
-
-
 @dataclass(frozen=True, slots=True)
 class Excepted:
     """An exception and whose it is, in words."""
@@ -95,7 +91,7 @@ async def end(
     request: Request[Any, Any, Any],
     host: FromPath[str],
     exception_id: FromPath[UUID],
-    data: Annotated[EndForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: Annotated[Form, Body(media_type=RequestEncodingType.URL_ENCODED)],
     tenant: FromQuery[str] = "",
 ) -> Redirect:
     """End an exception before its time. ``data`` carries the form's token alone."""
