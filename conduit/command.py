@@ -241,7 +241,7 @@ def _fail(error: Exception) -> NoReturn:
     """One line, exit code 1. What is not an error of ours is a fault of ours: its text may hold anything."""
     if type(error).__module__.split(".")[0] in ("policy", "vault", "store", "conduit", "console"):
         sentence = " ".join((str(error) or type(error).__doc__ or "").split("\n\n")[0].split())
-        print(f"conduit: {_printable(sentence)}", file=sys.stderr)
+        print(f"conduit: {_bounded(sentence)}", file=sys.stderr)
     elif isinstance(error, typer.Exit | typer.BadParameter):
         raise error
     else:
@@ -253,10 +253,15 @@ def _fail(error: Exception) -> NoReturn:
     raise typer.Exit(1) from None
 
 
-def _printable(sentence: str) -> str:
-    """What is told may quote what was given: none of it may move the cursor, or push the reason away."""
-    shown = "".join(character if character.isprintable() else "\ufffd" for character in sentence)
+def _bounded(sentence: str) -> str:
+    """What is told may quote what was given: none of it may push the reason away."""
+    shown = _printable(sentence)
     return shown if len(shown) <= PROBLEM_CHARACTERS_MAX else f"{shown[:PROBLEM_CHARACTERS_MAX]} …"
+
+
+def _printable(text: str) -> str:
+    """What came from people or from the wire, so that none of it moves the cursor of whoever reads it."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def _end_unheard() -> NoReturn:
@@ -292,5 +297,4 @@ def _cell(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return ", ".join(_cell(item) for item in value)
-    # Names and hosts come from people and from the wire; none may move the cursor of whoever reads them.
-    return "".join(character if character.isprintable() else "\ufffd" for character in str(value))
+    return _printable(str(value))
