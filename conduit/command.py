@@ -10,7 +10,6 @@ import json
 import os
 import sys
 import traceback
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from uuid import UUID
 import typer
 
 from conduit.errors import ConduitError
+from store.names import is_printable
 
 DATA = Path("var")
 CONFIG = Path("config/conduit.yaml")
@@ -219,7 +219,7 @@ def _problem(text: str | Path, *, may_be_empty: bool) -> str | None:
         return f"is longer than {ARGUMENT_CHARACTERS_MAX} characters"
     if isinstance(text, Path):
         return None
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in shown):
+    if not is_printable(shown):
         return "holds what cannot be printed"
     if not shown.strip() and not (shown == "" and may_be_empty):
         return "is empty"
