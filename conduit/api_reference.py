@@ -77,23 +77,24 @@ def _summary(handler: HTTPRouteHandler) -> str:
 
 def _granted(role: Role) -> str:
     """The permissions of a role; what each holds anyway, and what follows from its kind, in few words."""
-    granted = {permission.value for permission in ROLES[role]}
-    views = {value for value in granted if value.endswith(":view") and not value.startswith("self:")}
-    parts = ["everything that is viewed"] if len(views) == _VIEWS else []
-    named = sorted(
-        value for value in granted if not value.startswith("self:") and not (parts and value in views)
-    )
     if role is Role.PLATFORM_ADMINISTRATOR:
         return "everything"
     if role is Role.TENANT_ADMINISTRATOR:
         return "everything that begins with `tenant`"
-    return ", ".join([*parts, *(f"`{value}`" for value in named), "its own profile and tokens"])
+    granted, parts = _beside_its_own(role), []
+    views = _views(granted)
+    if views == _views(_beside_its_own(Role.PLATFORM_ADMINISTRATOR)):
+        parts.append("everything that is viewed")
+        granted -= views
+    return ", ".join([*parts, *(f"`{value}`" for value in sorted(granted)), "its own profile and tokens"])
 
 
-_VIEWS = sum(
-    permission.value.endswith(":view") and not permission.value.startswith("self:")
-    for permission in ROLES[Role.PLATFORM_ADMINISTRATOR]
-)
+def _beside_its_own(role: Role) -> set[str]:
+    return {permission.value for permission in ROLES[role] if not permission.value.startswith("self:")}
+
+
+def _views(granted: set[str]) -> set[str]:
+    return {value for value in granted if value.endswith(":view")}
 
 
 if __name__ == "__main__":
