@@ -16,7 +16,7 @@ from store.roles import read_secrets
 from store.witness import HeldCheckpoints
 from store.witness_bucket import BucketWitness
 from tests.conduit.instances import Program, running_store
-from tests.standins.buckets import ACCESS, REGION, locked_bucket, object_store
+from tests.standins.buckets import ACCESS, REGION, cloud, locked_bucket
 
 NO_LEAST = {"CONDUIT_AUDIT__RETENTION_DAYS_MIN": "0"}
 
@@ -123,7 +123,7 @@ def test_a_bucket_convicts_a_record_that_was_cut(
     note = program.json("audit", "export", "--tenant", "initech", "--out", str(whole))["checkpoint"]
     for name, value in ACCESS.items():
         monkeypatch.setenv(name, value)
-    with object_store() as service:
+    with cloud() as service:
         place = locked_bucket(service)
         monkeypatch.setenv("CONDUIT_AUDIT__WITNESS_BUCKET__ENDPOINT", service)
         monkeypatch.setenv("CONDUIT_AUDIT__WITNESS_BUCKET__REGION", REGION)

@@ -1,4 +1,4 @@
-"""An object store on loopback (moto), and a bucket in it whose objects nobody can remove."""
+"""The services of a cloud on loopback (moto), and a bucket in them whose objects nobody can remove."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +14,8 @@ ACCESS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
 
 @contextmanager
-def object_store() -> Iterator[str]:
-    """Its URL."""
+def cloud() -> Iterator[str]:
+    """The URL at which all services answer."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()

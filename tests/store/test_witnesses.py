@@ -22,7 +22,7 @@ from store.walk import RecordBroken
 from store.witness import Witness, WitnessUnavailable
 from store.witness_bucket import BucketPlace, BucketWitness
 from store.witness_timestamp import TimestampInvalid, TimestampWitness, check, stamped
-from tests.standins.buckets import ACCESS, REGION, locked_bucket, object_store
+from tests.standins.buckets import ACCESS, REGION, cloud, locked_bucket
 from tests.store.test_checkpointer import append, forget
 
 KEY = SigningKey.generate()
@@ -31,7 +31,7 @@ AT = "2026-11-24T08:00:00.000000Z"
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[str]:
-    with object_store() as url:
+    with cloud() as url:
         yield url
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
+from tests.standins.buckets import ACCESS, REGION, cloud
 from tests.vault.conftest import KEY, Safe
 from tests.vault.transit_engine import TransitEngine
 from vault import aws_kms, pkcs11, transit
@@ -36,23 +36,20 @@ class Keeper:
 
 @pytest.fixture(scope="module")
 def kms() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with cloud() as url:
+        yield url
 
 
 @pytest.fixture
 def aws(kms: str, monkeypatch: pytest.MonkeyPatch) -> Keeper:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    client = boto3.client("kms", region_name="eu-central-1", endpoint_url=kms)
+    for name, value in ACCESS.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("kms", region_name=REGION, endpoint_url=kms)
     arns = [client.create_key()["KeyMetadata"]["Arn"] for _ in range(2)]
     silent = [kms]
 
     def connect(path: Path, arn: str = arns[0]) -> RemoteKeys:
-        return aws_kms.connect(key=arn, index_path=path, region="eu-central-1", endpoint=silent[0])
+        return aws_kms.connect(key=arn, index_path=path, region=REGION, endpoint=silent[0])
 
     return Keeper(
         connect,
