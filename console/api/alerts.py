@@ -1,6 +1,7 @@
 """Whom incidents are told to: how it stands with each, what is told, and whether a message arrives."""
 
 import json
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from litestar import Request, get, post
@@ -45,22 +46,7 @@ async def list_deliveries(
     await note_look(store, person_of(request), actor_of(request, via="api"), tenant_id=None)
     async with store.platform(Purpose.ADMINISTRATION) as session:
         found = await alerts.deliveries(session, destination=destination, limit=limit)
-    return [
-        AlertDelivery(
-            id=each.id,
-            tenant_id=each.tenant_id,
-            tenant=each.tenant,
-            destination=each.destination,
-            event=json.loads(each.body),
-            repeats=each.repeats,
-            last_at=each.last_at,
-            told_at=each.told_at,
-            attempts=each.attempts,
-            due_at=each.due_at,
-            problem=each.problem,
-        )
-        for each in found
-    ]
+    return [AlertDelivery.model_validate(asdict(each) | {"event": json.loads(each.body)}) for each in found]
 
 
 @post(
