@@ -63,13 +63,13 @@ async def test_an_exception_without_reason_host_or_future_is_not_made(
 
 
 async def test_stated_accounts_are_in_both(store: Store, gateway: Store, tenant: TenantId) -> None:
-    stating = {"actor": ADA, "tenant_id": tenant, "product": "claude"}
-    await endpoint_acts.state_accounts(store, stated=["org-1"], restrictions=KNOWN, **stating)  # type: ignore[arg-type]
-    await endpoint_acts.state_accounts(store, stated=["org-2", " org-3 "], restrictions=KNOWN, **stating)  # type: ignore[arg-type]
+    stating: dict[str, Any] = {"actor": ADA, "tenant_id": tenant, "product": "claude"}
+    await endpoint_acts.state_accounts(store, stated=["org-1"], restrictions=KNOWN, **stating)
+    await endpoint_acts.state_accounts(store, stated=["org-2", " org-3 "], restrictions=KNOWN, **stating)
     async with gateway.platform(Purpose.SNAPSHOT, consistent=True) as session:
         policy = await read_policy(session)
     assert policy.accounts_of(tenant, "claude") == ("org-2", "org-3")
-    await endpoint_acts.clear_accounts(store, **stating)  # type: ignore[arg-type]
+    await endpoint_acts.clear_accounts(store, **stating)
     async with store.tenant(tenant) as session:
         assert await accounts.every(session) == []
         told = [json.loads(each.body)["action"] for each in await events.latest(session, limit=9)]
@@ -80,19 +80,19 @@ async def test_stated_accounts_are_in_both(store: Store, gateway: Store, tenant:
 async def test_what_is_no_account_of_a_known_product_is_not_stated(
     store: Store, tenant: TenantId, product: str, account: str
 ) -> None:
-    stating = {"actor": ADA, "tenant_id": tenant, "product": product, "restrictions": KNOWN}
+    stating: dict[str, Any] = {"actor": ADA, "tenant_id": tenant, "product": product, "restrictions": KNOWN}
     with pytest.raises(InvalidRecord):
-        await endpoint_acts.state_accounts(store, stated=[account], **stating)  # type: ignore[arg-type]
+        await endpoint_acts.state_accounts(store, stated=[account], **stating)
     async with store.tenant(tenant) as session:
         assert await accounts.every(session) == []
 
 
 async def test_a_decision_is_taken_back_with_its_event(store: Store, tenant: TenantId) -> None:
-    deciding = {"actor": ADA, "tenant_id": tenant, "host": "Chat.Example"}
-    await endpoint_acts.set_endpoint_state(store, state=EndpointState.COACHED, **deciding)  # type: ignore[arg-type]
-    await endpoint_acts.clear_endpoint_state(store, **deciding)  # type: ignore[arg-type]
+    deciding: dict[str, Any] = {"actor": ADA, "tenant_id": tenant, "host": "Chat.Example"}
+    await endpoint_acts.set_endpoint_state(store, state=EndpointState.COACHED, **deciding)
+    await endpoint_acts.clear_endpoint_state(store, **deciding)
     with pytest.raises(NotFound):
-        await endpoint_acts.clear_endpoint_state(store, **deciding)  # type: ignore[arg-type]
+        await endpoint_acts.clear_endpoint_state(store, **deciding)
     async with store.tenant(tenant) as session:
         assert await endpoints.rules(session) == []
         told = [json.loads(each.body)["action"] for each in await events.latest(session, limit=9)]
