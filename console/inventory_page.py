@@ -52,7 +52,7 @@ async def page(
     context = {
         "items": sorted(shown, key=lambda item: (-item.risk.score, item.host)),
         "counts": counts,
-        "found": sum(counts.values()) if chosen is None else counts[chosen],
+        "found": inventory.number_found(counts, chosen),
         "wanted": wanted,
         "stages": list(Stage),
         "chosen_stage": chosen,

@@ -199,6 +199,11 @@ async def counts(session: AsyncSession, *, wanted: Wanted = EVERY) -> dict[Stage
     return {stage: found.get(stage.value, 0) for stage in Stage}
 
 
+def number_found(counts: Mapping[Stage, int], stage: Stage | None) -> int:
+    """How many endpoints there are to show, of one stage or of all."""
+    return sum(counts.values()) if stage is None else counts[stage]
+
+
 def _values(wanted: Wanted) -> dict[str, Any]:
     values = asdict(wanted)
     return {**values, "search": wanted.search.strip().lower(), "stage": wanted.stage and wanted.stage.value}

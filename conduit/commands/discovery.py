@@ -65,7 +65,7 @@ async def show_all(
             found = await inventory.items(session, defaults=defaults, wanted=wanted)
             counts = await inventory.counts(session, wanted=wanted)
     invocation.show([document(item) for item in found], columns=_COLUMNS)
-    every = sum(counts.values()) if chosen is None else counts[chosen]
+    every = inventory.number_found(counts, chosen)
     if len(found) < every:
         invocation.say(f"{len(found)} of {every}; narrow it (--search, --stage), or go on with --offset")
 
