@@ -6,7 +6,7 @@ lost with Valkey is found again at the credential's next answer.
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -30,7 +30,7 @@ class AccountMarks:
     """A mark is the digest of a credential (32 bytes) and that of the account that it opens."""
 
     def __init__(self, client: Client) -> None:
-        self._client = client
+        self._command: Callable[..., Awaitable[Any]] = client.execute_command
 
     async def exchange(self, fresh: Collection[Mark], since_s: float) -> list[Mark]:
         """Tell of ``fresh`` marks, and hear of those since a moment (Unix time); raises ``MarksUnavailable``.
@@ -49,6 +49,3 @@ class AccountMarks:
         except (RedisError, OSError, TimeoutError) as error:
             raise MarksUnavailable(f"Valkey did not answer: {type(error).__name__}") from error
         return [(member[:_CREDENTIAL_BYTES], member[_CREDENTIAL_BYTES:]) for member in found]
-
-    async def _command(self, *words: Any) -> Any:
-        return await self._client.execute_command(*words)
