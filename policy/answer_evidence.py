@@ -8,14 +8,13 @@ from typing import NamedTuple
 from policy.answer_frames import Frames
 from policy.field_names import words
 from policy.hints import Hint
+from policy.rpc_evidence import rpc_answer_hints
 from policy.wrapped_json import may_wrap, unwrapped
 
 USAGE, GENERATED, VECTORS, EVENTS, LISTING, RANKING, PREDICTED = 40, 35, 35, 40, 40, 25, 25
 GENERATED_TEXT, LABELS = 30, 25
 # What only a speech recogniser, or LangChain, says of itself.
-TRANSCRIPT = AGENT = SAMPLING_CALL = 60
-# Other protocols have tasks and messages too.
-AGENT_TURN = 20
+TRANSCRIPT = AGENT = 60
 NOT_TEXT = -15
 EVENTS_MAX = 50
 # An answer may come wrapped, as by GraphQL: so deep, and so many objects, are looked at.
@@ -45,9 +44,8 @@ _COUNTS = (
 )
 # Streams for pages: the Vercel SDK's parts, LangChain's messages.
 _PART_TYPES = frozenset({"text-start", "text-delta", "reasoning-delta", "tool-input-delta"})
-# No sets: what is compared may also be a list, which no set can be asked for.
+# No set: a type may also be a list, which no set can be asked for.
 _MESSAGE_TYPES = ("AIMessageChunk", "AIMessage")
-_A2A_KINDS = ("task", "message", "status-update", "artifact-update")
 _FRAME_WORDS = re.compile(rb"\b(?:assistant|claude-|gpt-|gemini-|llama)")
 
 
@@ -142,7 +140,7 @@ def _hints(event: bytes, document: Document) -> Iterator[Hint]:
     if event in _EVENT_NAMES or (event and _is_event(document)):
         yield Hint(EVENTS, "events of an AI stream")
     if document.get("jsonrpc") == "2.0":
-        yield from _calls(document)
+        yield from rpc_answer_hints(document)
     yield from (hint for recognise, hint in _RECOGNISERS if recognise(document))
 
 
@@ -156,15 +154,6 @@ def _is_event(document: Document) -> bool:
     if isinstance(token, dict):
         return isinstance(token.get("text"), str) and "logprob" in token
     return isinstance(token, str) and "finish_reason" in document
-
-
-def _calls(document: Document) -> Iterator[Hint]:
-    """MCP's call for a model's answer, and what an agent answers by A2A."""
-    result = document.get("result")
-    if document.get("method") == "sampling/createMessage":
-        yield Hint(SAMPLING_CALL, "MCP asks for a model's answer")
-    if isinstance(result, dict) and result.get("kind") in _A2A_KINDS:
-        yield Hint(AGENT_TURN, "A2A answer of an agent")
 
 
 def _predicts(document: Document) -> bool:

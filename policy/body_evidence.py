@@ -6,13 +6,9 @@ from policy.conversations import role_of
 from policy.field_names import words
 from policy.hints import NONE, Hint, best
 from policy.question_evidence import Question, question_hint
-from policy.request_documents import BODY_BYTES_MAX, RPC_TYPES, Asked, Document, loads
+from policy.request_documents import BODY_BYTES_MAX, Asked, Document
 from policy.request_families import FULL, PARTIAL, family_hint, knows_model
 
-SAMPLING_CALL = 60
-MCP_CALL = 25
-# A2A's own methods with a message in parts: an agent is asked (a2a-protocol.org, "Protocol RPC Methods").
-AGENT_CALL = 40
 # A statement that asks a model: nothing but that is called so, and alone it is suspect.
 STATEMENT = Hint(52, "statement that asks a model")
 # Sound, and how it is to be written down or spoken again.
@@ -30,15 +26,6 @@ _BEGINNINGS = (
     re.compile(rb'"contents"\s*:\s*\[\s*\{(?=[^]]{0,400}"parts"\s*:)'),
     re.compile(rb'"model"\s*:\s*"[^"]{1,200}"\s*,\s*"(?:input|prompt)"\s*:'),
 )
-# No sets: a method may be anything, also a list, which no set can be asked for.
-_MCP_METHODS = (
-    *("initialize", "tools/list", "tools/call", "resources/list", "resources/read"),
-    *("prompts/list", "prompts/get"),
-)
-_A2A_METHODS = ("message/send", "message/stream", "tasks/send", "tasks/sendSubscribe", "SendMessage")
-_RPC_SERVICE = re.compile(r"(?i)chat|generat|complet|inference|embed|llm|agent")
-_RPC_METHOD = re.compile(r"(?i)chat|generate|complet|infer|embed|stream")
-_FRAME_ROLES = re.compile(rb"\b(?:assistant|system prompt|user_message|claude-|gpt-|gemini-|llama)")
 _SOUND_SETTINGS = words(
     """
     task language output response_format diarize word_timestamps vad_filter model_id voice_settings
@@ -61,41 +48,6 @@ def body_hints(asked: Asked, question: Question, body: bytes, content_type: str)
     hints += [_sound_hint(asked), STATEMENT if "statement" in question.signs else NONE]
     unlike = min((_unlike(found) for found, _ in asked.objects), default=NONE)
     return [best(hints), *([unlike] if unlike.points else [])]
-
-
-def rpc_hint(path: str, content_type: str, asked: Asked, body: bytes) -> Hint:
-    """gRPC, gRPC-web and Connect by method and words in the frame; MCP and A2A by their methods."""
-    if content_type.startswith(RPC_TYPES):
-        *_, service, called = ("", *path.rsplit("/", 2))
-        worded = bool(_RPC_SERVICE.search(service) and _RPC_METHOD.search(called))
-        worded = worded and _FRAME_ROLES.search(body[:65536]) is not None
-        return Hint(FULL, "remote call with AI words in method and frame") if worded else NONE
-    if not asked.readable or b'"jsonrpc"' not in body[:BODY_BYTES_MAX]:
-        return NONE
-    # Programs call JSON a form where they were not told what it is.
-    document = loads(body) if asked.document is None else asked.document
-    if not isinstance(document, dict) or document.get("jsonrpc") != "2.0":
-        return NONE
-    method = document.get("method")
-    if method == "sampling/createMessage" or _is_sampled(document.get("result")):
-        return Hint(SAMPLING_CALL, "MCP asks for a model's answer")
-    if method in _MCP_METHODS:
-        return Hint(MCP_CALL, "MCP method")
-    parameters = document.get("params")
-    message = parameters.get("message") if isinstance(parameters, dict) else None
-    if method in _A2A_METHODS and isinstance(message, dict) and isinstance(message.get("parts"), list):
-        return Hint(AGENT_CALL, "A2A message to an agent")
-    return NONE
-
-
-def _is_sampled(result: object) -> bool:
-    """The client's answer to ``sampling/createMessage``: what its model said (MCP, "Sampling")."""
-    return (
-        isinstance(result, dict)
-        and result.get("role") == "assistant"
-        and isinstance(result.get("model"), str)
-        and isinstance(result.get("content"), dict | list)
-    )
 
 
 def _beginning(body: bytes) -> Hint:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from policy.answer_evidence import Objects, answer_hints, objects_of
 from policy.answer_frames import Frames, frames_of
-from policy.body_evidence import body_hints, rpc_hint
+from policy.body_evidence import body_hints
 from policy.exchange_evidence import exchange_hint, media_hint
 from policy.header_evidence import answer_header_hint, header_hint, realtime_hint
 from policy.hints import NONE, Hint, best
@@ -22,6 +22,7 @@ from policy.question_evidence import REASON, Question, read_question
 from policy.reply_evidence import Reply, add_media, add_texts, job_hint, read_reply, reply_hints
 from policy.request_documents import Asked, read_request
 from policy.request_families import FULL
+from policy.rpc_evidence import rpc_hint
 from policy.token_streams import stream_hint
 
 AI, SUSPECT = 60, 35
