@@ -47,32 +47,19 @@ class Watched:
     def ask(self, url: str, **changed: Any) -> httpx.Response:
         return self.plain.post(url, json=CHAT, **changed)
 
-    def listed(self) -> dict[str, dict[str, Any]]:
-        found = self.office.product.cli("discovery", "list", "--tenant", self.office.tenant)
-        return {each["host"]: each for each in found}
-
-    def found(self, host: str, timeout_s: float = 10) -> dict[str, Any]:
-        """The inventory's line about a host, once there is one."""
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            if (seen := self.listed().get(host)) is not None:
-                return seen
-            time.sleep(0.05)
-        raise TimeoutError(f"{host} is not listed")
-
     def settled(self, expected: set[str]) -> dict[str, dict[str, Any]]:
         """The inventory once all that happened is in it. Events are shipped in their order, but a session's
         end may come a little after its client's.
         """
         last = "llm-box.test"
-        before = self.listed().get(last, {"calls": 0})["calls"]
+        before = self.office.inventory().get(last, {"calls": 0})["calls"]
         self.ask(f"http://{last}/v1/chat/completions")
-        while self.found(last)["calls"] == before:
+        while self.office.found(last)["calls"] == before:
             time.sleep(0.05)
         deadline = time.monotonic() + 5
-        while expected - self.listed().keys() and time.monotonic() < deadline:
+        while expected - self.office.inventory().keys() and time.monotonic() < deadline:
             time.sleep(0.1)
-        return self.listed()
+        return self.office.inventory()
 
     def decide(self, host: str, state: str) -> None:
         self.office.product.cli("endpoint", "set", host, "--state", state, "--tenant", self.office.tenant)
@@ -106,7 +93,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 def test_an_unknown_endpoint_is_listed_with_its_evidence(watched: Watched, url: str) -> None:
     answer = watched.ask(f"{url}/v1/chat/completions")
     assert answer.status_code == 200, answer.text
-    seen = watched.found(url.partition("://")[2])
+    seen = watched.office.found(url.partition("://")[2])
     assert (seen["verdict"], seen["state"], seen["calls"]) == ("ai", "monitored", 1)
     assert seen["score"] >= 60
     assert "path /chat/completions" in seen["evidence"]
@@ -124,7 +111,7 @@ def test_real_sdks_that_call_an_unknown_host_are_found(watched: Watched) -> None
             model="house-7b", max_tokens=9, messages=[{"role": "user", "content": "Hello there"}]
         )
     for host in ("sdk-openai.test", "sdk-anthropic.test"):
-        seen = watched.found(host)
+        seen = watched.office.found(host)
         assert (seen["verdict"], seen["users"], seen["networks"], seen["stage"]) == ("ai", 0, 1, "new")
         assert seen["risk"] == sum(part["points"] for part in seen["risk_parts"])
 

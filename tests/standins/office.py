@@ -115,6 +115,20 @@ class Office:
             time.sleep(0.2)
         raise TimeoutError(f"no event with {facts}")
 
+    def inventory(self) -> dict[str, dict[str, Any]]:
+        """``conduit discovery list`` of this tenant, by host."""
+        listed = self.product.cli("discovery", "list", "--tenant", self.tenant)
+        return {each["host"]: each for each in listed}
+
+    def found(self, host: str) -> dict[str, Any]:
+        """The inventory's line about a host, once there is one; ``TimeoutError`` after 10 s."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            if (line := self.inventory().get(host)) is not None:
+                return line
+            time.sleep(0.05)
+        raise TimeoutError(f"{host} is not listed")
+
     def environment(self, mode: str) -> dict[str, str]:
         """What a machine needs to know to call in this mode."""
         known = {
