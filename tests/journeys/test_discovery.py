@@ -173,7 +173,7 @@ def sent(watched: Watched, tmp_path_factory: pytest.TempPathFactory) -> tuple[Se
     )
     outcome = sending.send(station, clients)
     requests = Counter(seen.host for seen in office.provider.seen)
-    present = [each for each in clients if each.name not in outcome.left_out]
+    present = [each for each in clients if not each.lacking]
     listed = watched.settled(sending.hosts(each for each in present if each.label is not Label.NOT_AI))
     requests += Counter({host: seen["refused"] for host, seen in listed.items()})
     return outcome, Table(present, {host: seen["verdict"] for host, seen in listed.items()}, requests)
