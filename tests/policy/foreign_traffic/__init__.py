@@ -19,6 +19,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from policy.evidence import AnswerEvidence, RequestEvidence
 
@@ -46,11 +47,11 @@ def exchanges(part: str, label: str) -> list[Exchange]:
     return [_exchange(item) for item in items if item["name"] not in LEFT_OUT]
 
 
-def _exchange(item: Mapping[str, object]) -> Exchange:
-    headers = dict(item.get("headers") or {})  # type: ignore[call-overload]
+def _exchange(item: Mapping[str, Any]) -> Exchange:
+    headers = dict(item.get("headers") or {})
     if item.get("content_type"):
         headers["content-type"] = str(item["content_type"])
-    answer_headers = dict(item.get("answer_headers") or {})  # type: ignore[call-overload]
+    answer_headers = dict(item.get("answer_headers") or {})
     answer_headers.setdefault("content-type", item.get("answer_type") or "")
     return Exchange(
         str(item["name"]),
